@@ -1,0 +1,71 @@
+"""Names in a YAML file -> Python components; one registry per kind, so names cannot collide across kinds."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from paddleseg_lite.errors import UserError
+
+Component = TypeVar("Component", bound=Callable[..., Any])
+
+
+def closest(name: object, known: Iterable[str]) -> str:
+    """Return "; did you mean 'X'?" for the known name most like `name`, or "" if none is close."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    matches = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean '{by_lower[matches[0]]}'?" if matches else ""
+
+
+class Registry:
+    """Components of one kind, by name.
+
+    Usage, from this package or from anybody's own module:
+
+        @MODELS.register
+        class MyNet(paddle.nn.Layer): ...
+
+    Args:
+        kind: what the components are, singular, as error messages say it ("model").
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._components: dict[str, Callable[..., Any]] = {}
+
+    def register(self, component: Component, name: str | None = None) -> Component:
+        """Register a class or factory under its own name, or under `name`; usable as a decorator.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        name = name or component.__name__
+        if name in self._components:
+            raise ValueError(f"{self.kind} '{name}' is registered already, as {self._components[name]!r}")
+        self._components[name] = component
+        return component
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """Return the component called `name`.
+
+        Raises:
+            UserError: there is none; the message has the closest name, or all of them.
+        """
+        if name not in self._components:
+            hint = closest(name, self._components) or f"; known are: {', '.join(self.names())}"
+            raise UserError(f"no {self.kind} '{name}'{hint}")
+        return self._components[name]
+
+    def names(self) -> list[str]:
+        """Return all registered names, sorted."""
+        return sorted(self._components)
+
+
+MODELS = Registry("model")
+BACKBONES = Registry("backbone")
+DATASETS = Registry("dataset")
+TRANSFORMS = Registry("transform")
+LOSSES = Registry("loss")
+OPTIMIZERS = Registry("optimizer")
+SCHEDULERS = Registry("learning rate scheduler")
