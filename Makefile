@@ -1,0 +1,51 @@
+# make demo | make test | make lint: each makes the environment that it needs, in .venv.
+PYTHON ?= python3
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: demo test lint clean
+
+PY := .venv/bin/python
+CONFIG := configs/quickstart/lraspp_streetscenes.yml
+DATA := data/streetscenes
+OUT := output/quickstart
+BEST := $(OUT)/best_model/model.pdparams
+
+demo: .venv/cpu
+	$(PY) tools/make_streetscenes.py --save_dir $(DATA)
+	rm -rf $(OUT)
+	$(PY) tools/train.py --config $(CONFIG) --save_dir $(OUT) --do_eval --save_interval 250
+	$(PY) tools/val.py --config $(CONFIG) --model_path $(BEST) | tee $(OUT)/val.txt
+	$(PY) tools/val.py --config $(CONFIG) --model_path $(BEST) --aug_eval --flip_horizontal | tee $(OUT)/val_flip.txt
+	$(PY) tools/predict.py --config $(CONFIG) --model_path $(BEST) --image_path $(DATA)/leftImg8bit/val --save_dir $(OUT)/result
+	$(PY) tools/contact_sheet.py --config $(CONFIG) --prediction_dir $(OUT)/result --save_path $(OUT)/contact_sheet.png
+	@echo
+	@echo "plain:     $$(grep -m1 mIoU $(OUT)/val.txt)"
+	@echo "with flip: $$(grep -m1 mIoU $(OUT)/val_flip.txt)"
+	@echo "pictures:  $(OUT)/contact_sheet.png"
+
+test: .venv/dev
+	$(PY) -m pytest
+
+lint: .venv/dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+# The stamps are files in .venv, so that a second make installs nothing.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
+	  { echo "error: $$($(PYTHON) --version 2>&1) is too old; give 3.9 or newer: make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo "error: $(PYTHON) cannot make an environment; on Debian: apt-get install python3-venv"; exit 2; }
+
+.venv/cpu: setup.py | .venv/bin/python
+	$(PY) -m pip install --quiet --editable '.[cpu]'
+	touch $@
+
+.venv/dev: setup.py | .venv/bin/python
+	$(PY) -m pip install --quiet --editable '.[cpu,dev]'
+	touch $@ .venv/cpu
+
+clean:
+	rm -rf .venv build output data/streetscenes

@@ -1,0 +1,123 @@
+"""What the command-line tools share: common flags, device, log format, and how a mistake ends."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Optional
+
+from paddleseg_lite.errors import UserError
+
+if TYPE_CHECKING:
+    from paddleseg_lite.engine.inference import InferenceOptions
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+
+def parser(description: Optional[str]) -> argparse.ArgumentParser:
+    """Return a parser with the flags that every tool has: --config --device --opts --debug.
+
+    Args:
+        description: the tool's docstring; --help prints it as it is written.
+    """
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--config", required=True, type=Path, help="YAML file that says what to build")
+    made.add_argument(
+        "--device", default="auto", help="auto (a GPU if there is one, else the CPU), cpu, gpu or gpu:N; default auto"
+    )
+    made.add_argument(
+        "--opts", nargs="+", default=[], metavar="KEY=VALUE", help="override any key of the config: a.b=c, a.list.0.b=c"
+    )
+    made.add_argument("--debug", action="store_true", help="show the whole trace of an error")
+    return made
+
+
+def add_inference_flags(made: argparse.ArgumentParser, switch: str) -> None:
+    """Add the flags of augmented inference; `switch` (--aug_eval or --aug_pred) turns scales and flips on."""
+    group = made.add_argument_group("augmented inference")
+    group.add_argument(switch, dest="augment", action="store_true", help="average over --scales and flips")
+    group.add_argument("--scales", nargs="+", type=float, metavar="S", help=f"with {switch}; default 1.0")
+    group.add_argument("--flip_horizontal", action="store_true", help=f"with {switch}: also mirror left to right")
+    group.add_argument("--flip_vertical", action="store_true", help=f"with {switch}: also mirror top to bottom")
+    group.add_argument("--is_slide", action="store_true", help="slide a window of --crop_size by --stride")
+    group.add_argument("--crop_size", nargs=2, type=int, metavar=("W", "H"), help="window in pixels, with --is_slide")
+    group.add_argument("--stride", nargs=2, type=int, metavar=("W", "H"), help="step in pixels, with --is_slide")
+
+
+def inference_options(args: argparse.Namespace, test_config: dict) -> InferenceOptions:
+    """Merge the config's `test_config` with the flags; flags win.
+
+    Raises:
+        UserError: an augmentation flag without its switch, or a window without its size.
+    """
+    from paddleseg_lite.engine.inference import InferenceOptions
+
+    given = {key: value for key, value in vars(args).items() if value}
+    merged = {**test_config, **given}
+    augment = merged.get("augment") or merged.get("aug_eval") or merged.get("aug_pred")
+    for name in ("scales", "flip_horizontal", "flip_vertical"):
+        if name in given and not augment:
+            raise UserError(f"--{name} does nothing by itself; add --aug_eval (val) or --aug_pred (predict)")
+    for name in ("crop_size", "stride"):
+        if name in given and not merged.get("is_slide"):
+            raise UserError(f"--{name} does nothing by itself; add --is_slide")
+        if merged.get("is_slide") and not merged.get(name):
+            raise UserError(f"--is_slide needs --{name} W H")
+    scales = merged.get("scales") or (1.0,)
+    windows = {name: tuple(merged[name]) for name in ("crop_size", "stride")} if merged.get("is_slide") else {}
+    if not augment:
+        return InferenceOptions(**windows)
+    return InferenceOptions(
+        scales=tuple(scales) if isinstance(scales, (list, tuple)) else (scales,),
+        flip_horizontal=bool(merged.get("flip_horizontal")),
+        flip_vertical=bool(merged.get("flip_vertical")),
+        **windows,
+    )
+
+
+def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> NoReturn:
+    """Run a tool and exit: 0 when done, 2 for a user's mistake, told in one sentence; a bug keeps its trace.
+
+    Sets up what a library must not touch: log format, CPU threads, device.
+    """
+    logging.basicConfig(format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.INFO)
+    # Paddle computes on one core unless told otherwise, and reads this when it is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", str(cpu_count()))
+    try:
+        _set_device(getattr(args, "device", None))
+        main(args)
+    except UserError as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    sys.exit(0)
+
+
+def cpu_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _set_device(device: Optional[str]) -> None:
+    if device is None:  # a tool that never computes
+        return
+    import paddle
+
+    has_gpu = paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+    if device == "auto":
+        device = "gpu" if has_gpu else "cpu"
+    kind = device.split(":")[0]
+    if kind not in ("cpu", "gpu"):
+        raise UserError(f"--device is '{device}'; give auto, cpu, gpu or gpu:N")
+    if kind == "gpu" and not has_gpu:
+        reason = "Paddle finds no GPU" if paddle.device.is_compiled_with_cuda() else "this Paddle is built for CPUs"
+        raise UserError(f"--device {device}: {reason}; use --device cpu, or install paddlepaddle-gpu on such a machine")
+    paddle.set_device(device)

@@ -1,0 +1,80 @@
+"""Evaluation of a network on a data set, at the labels' own size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import paddle
+from tqdm import tqdm
+
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.loader import eval_samples
+from paddleseg_lite.engine.inference import InferenceOptions, Network, infer
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.metrics import Metrics, confusion_matrix, scores
+from paddleseg_lite.transforms.sample import Sample
+
+
+def evaluate(
+    model: Network,
+    dataset: SegmentationDataset,
+    inference: InferenceOptions = InferenceOptions(),  # noqa: B008  # frozen
+    batch_size: int = 1,
+    num_workers: int = 0,
+) -> Metrics:
+    """Score a network's predictions on every sample of a data set.
+
+    Predictions are put back to the size of the label before they are counted. Only images of one shape
+    share a batch, unpadded, so that the confusion matrix does not depend on the batch size.
+
+    Args:
+        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...]. A paddle.nn.Layer is put
+            into eval mode and left there.
+        dataset: in mode "val".
+        inference: scales, flips, sliding windows.
+        batch_size: images in one forward pass.
+        num_workers: processes that read images; 0 reads in this one.
+
+    Raises:
+        UserError: bad data, or a sample without a label.
+    """
+    if isinstance(model, paddle.nn.Layer):
+        model.eval()
+    confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
+    samples = tqdm(
+        eval_samples(dataset, num_workers), total=len(dataset), desc="eval", unit="image", dynamic_ncols=True
+    )
+    for batch in batches_of_one_shape(samples, batch_size):
+        for sample, labels in zip(batch, predict_labels(model, batch, inference)):
+            if sample.label is None:
+                raise UserError(f"{sample.path} has no label to be evaluated against; list one, or use predict")
+            confusion += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
+    return scores(confusion, dataset.classes)
+
+
+def batches_of_one_shape(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample]]:
+    """Group neighbouring samples whose images have one shape, at most batch_size of them."""
+    batch: list[Sample] = []
+    for sample in samples:
+        if batch and (len(batch) == batch_size or sample.image.shape != batch[0].image.shape):
+            yield batch
+            batch = []
+        batch.append(sample)
+    if batch:
+        yield batch
+
+
+def predict_labels(model: Network, batch: list[Sample], inference: InferenceOptions) -> list[np.ndarray]:
+    """Return the class ids [H, W] of each sample, at the size of its source image.
+
+    Args:
+        model: see `evaluate`.
+        batch: transformed samples of one shape.
+        inference: scales, flips, sliding windows.
+    """
+    images = paddle.to_tensor(np.stack([sample.image for sample in batch]))
+    logits = infer(model, images, inference)
+    if all(sample.window.is_identity for sample in batch):
+        return list(logits.argmax(axis=1).numpy())
+    return [sample.window.restore(x).argmax(axis=0) for sample, x in zip(batch, logits.numpy())]

@@ -1,0 +1,321 @@
+"""The training loop: iterations, log lines, evaluation, checkpoints, resuming."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Optional
+
+import paddle
+from paddle import Tensor
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from paddleseg_lite.checkpoint import TrainState, load_checkpoint, save_checkpoint, save_weights
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.loader import Batch, train_batches
+from paddleseg_lite.engine.ema import ExponentialMovingAverage
+from paddleseg_lite.engine.evaluate import evaluate
+from paddleseg_lite.engine.inference import InferenceOptions
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.losses.criterion import Criterion
+from paddleseg_lite.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to run a training; what to train comes as objects.
+
+    Attributes:
+        iters: iterations in all, counted from the first start of the run.
+        batch_size: images in an iteration.
+        save_dir: folder of the run: `iter_N/` checkpoints and `best_model/`.
+        save_interval: iterations between checkpoints (and evaluations).
+        log_iters: iterations between log lines.
+        num_workers: processes that read data; 0 reads in this one.
+        keep_checkpoint_max: how many `iter_N/` are kept, the newest ones.
+        seed: of the order and the augmentation of samples.
+        resume: an `iter_N/` folder to go on from.
+        use_vdl: write VisualDL scalars into `save_dir`.
+        use_ema: also keep an exponential moving average of the weights, evaluated and saved as `ema_best_model/`.
+        early_stop_intervals: stop after so many evaluations without a better mIoU.
+        precision: "fp32", "fp16" or "bf16"; the reduced ones on a GPU only.
+        amp_level: "O1" or "O2", for the reduced ones.
+        inference: how evaluation turns images into logits.
+    """
+
+    iters: int
+    batch_size: int
+    save_dir: Path
+    save_interval: int = 1000
+    log_iters: int = 10
+    num_workers: int = 0
+    keep_checkpoint_max: int = 5
+    seed: int = 0
+    resume: Optional[Path] = None
+    use_vdl: bool = False
+    use_ema: bool = False
+    early_stop_intervals: Optional[int] = None
+    precision: str = "fp32"
+    amp_level: str = "O1"
+    inference: InferenceOptions = field(default_factory=InferenceOptions)
+
+    def __post_init__(self) -> None:
+        for name in ("iters", "batch_size", "save_interval", "log_iters", "keep_checkpoint_max"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}; give a whole number of 1 or more")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run came to: where it stands, its last mean loss, its best mIoU (None: never evaluated)."""
+
+    iteration: int
+    loss: Optional[float]
+    best_miou: Optional[float]
+    best_iteration: int
+    seconds: float
+
+
+class TrainStep:
+    """One update of the weights: forward, loss, backward, step; reduced precision is a switch, not a copy."""
+
+    def __init__(
+        self,
+        model: paddle.nn.Layer,
+        criterion: Criterion,
+        optimizer: paddle.optimizer.Optimizer,
+        precision: str,
+        amp_level: str,
+    ) -> None:
+        self.reduced = precision != "fp32"
+        if self.reduced and paddle.get_device() == "cpu":
+            raise UserError(
+                f"--precision {precision} has no effect on a CPU, where Paddle computes in float32 all the same; "
+                "use --precision fp32 or a GPU"
+            )
+        self.model, self.criterion, self.optimizer = model, criterion, optimizer
+        self.dtype = {"fp16": "float16", "bf16": "bfloat16"}.get(precision, "float16")
+        self.amp_level = amp_level
+        self.scaler = paddle.amp.GradScaler(enable=precision == "fp16")
+
+    def __call__(self, batch: Batch) -> list[Tensor]:
+        """Update the weights once and return the weighted losses, detached."""
+        with paddle.amp.auto_cast(enable=self.reduced, level=self.amp_level, dtype=self.dtype):
+            logits = self.model(batch.images)
+        losses = self.criterion([x.astype("float32") for x in logits], batch.labels)
+        self.scaler.scale(sum(losses)).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.clear_grad()
+        schedule = self.optimizer._learning_rate  # Paddle has no public way to an optimizer's own schedule
+        if isinstance(schedule, paddle.optimizer.lr.LRScheduler):
+            schedule.step()
+        return [loss.detach() for loss in losses]
+
+
+class Meter:
+    """Sums since the last log line; losses stay on the device until then, for reading one waits for the GPU."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.losses: list[Tensor] = []
+        self.reading = 0.0
+        self.start = time.perf_counter()
+
+    def add(self, losses: list[Tensor], reading: float) -> None:
+        """Count one iteration: its losses, and the seconds it waited for data."""
+        self.losses = losses if self.count == 0 else [a + b for a, b in zip(self.losses, losses)]
+        self.reading += reading
+        self.count += 1
+
+    def means(self) -> tuple[list[float], float, float]:
+        """Return mean losses, mean seconds of an iteration, mean seconds of waiting for data."""
+        losses = [float(loss) / self.count for loss in self.losses]
+        return losses, (time.perf_counter() - self.start) / self.count, self.reading / self.count
+
+
+class Trainer:
+    """One run: the objects that are trained and where the run stands."""
+
+    def __init__(
+        self,
+        model: paddle.nn.Layer,
+        train_dataset: SegmentationDataset,
+        optimizer: paddle.optimizer.Optimizer,
+        criterion: Criterion,
+        options: TrainOptions,
+        val_dataset: Optional[SegmentationDataset] = None,
+    ) -> None:
+        self.model, self.optimizer, self.criterion = model, optimizer, criterion
+        self.train_dataset, self.val_dataset, self.options = train_dataset, val_dataset, options
+        self.step = TrainStep(model, criterion, optimizer, options.precision, options.amp_level)
+        self.ema = ExponentialMovingAverage(model) if options.use_ema else None
+        self.loss: Optional[float] = None
+        self.state = TrainState(iteration=0, best_miou=-1.0, best_iteration=0, extra={})
+        if options.resume is not None:
+            self.state = load_checkpoint(options.resume, model, optimizer)
+            log.info(f"resumed {options.resume} at iteration {self.state.iteration}")
+            if self.ema:
+                self.ema.load(options.resume)
+        elif list(options.save_dir.glob("iter_*")) or (options.save_dir / "best_model").exists():
+            raise UserError(
+                f"{options.save_dir} holds the checkpoints of an earlier run; go on from one with "
+                "--resume_model, or give this run a --save_dir of its own"
+            )
+        self.scalars = _vdl_writer(options.save_dir) if options.use_vdl else None
+
+    def run(self) -> TrainResult:
+        """Train up to `options.iters`."""
+        started, options = time.perf_counter(), self.options
+        self.model.train()
+        bar = tqdm(total=options.iters, initial=self.state.iteration, desc="train", unit="it", dynamic_ncols=True)
+        with bar, logging_redirect_tqdm():
+            meter = Meter()
+            for batch, waited in _timed(self._batches()):
+                meter.add(self.step(batch), waited)
+                if self.ema:
+                    self.ema.update()
+                self.state.iteration += 1
+                bar.update()
+                if self.state.iteration % options.log_iters == 0 or self.state.iteration == options.iters:
+                    self._report(meter)
+                    bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
+                    meter = Meter()
+                if self.state.iteration % options.save_interval == 0 or self.state.iteration == options.iters:
+                    self._evaluate_and_save()
+                    if self._stalled():
+                        log.info(f"[TRAIN] early stop: no better mIoU in {options.early_stop_intervals} evaluations")
+                        break
+                    meter = Meter() if meter.count == 0 else meter
+        best = self.state.best_miou if self.state.best_iteration else None
+        seconds = time.perf_counter() - started
+        return TrainResult(self.state.iteration, self.loss, best, self.state.best_iteration, seconds)
+
+    def _batches(self) -> Iterator[Batch]:
+        options = self.options
+        return train_batches(
+            self.train_dataset,
+            options.batch_size,
+            start_iter=self.state.iteration,
+            iters=options.iters,
+            seed=options.seed,
+            num_workers=options.num_workers,
+        )
+
+    def _report(self, meter: Meter) -> None:
+        """Write one log line, in PaddleSeg's form, and the same numbers as scalars."""
+        losses, batch_cost, reader_cost = meter.means()
+        self.loss = sum(losses)
+        iteration, iters, batch_size = self.state.iteration, self.options.iters, self.options.batch_size
+        lr = self.optimizer.get_lr()
+        epoch = (iteration * batch_size - 1) // len(self.train_dataset) + 1
+        parts = {name: f"{loss:.4f}" for name, loss in zip(self.criterion.names, losses)} if len(losses) > 1 else {}
+        log.info(
+            f"[TRAIN] epoch: {epoch}, iter: {iteration}/{iters}, loss: {self.loss:.4f}, "
+            + "".join(f"{name}: {loss}, " for name, loss in parts.items())
+            + f"lr: {lr:.6f}, batch_cost: {batch_cost:.4f}, reader_cost: {reader_cost:.5f}, "
+            f"ips: {batch_size / batch_cost:.4f} samples/sec | "
+            f"ETA {timedelta(seconds=round(batch_cost * (iters - iteration)))}"
+        )
+        scalars = {"loss": self.loss, "lr": lr, "batch_cost": batch_cost, "reader_cost": reader_cost}
+        scalars.update((f"loss_{name}", loss) for name, loss in zip(parts, losses))
+        self._add_scalars("Train", scalars)
+
+    def _evaluate_and_save(self) -> None:
+        """Evaluate if there is something to evaluate on, keep the best weights, write a checkpoint."""
+        if self.val_dataset is not None:
+            metrics = self._evaluate("Evaluate")
+            if metrics.miou > self.state.best_miou:
+                self.state.best_miou, self.state.best_iteration = metrics.miou, self.state.iteration
+                self._save_best("best_model", metrics)
+            log.info(f"[EVAL] best mIoU so far: {self.state.best_miou:.4f}, at iter {self.state.best_iteration}")
+            if self.ema:
+                with self.ema.applied():
+                    metrics = self._evaluate("EvaluateEMA")
+                    if metrics.miou > self.state.extra.get("best_ema_miou", -1.0):
+                        self.state.extra["best_ema_miou"] = metrics.miou
+                        self._save_best("ema_best_model", metrics)
+        folder = save_checkpoint(
+            self.options.save_dir,
+            self.model,
+            self.optimizer,
+            self.state,
+            keep=self.options.keep_checkpoint_max,
+            extra_weights={"ema": self.ema.weights} if self.ema else {},
+        )
+        log.info(f"[TRAIN] saved {folder}")
+
+    def _save_best(self, name: str, metrics: Metrics) -> None:
+        save_weights(self.model, self.options.save_dir / name, iteration=self.state.iteration, miou=metrics.miou)
+
+    def _evaluate(self, tag: str) -> Metrics:
+        options = self.options
+        metrics = evaluate(
+            self.model,
+            self.val_dataset,  # type: ignore[arg-type]  # the caller has checked
+            inference=options.inference,
+            num_workers=options.num_workers,
+        )
+        self.model.train()
+        log.info(f"[EVAL] {tag} at iter {self.state.iteration}\n{metrics.table()}")
+        self._add_scalars(tag, {"mIoU": metrics.miou, "Acc": metrics.accuracy})
+        return metrics
+
+    def _stalled(self) -> bool:
+        intervals = self.options.early_stop_intervals
+        if intervals is None or self.val_dataset is None:
+            return False
+        return self.state.iteration - self.state.best_iteration >= intervals * self.options.save_interval
+
+    def _add_scalars(self, group: str, values: dict[str, float]) -> None:
+        if self.scalars is not None:
+            for name, value in values.items():
+                self.scalars.add_scalar(f"{group}/{name}", value, self.state.iteration)
+
+
+def train(
+    model: paddle.nn.Layer,
+    train_dataset: SegmentationDataset,
+    optimizer: paddle.optimizer.Optimizer,
+    criterion: Criterion,
+    options: TrainOptions,
+    val_dataset: Optional[SegmentationDataset] = None,
+) -> TrainResult:
+    """Train a network by iterations.
+
+    Args:
+        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...]; on its device.
+        train_dataset: in mode "train".
+        optimizer: over the model's parameters; its LRScheduler, if it has one, is stepped every iteration.
+        criterion: (list of logits, labels [N, H, W]) -> list of weighted scalar losses.
+        options: length, folder, intervals, precision.
+        val_dataset: in mode "val"; if given, it is evaluated every `options.save_interval` iterations.
+
+    Raises:
+        UserError: bad data, an option that does not fit the device, a checkpoint that does not fit the model,
+            or a `save_dir` that holds another run.
+    """
+    return Trainer(model, train_dataset, optimizer, criterion, options, val_dataset).run()
+
+
+def _timed(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
+    """Pair every batch with the seconds it took to arrive."""
+    while True:
+        start = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch, time.perf_counter() - start
+
+
+def _vdl_writer(save_dir: Path) -> "visualdl.LogWriter":  # type: ignore[name-defined]  # noqa: F821, UP037
+    from visualdl import LogWriter  # takes a second to import, for those who ask for it
+
+    return LogWriter(str(save_dir))

@@ -1,0 +1,42 @@
+"""Evaluate weights on the val_dataset of a YAML config: per-class IoU, precision, recall, F1, and their means.
+
+  python tools/val.py --config C.yml --model_path output/best_model/model.pdparams
+  python tools/val.py --config C.yml --model_path M --aug_eval --scales 0.75 1.0 1.25 --flip_horizontal
+  python tools/val.py --config C.yml --model_path M --is_slide --crop_size 1024 512 --stride 768 384
+
+--aug_eval alone means scale 1.0 and no flip. Flags win over the config's test_config.
+"""
+
+import argparse
+from pathlib import Path
+
+from paddleseg_lite import cli
+
+
+def parse_args() -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--model_path", type=Path, required=True, help="weights: .pdparams or .safetensors")
+    parser.add_argument("--batch_size", type=int, default=1, help="images in a forward pass; default 1")
+    parser.add_argument("--num_workers", type=int, default=0, help="processes that read images; 0: none; default 0")
+    cli.add_inference_flags(parser, "--aug_eval")
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
+    from paddleseg_lite import builder
+    from paddleseg_lite.checkpoint import load_weights
+    from paddleseg_lite.config import load_config
+    from paddleseg_lite.engine.evaluate import evaluate
+
+    config = load_config(args.config, args.opts)
+    inference = cli.inference_options(args, builder.build_test_options(config))
+    dataset = builder.build_dataset(config, "val_dataset")
+    model = builder.build_model(config, pretrained=False)
+    load_weights(model, args.model_path)
+    metrics = evaluate(model, dataset, inference, args.batch_size, args.num_workers)
+    print(metrics.table())
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args())
