@@ -1,0 +1,52 @@
+"""The training criterion: one weighted loss for each output of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from paddle import Tensor
+
+from paddleseg_lite.errors import UserError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Criterion:
+    """PaddleSeg's `loss: {types, coef}`: output i of the model goes to loss i, times coefficient i.
+
+    Args:
+        losses: callables loss(logits [N, C, H, W], label [N, H, W]) -> scalar.
+        coefs: a factor for each loss.
+
+    Attributes:
+        losses: as given.
+        coefs: as given.
+        names: the losses' class names, numbered where one occurs more than once.
+
+    Raises:
+        ValueError: the numbers of losses and of factors differ.
+    """
+
+    def __init__(self, losses: Sequence[Loss], coefs: Sequence[float]) -> None:
+        if len(losses) != len(coefs):
+            raise ValueError(f"{len(losses)} losses need as many factors, not {len(coefs)}")
+        self.losses = tuple(losses)
+        self.coefs = tuple(float(coef) for coef in coefs)
+        names = [getattr(loss, "__name__", type(loss).__name__) for loss in losses]
+        self.names = tuple(
+            f"{name}_{names[:index].count(name)}" if names.count(name) > 1 else name
+            for index, name in enumerate(names)
+        )
+
+    def __call__(self, logits: Sequence[Tensor], label: Tensor) -> list[Tensor]:
+        """Return the weighted losses, scalars in the order of `names`; their sum is what to minimise.
+
+        Raises:
+            UserError: the model has more or fewer outputs than there are losses.
+        """
+        if len(logits) != len(self.losses):
+            raise UserError(
+                f"the model has {len(logits)} output(s) and loss.coef has {len(self.losses)} factor(s); "
+                "give one factor for each output"
+            )
+        return [coef * loss(output, label) for loss, coef, output in zip(self.losses, self.coefs, logits)]
