@@ -1,0 +1,45 @@
+"""Transforms: image and label in, image and label out, every draw from the generator they are given."""
+
+from paddleseg_lite.transforms.base import Compose, GeometricTransform
+from paddleseg_lite.transforms.crop import RandomCenterCrop, RandomPaddingCrop, RandomScaleAspect
+from paddleseg_lite.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
+from paddleseg_lite.transforms.pad import Padding, PaddingByAspectRatio, ScalePadding
+from paddleseg_lite.transforms.photometric import Normalize, RandomBlur, RandomDistort, RandomNoise
+from paddleseg_lite.transforms.resize import (
+    LimitLong,
+    Resize,
+    ResizeByLong,
+    ResizeByShort,
+    ResizeRangeScaling,
+    ResizeStepScaling,
+)
+from paddleseg_lite.transforms.sample import Sample
+from paddleseg_lite.transforms.warp import RandomAffine, RandomRotation
+from paddleseg_lite.transforms.window import Window
+
+__all__ = [
+    "Compose",
+    "GeometricTransform",
+    "LimitLong",
+    "Normalize",
+    "Padding",
+    "PaddingByAspectRatio",
+    "RandomAffine",
+    "RandomBlur",
+    "RandomCenterCrop",
+    "RandomDistort",
+    "RandomHorizontalFlip",
+    "RandomNoise",
+    "RandomPaddingCrop",
+    "RandomRotation",
+    "RandomScaleAspect",
+    "RandomVerticalFlip",
+    "Resize",
+    "ResizeByLong",
+    "ResizeByShort",
+    "ResizeRangeScaling",
+    "ResizeStepScaling",
+    "Sample",
+    "ScalePadding",
+    "Window",
+]

@@ -1,0 +1,109 @@
+"""Transforms that put a margin around an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.registry import TRANSFORMS
+from paddleseg_lite.transforms.arguments import number, size_pair
+from paddleseg_lite.transforms.base import GeometricTransform
+from paddleseg_lite.transforms.window import Window
+
+
+class _Padding(GeometricTransform):
+    def __init__(self, im_padding_value: float, label_padding_value: int) -> None:
+        owner = type(self).__name__
+        self.im_padding_value = number(owner, "im_padding_value", im_padding_value)
+        self.label_padding_value = int(number(owner, "label_padding_value", label_padding_value, 0, 255))
+        self.fill = (self.im_padding_value, self.label_padding_value)
+
+    def _pad(self, window: Window, top: int, bottom: int, left: int, right: int) -> Window:
+        return window.pad(top, bottom, left, right, self.im_padding_value, self.label_padding_value)
+
+
+@TRANSFORMS.register
+class Padding(_Padding):
+    """Pad on the right and at the bottom.
+
+    Args:
+        target_size: (width, height), not smaller than the image.
+        im_padding_value: padding of the image, on the scale 0 to 255.
+        label_padding_value: padding of the label.
+    """
+
+    def __init__(
+        self, target_size: Sequence[int], im_padding_value: float = 127.5, label_padding_value: int = 255
+    ) -> None:
+        super().__init__(im_padding_value, label_padding_value)
+        self.target_size = size_pair("Padding", "target_size", target_size)
+
+    def plan(self, window: Window, rng: np.random.Generator) -> Window:
+        """Pad the canvas.
+
+        Raises:
+            UserError: it is larger than `target_size`.
+        """
+        width, height = self.target_size
+        if window.width > width or window.height > height:
+            raise UserError(
+                f"Padding: an image of {window.width}x{window.height} (width x height) is larger than "
+                f"target_size {width}x{height}; raise target_size, or put a Resize or a crop before Padding"
+            )
+        return self._pad(window, 0, height - window.height, 0, width - window.width)
+
+
+@TRANSFORMS.register
+class PaddingByAspectRatio(_Padding):
+    """Pad on the right or at the bottom until width / height = `aspect_ratio`.
+
+    Args:
+        aspect_ratio: width / height, above 0.
+        im_padding_value: padding of the image, on the scale 0 to 255.
+        label_padding_value: padding of the label.
+    """
+
+    def __init__(
+        self, aspect_ratio: float = 1, im_padding_value: float = 127.5, label_padding_value: int = 255
+    ) -> None:
+        super().__init__(im_padding_value, label_padding_value)
+        self.aspect_ratio = number("PaddingByAspectRatio", "aspect_ratio", aspect_ratio, 1e-3, 1e3)
+
+    def plan(self, window: Window, rng: np.random.Generator) -> Window:
+        """Pad the canvas."""
+        height = max(int(window.width / self.aspect_ratio), window.height)
+        width = max(int(window.height * self.aspect_ratio), window.width)
+        return self._pad(window, 0, height - window.height, 0, width - window.width)
+
+
+@TRANSFORMS.register
+class ScalePadding(_Padding):
+    """Pad to a square with the image in the middle, then resize (image: cubic, label: nearest).
+
+    Args:
+        target_size: (width, height) at the end.
+        im_padding_value: padding of the image, on the scale 0 to 255.
+        label_padding_value: padding of the label.
+    """
+
+    resamples = True
+
+    def __init__(
+        self,
+        target_size: Sequence[int] = (512, 512),
+        im_padding_value: float = 127.5,
+        label_padding_value: int = 255,
+    ) -> None:
+        super().__init__(im_padding_value, label_padding_value)
+        self.target_size = size_pair("ScalePadding", "target_size", target_size)
+
+    def plan(self, window: Window, rng: np.random.Generator) -> Window:
+        """Pad and resize the canvas."""
+        side = max(window.height, window.width)
+        top, left = (side - window.height) // 2, (side - window.width) // 2
+        window = self._pad(window, top, side - window.height - top, left, side - window.width - left)
+        width, height = self.target_size
+        return window.resize(height, width, cv2.INTER_CUBIC)

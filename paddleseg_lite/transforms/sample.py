@@ -1,0 +1,124 @@
+"""What travels through the transforms: an image, its label, and the way back to the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.transforms.window import Cut, Window
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image on its way from the disk to the network.
+
+    Attributes:
+        image: [H, W, C], RGB when C is 3; uint8 or uint16 as read, float32 after Normalize. It may be a
+            memory map: nothing writes into it.
+        label: [H, W] uint8 class ids, or None. At the image's size, or at the source's if `label_at_source`.
+        path: the image's file, for messages and results.
+        source_size: (height, width) before any transform.
+        windows: the geometry done so far, oldest first.
+        label_at_source: leave the label alone and keep the way back open; what evaluation and prediction do.
+    """
+
+    image: np.ndarray
+    label: np.ndarray | None = None
+    path: str = ""
+    source_size: tuple[int, int] = (0, 0)
+    windows: tuple[Window, ...] = ()
+    label_at_source: bool = False
+
+    @classmethod
+    def from_source(
+        cls, image: np.ndarray, label: np.ndarray | None = None, path: str = "", label_at_source: bool = False
+    ) -> Sample:
+        """Make a sample from an image [H, W, C] or [H, W] just read, and its label."""
+        image = image if image.ndim == 3 else image[..., None]
+        return cls(image, label, path, (image.shape[0], image.shape[1]), (), label_at_source)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the image now."""
+        return self.image.shape[0], self.image.shape[1]
+
+    def restore(self, array: np.ndarray) -> np.ndarray:
+        """Put a prediction for the transformed image back on the source's pixels.
+
+        Args:
+            array: [C, h, w] or [h, w] at the image's present size; floats (logits) are resized bilinearly,
+                integers (class ids) to the nearest.
+
+        Returns:
+            [C, H, W] or [H, W] at `source_size`.
+        """
+        for window in reversed(self.windows):
+            array = window.restore(array)
+        return array
+
+
+def render(sample: Sample, window: Window) -> Sample:
+    """Return the sample as seen through the window: one cut, one resize, one flip.
+
+    Raises:
+        UserError: the label stays at the source, and the window would lose part of the image.
+    """
+    if window == Window.identity(*sample.size):
+        return sample
+    if sample.label_at_source and not window.shows_all:
+        raise UserError(
+            f"{sample.path or 'an image'}: a transform cuts part of the image away, but evaluation and "
+            "prediction need all of it; remove random crops from the 'val' data set's transforms"
+        )
+    label = sample.label
+    if label is not None and not sample.label_at_source:
+        label = render_array(label, window, cv2.INTER_NEAREST_EXACT, window.label_fill)
+    return replace(
+        sample,
+        image=render_array(sample.image, window, window.interpolation, window.image_fill),
+        label=label,
+        windows=(*sample.windows, window),
+    )
+
+
+def render_array(array: np.ndarray, window: Window, interpolation: int, fill: float) -> np.ndarray:
+    """Return an image [H, W, C] (or a label [H, W]) as the window's canvas, contiguous, same dtype."""
+    shape = (window.height, window.width, *array.shape[2:])
+    rows, columns = window.y.cut(), window.x.cut()
+    if rows is None or columns is None:
+        return np.full(shape, padding_value(array, fill), array.dtype)
+    piece = _read(array, rows, columns, interpolation)
+    if piece.shape != shape:
+        canvas = np.full(shape, padding_value(array, fill), array.dtype)
+        height, width = piece.shape[:2]
+        canvas[rows.first : rows.first + height, columns.first : columns.first + width] = piece
+        piece = canvas
+    code = {(True, True): -1, (True, False): 0, (False, True): 1}.get((window.y.flipped, window.x.flipped))
+    if code is None:
+        return np.ascontiguousarray(piece)
+    return cv2.flip(piece, code).reshape(shape)  # cv2 drops a single channel's axis
+
+
+def _read(array: np.ndarray, rows: Cut, columns: Cut, interpolation: int) -> np.ndarray:
+    """Return the part of the source that the canvas shows, resized; nothing else of the source is read."""
+    if rows.scale == columns.scale == 1.0:
+        return array[rows.nearest[0] : rows.nearest[-1] + 1, columns.nearest[0] : columns.nearest[-1] + 1]
+    if interpolation == cv2.INTER_NEAREST_EXACT:
+        # cv2 rounds a slice's scale to whole pixels here, which would shift labels against images.
+        return np.take(array[rows.nearest], columns.nearest, axis=1)
+    piece = array[rows.start : rows.stop, columns.start : columns.stop]
+    # Given a scale instead of a size, cv2 keeps the whole image's grid whatever the slice.
+    piece = cv2.resize(piece, None, fx=columns.scale, fy=rows.scale, interpolation=interpolation)
+    piece = piece.reshape(*piece.shape[:2], *array.shape[2:])
+    height, width = rows.last - rows.first, columns.last - columns.first
+    return piece[rows.skip : rows.skip + height, columns.skip : columns.skip + width]
+
+
+def padding_value(array: np.ndarray, fill: float) -> float:
+    """Return a padding value of the scale 0..255 for the array's dtype, rounded as cv2 does for integers."""
+    if array.ndim == 3 and array.dtype == np.uint16:
+        fill = fill * 257
+    return float(np.rint(fill)) if np.issubdtype(array.dtype, np.integer) else fill
