@@ -46,10 +46,10 @@ class OhemCrossEntropyLoss(nn.Layer):
         weight: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        if not 0.0 <= thresh <= 1.0:
-            raise UserError(f"thresh is {thresh}; allowed is a probability from 0 to 1")
-        if min_kept < 0:
-            raise UserError(f"min_kept is {min_kept}; allowed is a number of pixels of at least 0")
+        if not isinstance(thresh, (int, float)) or not 0.0 <= thresh <= 1.0:
+            raise UserError(f"thresh is {thresh!r}; allowed is a probability from 0 to 1")
+        if not isinstance(min_kept, int) or min_kept < 0:
+            raise UserError(f"min_kept is {min_kept!r}; allowed is a whole number of pixels of at least 0")
         self.thresh = thresh
         self.min_kept = min_kept
         self.ignore_index = ignore_index

@@ -12,13 +12,13 @@ from paddle.optimizer.lr import LinearWarmup, LRScheduler
 from paddleseg_lite.registry import SCHEDULERS
 
 for _name, _schedule in inspect.getmembers(lr, inspect.isclass):
-    if issubclass(_schedule, LRScheduler) and _schedule is not LRScheduler:
+    # ReduceOnPlateau is stepped with a metric, by evaluations; training steps once per iteration.
+    if issubclass(_schedule, LRScheduler) and _schedule not in (LRScheduler, lr.ReduceOnPlateau):
         SCHEDULERS.register(_schedule, _name)
 
 
 def make_schedule(
     schedule: Callable[..., LRScheduler],
-    iters: int,
     warmup_iters: int = 0,
     warmup_start_lr: float = 0.0,
     **arguments: Any,
@@ -26,17 +26,12 @@ def make_schedule(
     """Make a schedule that is stepped once per iteration.
 
     Args:
-        schedule: a class such as paddle.optimizer.lr.PolynomialDecay; that one gets
-            `decay_steps` = iters - warmup_iters if it is given none.
-        iters: iterations of the whole run.
+        schedule: a class such as paddle.optimizer.lr.PolynomialDecay.
         warmup_iters: iterations of linear warm-up before `schedule` starts; 0 for none.
         warmup_start_lr: learning rate at iteration 0 of a warm-up.
         **arguments: what `schedule` takes; the warm-up ends at its `learning_rate`, or at its first
             value if it takes none.
     """
-    if schedule is lr.PolynomialDecay:
-        # A trial run may be shorter than the warm-up.
-        arguments.setdefault("decay_steps", max(iters - warmup_iters, 1))
     main = schedule(**arguments)
     if warmup_iters == 0:
         return main
