@@ -1,0 +1,62 @@
+"""Plain cross entropy, and how the criterion combines losses."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.losses import Criterion, CrossEntropyLoss, OhemCrossEntropyLoss
+
+# Two pixels with p = 3/4 and 1/4 for class 0, and one that is ignored.
+LOGITS = np.log(np.array([[3.0, 1.0, 1.0], [1.0, 3.0, 1.0]], np.float32)).reshape(1, 2, 1, 3)
+LABEL = np.array([0, 0, 255], np.uint8).reshape(1, 1, 3)
+
+
+def test_mean_over_valid_pixels_by_hand() -> None:
+    """Ignored pixels count neither above nor below the line."""
+    loss = CrossEntropyLoss()(paddle.to_tensor(LOGITS), paddle.to_tensor(LABEL))
+    assert float(loss) == pytest.approx((np.log(4 / 3) + np.log(4)) / 2)
+
+
+def test_weighted_mean_by_hand() -> None:
+    """sum(weight x loss) / sum(weight), the usual definition."""
+    label = np.array([0, 1, 255], np.uint8).reshape(1, 1, 3)  # both with p = 3/4
+    logits = LOGITS.copy()
+    logits[0, :, 0, 0] = np.log([1.0, 3.0])  # p = 1/4 for class 0
+    loss = CrossEntropyLoss(weight=[2.0, 1.0])(paddle.to_tensor(logits), paddle.to_tensor(label))
+    assert float(loss) == pytest.approx((2 * np.log(4) + np.log(4 / 3)) / 3)
+
+
+def test_a_wrong_number_of_weights_is_refused() -> None:
+    """Weights of another data set's classes."""
+    with pytest.raises(UserError, match="3 class weights for the model's 2 classes"):
+        CrossEntropyLoss(weight=[1, 1, 1])(paddle.to_tensor(LOGITS), paddle.to_tensor(LABEL))
+
+
+def test_all_pixels_ignored_gives_zero() -> None:
+    """0 / 0 would be NaN."""
+    loss = CrossEntropyLoss()(paddle.to_tensor(LOGITS), paddle.full([1, 1, 3], 255, "int64"))
+    assert float(loss) == 0
+
+
+def test_criterion_weighs_one_loss_per_output() -> None:
+    """PaddleSeg's types and coef; the names tell losses apart in the log."""
+    logits, label = paddle.to_tensor(LOGITS), paddle.to_tensor(LABEL)
+    single = float(CrossEntropyLoss()(logits, label))
+    criterion = Criterion([CrossEntropyLoss(), CrossEntropyLoss(), OhemCrossEntropyLoss()], [1, 0.5, 2])
+    assert criterion.names == ("CrossEntropyLoss_0", "CrossEntropyLoss_1", "OhemCrossEntropyLoss")
+    first, second, _ = criterion([logits, logits, logits], label)
+    assert float(first) == pytest.approx(single)
+    assert float(second) == pytest.approx(single / 2)
+
+
+def test_criterion_refuses_another_number_of_outputs() -> None:
+    """An output without a loss would not be trained, silently."""
+    logits, label = paddle.to_tensor(LOGITS), paddle.to_tensor(LABEL)
+    criterion = Criterion([CrossEntropyLoss()], [1])
+    with pytest.raises(UserError, match=r"2 output\(s\) and loss.coef has 1"):
+        criterion([logits, logits], label)
+    with pytest.raises(ValueError, match="as many factors"):
+        Criterion([CrossEntropyLoss()], [1, 1])

@@ -1,0 +1,121 @@
+"""Schedules by their values, optimizers by one step."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+from paddle import ParamAttr, nn
+from paddle.optimizer import lr
+from paddle.regularizer import L2Decay
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.optim import SGD, Adam, AdamW, Momentum, make_schedule
+from paddleseg_lite.registry import SCHEDULERS
+
+
+def values_of(schedule: lr.LRScheduler, steps: int) -> list[float]:
+    """Return the learning rates of iterations 0 to steps."""
+    values = [schedule()]
+    for _ in range(steps):
+        schedule.step()
+        values.append(schedule())
+    return values
+
+
+def test_polynomial_decay_after_a_warm_up() -> None:
+    """Start, warm-up's middle and end, the decay's middle, the end and beyond."""
+    schedule = make_schedule(
+        lr.PolynomialDecay, 10, 1e-5, learning_rate=0.005, decay_steps=80, power=0.9, end_lr=0.0
+    )
+    values = values_of(schedule, 95)
+    assert values[0] == pytest.approx(1e-5)
+    assert values[5] == pytest.approx((1e-5 + 0.005) / 2)
+    assert values[10] == pytest.approx(0.005)
+    assert values[50] == pytest.approx(0.005 * 0.5**0.9)
+    assert values[89] == pytest.approx(0.005 * (1 / 80) ** 0.9)
+    assert values[90] == 0
+    assert values[95] == 0
+
+
+def test_without_a_warm_up_the_schedule_is_paddles_own() -> None:
+    """No wrapper where none is asked for."""
+    schedule = make_schedule(lr.StepDecay, learning_rate=1.0, step_size=2)
+    assert values_of(schedule, 4) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert type(schedule) is lr.StepDecay
+
+
+def test_a_warm_up_ends_at_the_first_value_of_a_schedule_without_learning_rate() -> None:
+    """PiecewiseDecay has `values` in its place."""
+    schedule = make_schedule(lr.PiecewiseDecay, 2, 0.0, boundaries=[3], values=[0.4, 0.1])
+    assert values_of(schedule, 5) == pytest.approx([0, 0.2, 0.4, 0.4, 0.4, 0.1])
+
+
+def test_all_of_paddles_schedules_have_names() -> None:
+    """YAML files may name any that is stepped once per iteration."""
+    assert {"PolynomialDecay", "CosineAnnealingDecay", "OneCycleLR", "StepDecay"} <= set(SCHEDULERS.names())
+    assert not {"LRScheduler", "ReduceOnPlateau"} & set(SCHEDULERS.names())
+
+
+class Toy(nn.Layer):
+    """One decayed weight, and one like MobileNetV3's batch norms that is exempt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        one = nn.initializer.Constant(1.0)
+        self.decayed = self.create_parameter([1], ParamAttr(initializer=one))
+        exempt = ParamAttr(initializer=one, regularizer=L2Decay(0.0))
+        self.exempt = self.create_parameter([1], exempt)
+
+    def step(self, optimizer: paddle.optimizer.Optimizer, gradient: float = 0.0) -> tuple[float, float]:
+        ((self.decayed + self.exempt) * gradient).sum().backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        return self.decayed.item(), self.exempt.item()
+
+
+@pytest.mark.parametrize("make", [SGD, Momentum, AdamW])
+def test_weight_decay_spares_parameters_with_their_own_regularizer(make: object) -> None:
+    """One step without gradient, lr 0.1, decay 0.5: 1 -> 0.95 where it applies."""
+    toy = Toy()
+    decayed, exempt = toy.step(make(0.1, toy.parameters(), weight_decay=0.5))  # type: ignore[operator]
+    assert decayed == pytest.approx(0.95)
+    assert exempt == 1
+
+
+def test_adam_decays_through_the_gradient() -> None:
+    """L2, not AdamW's: Adam's first step is lr in the direction of the decay."""
+    toy = Toy()
+    decayed, exempt = toy.step(Adam(0.1, toy.parameters(), weight_decay=0.5))
+    assert decayed == pytest.approx(0.9, abs=1e-5)
+    assert exempt == 1
+
+
+def test_sgd_with_momentum_is_momentum() -> None:
+    """PaddleSeg's shorthand: velocity 1, then 1.9."""
+    toy = Toy()
+    optimizer = SGD(0.1, toy.parameters(), momentum=0.9)
+    assert toy.step(optimizer, gradient=1.0)[0] == pytest.approx(0.9)
+    assert toy.step(optimizer, gradient=1.0)[0] == pytest.approx(0.9 - 0.19)
+    plain = Toy()
+    optimizer = SGD(0.1, plain.parameters())
+    plain.step(optimizer, gradient=1.0)
+    assert plain.step(optimizer, gradient=1.0)[0] == pytest.approx(0.8)
+
+
+def test_gradients_are_clipped_by_global_norm() -> None:
+    """Two gradients of 3 have norm 3 sqrt(2); clipped to 1 each is 1 / sqrt(2)."""
+    toy = Toy()
+    clip = {"name": "ClipGradByGlobalNorm", "clip_norm": 1.0}
+    decayed, _ = toy.step(Momentum(0.1, toy.parameters(), grad_clip_cfg=clip), gradient=3.0)
+    assert decayed == pytest.approx(1 - 0.1 / np.sqrt(2), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [({"name": "ClipGradByGlobalNrm"}, "did you mean 'ClipGradByGlobalNorm'"), ({"name": "ClipGradByNorm"}, "clip_norm")],
+)
+def test_a_clip_that_does_not_exist_or_fit_is_refused(clip: dict, message: str) -> None:
+    """Named with what is allowed."""
+    with pytest.raises(UserError, match=message):
+        SGD(0.1, Toy().parameters(), grad_clip_cfg=clip)
