@@ -1,6 +1,303 @@
-"""Training state on disk: written so that whatever happens, what was saved before is still there."""
+"""Training state on disk, written so that whatever happens, what was saved before is still there.
+
+A checkpoint is a folder `iter_N`: `model.pdparams` and `model.pdopt` (which `paddle.load` reads too),
+`state.json`, and `SHA256SUMS`, which `sha256sum -c` checks. It is written under a hidden name, flushed to the
+disk and renamed.
+"""
 
 from __future__ import annotations
 
-__all__ = ["load_pretrained", "load_weights"]
-from paddleseg_lite.weights import load_pretrained, load_weights
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+import paddle
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.optimizer_state import restore_optimizer
+from paddleseg_lite.unpickle import PathLike, read_pickle
+from paddleseg_lite.weights import (
+    NAME_TABLE,
+    LoadReport,
+    load_pretrained,
+    load_weights,
+    read_weights,
+)
+
+__all__ = [
+    "LoadReport",
+    "TrainState",
+    "latest_checkpoint",
+    "load_checkpoint",
+    "load_pretrained",
+    "load_weights",
+    "read_weights",
+    "save_checkpoint",
+    "save_weights",
+]
+
+_log = logging.getLogger(__name__)
+
+_MODEL, _OPTIMIZER, _STATE, _SUMS = "model.pdparams", "model.pdopt", "state.json", "SHA256SUMS"
+_NEW, _OLD = ".new-", ".old-"  # hidden folders: half-written; replaced or about to be removed
+
+StateDict = Mapping[str, Any]
+Model = Union[paddle.nn.Layer, StateDict]
+
+
+@dataclass
+class TrainState:
+    """Where a run stands, besides weights and optimizer.
+
+    Attributes:
+        iteration: finished iterations.
+        best_miou: the best mIoU so far, -1 before the first evaluation.
+        best_iteration: its iteration.
+        extra: whatever else must survive: numbers, strings, arrays, tensors, lists, and dicts of them with
+            string keys, as in the state dict of a GradScaler. Tuples come back as lists, tensors as arrays.
+    """
+
+    iteration: int = 0
+    best_miou: float = -1.0
+    best_iteration: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(
+    save_dir: PathLike,
+    model: paddle.nn.Layer,
+    optimizer: paddle.optimizer.Optimizer,
+    state: TrainState,
+    keep: int = 5,
+) -> Path:
+    """Write `save_dir/iter_N`, N being `state.iteration`, then remove the oldest beyond `keep`.
+
+    Args:
+        save_dir: the run's folder; made if there is none. One process at a time may save to it.
+        model: the model.
+        optimizer: its optimizer; the state of its learning rate schedule is saved with it.
+        state: the rest.
+        keep: how many iter_* to keep, at least 1; 0 or less keeps all.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        UserError: the disk is full or not writable; earlier checkpoints are untouched.
+    """
+    save_dir = Path(save_dir)
+    target = save_dir / f"iter_{state.iteration}"
+    described = {**asdict(state), "optimizer": type(optimizer).__name__}
+    try:
+        save_dir.mkdir(parents=True, exist_ok=True)
+        _tidy(save_dir)
+        with tempfile.TemporaryDirectory(prefix=_NEW, dir=save_dir) as hidden:
+            folder = Path(hidden) / target.name
+            folder.mkdir()
+            _write(folder / _MODEL, lambda path: paddle.save(model.state_dict(), str(path)))
+            _write(folder / _OPTIMIZER, lambda path: paddle.save(optimizer.state_dict(), str(path)))
+            _write_text(folder / _STATE, json.dumps(described, default=_to_json, indent=1))
+            sums = [f"{_sha256(folder / name)}  {name}\n" for name in (_MODEL, _OPTIMIZER, _STATE)]
+            _write_text(folder / _SUMS, "".join(sums))
+            _sync_folder(folder)
+            if (
+                target.exists()
+            ):  # its contents stay on the disk, under a name that _tidy knows, until replaced
+                os.rename(target, save_dir / (_OLD + target.name))
+            os.rename(folder, target)
+            _sync_folder(save_dir)
+        _tidy(save_dir)
+    except OSError as error:
+        raise UserError(
+            f"cannot write the checkpoint {target} ({error.strerror or error}); earlier checkpoints are "
+            "untouched: free some space or give another save_dir, then resume"
+        ) from error
+    if keep > 0:
+        _remove_oldest(save_dir, target, keep)
+    return target
+
+
+def save_weights(model_or_state_dict: Model, folder: PathLike, **info: Any) -> Path:
+    """Write `folder/model.pdparams`, and `info` beside it as info.json.
+
+    A file that is there is replaced at one stroke: at no moment is there none, or half of one.
+
+    Args:
+        model_or_state_dict: a model, or tensors by name.
+        folder: made if there is none.
+        **info: what to remember about the weights, such as miou=0.7 and iteration=1000.
+
+    Returns:
+        The path of model.pdparams.
+
+    Raises:
+        UserError: the disk is full or not writable; what was there before is untouched.
+    """
+    folder = Path(folder)
+    if isinstance(model_or_state_dict, paddle.nn.Layer):
+        model_or_state_dict = model_or_state_dict.state_dict()
+    weights = dict(model_or_state_dict)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(_NEW + "*"):
+            shutil.rmtree(leftover)
+        with tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as hidden:
+            new_model, new_info = Path(hidden) / _MODEL, Path(hidden) / "info.json"
+            _write(new_model, lambda path: paddle.save(weights, str(path)))
+            # The sum tells whether an info.json belongs to these weights, should a crash part the two.
+            described = {**info, "sha256": _sha256(new_model)}
+            _write_text(new_info, json.dumps(described, default=_to_json, indent=1))
+            os.replace(new_model, folder / _MODEL)
+            os.replace(new_info, folder / new_info.name)
+        _sync_folder(folder)
+        _sync_folder(folder.parent)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {folder / _MODEL} ({error.strerror or error}); what was there before is untouched: "
+            "free some space or give another save_dir"
+        ) from error
+    return folder / _MODEL
+
+
+def load_checkpoint(
+    folder: PathLike, model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer
+) -> TrainState:
+    """Load a checkpoint into a model and its optimizer, so that training goes on as if never interrupted.
+
+    Args:
+        folder: an iter_N folder.
+        model: a model like the one that was saved.
+        optimizer: an optimizer like the one that was saved, over the model's parameters.
+
+    Raises:
+        UserError: the checkpoint is missing, damaged, or of another model or optimizer.
+    """
+    folder = Path(folder)
+    if fault := _fault(folder):
+        raise UserError(f"cannot resume from {folder}: {fault}; give another iter_N folder")
+    state = json.loads((folder / _STATE).read_text(encoding="utf-8"), object_hook=_from_json)
+    kind = state.pop("optimizer")
+    if kind != type(optimizer).__name__:
+        raise UserError(
+            f"cannot resume from {folder}: it was saved with the optimizer {kind}, this run has "
+            f"{type(optimizer).__name__}; resume with the config the run was started with"
+        )
+    load_weights(model, folder / _MODEL)
+    names = read_pickle(folder / _MODEL).get(NAME_TABLE, {})
+    restore_optimizer(optimizer, read_pickle(folder / _OPTIMIZER), model, names, folder / _OPTIMIZER)
+    return TrainState(**state)
+
+
+def latest_checkpoint(save_dir: PathLike) -> Path | None:
+    """Return the valid checkpoint of the most iterations in `save_dir`, or None; log those that are damaged."""
+    folders = _checkpoints(Path(save_dir))
+    # A crash may have come between the two renames that replace a checkpoint.
+    folders += sorted(Path(save_dir).glob(f"{_OLD}iter_*"), key=_iteration)[::-1]
+    for folder in folders:
+        fault = _fault(folder)
+        if fault is None:
+            return folder
+        _log.warning("skipping the damaged checkpoint %s: %s", folder, fault)
+    return None
+
+
+def _checkpoints(save_dir: Path) -> list[Path]:
+    """Return the iter_N folders, the highest N first."""
+    folders = [path for path in save_dir.glob("iter_*") if re.fullmatch(r"iter_\d+", path.name)]
+    return sorted(folders, key=_iteration, reverse=True)
+
+
+def _iteration(folder: Path) -> int:
+    return int(folder.name.rsplit("_", 1)[-1])
+
+
+def _fault(folder: Path) -> str | None:
+    """Say what is wrong with a checkpoint, or None."""
+    try:
+        sums = (folder / _SUMS).read_text(encoding="utf-8")
+        expected = {name: digest for digest, name in (line.split("  ", 1) for line in sums.splitlines())}
+        for name in (_MODEL, _OPTIMIZER, _STATE):
+            if expected.get(name) != _sha256(folder / name):
+                return f"the contents of {name} are not what was written (SHA-256 differs)"
+    except FileNotFoundError as error:
+        return f"there is no {error.filename}"
+    except (OSError, ValueError) as error:  # ValueError: a garbled list of sums
+        return f"it cannot be read ({error})"
+    return None
+
+
+def _tidy(save_dir: Path) -> None:
+    """Undo or finish what an earlier process may have left half-done."""
+    for old in save_dir.glob(f"{_OLD}iter_*"):
+        target = save_dir / old.name[len(_OLD) :]
+        if target.exists():
+            shutil.rmtree(old)
+        else:
+            os.rename(old, target)
+    for half in save_dir.glob(_NEW + "*"):
+        shutil.rmtree(half)
+
+
+def _remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:
+    others = [folder for folder in _checkpoints(save_dir) if folder != newest]
+    for folder in others[keep - 1 :]:
+        try:
+            # Renamed first: a half-removed folder must not look like a damaged checkpoint.
+            with tempfile.TemporaryDirectory(prefix=_NEW, dir=save_dir) as hidden:
+                os.rename(folder, Path(hidden) / folder.name)
+        except OSError as error:
+            _log.warning("cannot remove the old checkpoint %s: %s", folder, error)
+
+
+def _write(path: Path, save: Callable[[Path], object]) -> None:
+    """Write a file by `save(path)` and wait until it is on the disk."""
+    save(path)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _write_text(path: Path, text: str) -> None:
+    _write(path, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    if os.name == "nt":  # Windows cannot open folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _to_json(value: object) -> Any:
+    """Write what JSON does not know: arrays and tensors with their dtype."""
+    if isinstance(value, paddle.Tensor):
+        value = value.numpy()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return {"__array__": value.tolist(), "dtype": value.dtype.str}
+    raise TypeError(f"a {type(value).__name__} cannot be saved in a checkpoint's state")
+
+
+def _from_json(item: dict[str, Any]) -> Any:
+    return np.array(item["__array__"], item["dtype"]) if "__array__" in item else item

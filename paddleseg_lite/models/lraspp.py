@@ -144,6 +144,6 @@ def _check_poolable(image: paddle.Tensor, feature: paddle.Tensor) -> None:
         side = _KERNEL * max(round(height / h), round(width / w))
         raise UserError(
             f"LRASPP with use_gap: False pools {_KERNEL}x{_KERNEL} windows, but an image of {width}x{height} "
-            f"(width x height) gives it a feature of {w}x{h}; use images or crops of at least {side}x{side} pixels, "
-            "or set use_gap: True"
+            f"(width x height) gives it a feature of {w}x{h}; use images or crops of at least {side}x{side} "
+            "pixels, or set use_gap: True"
         )
