@@ -1,0 +1,20 @@
+"""Data sets: where images and labels come from, what the classes are, and how batches are made."""
+
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.camvid import CamVid
+from paddleseg_lite.datasets.cityscapes import Cityscapes
+from paddleseg_lite.datasets.images import read_image, read_label
+from paddleseg_lite.datasets.list_dataset import Dataset
+from paddleseg_lite.datasets.loader import Batch, eval_samples, train_batches
+
+__all__ = [
+    "Batch",
+    "CamVid",
+    "Cityscapes",
+    "Dataset",
+    "SegmentationDataset",
+    "eval_samples",
+    "read_image",
+    "read_label",
+    "train_batches",
+]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import TRANSFORMS
 from paddleseg_lite.transforms.sample import Sample, render
 from paddleseg_lite.transforms.window import Window
 
@@ -38,7 +37,6 @@ class GeometricTransform:
         return render(sample, self.plan(Window.identity(*sample.size), rng))
 
 
-@TRANSFORMS.register
 class Compose:
     """Several transforms in order; neighbours that can be planned touch the pixels once.
 

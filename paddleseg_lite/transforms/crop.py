@@ -45,7 +45,8 @@ class RandomPaddingCrop(GeometricTransform):
         number(owner, "category_max_ratio", category_max_ratio, 1e-9)
         number(owner, "ignore_index", ignore_index, 0, 255)
         number(owner, "loop_times", loop_times, 1)
-        self.fill = (im_padding_value, int(label_padding_value))
+        self.label_padding_value = int(label_padding_value)
+        self.fill = (im_padding_value, self.label_padding_value)
         self.category_max_ratio = category_max_ratio
         self.ignore_index = ignore_index
         self.loop_times = loop_times

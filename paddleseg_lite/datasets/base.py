@@ -1,0 +1,221 @@
+"""What every data set has: pairs of files, classes, transforms, and samples that depend on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from paddleseg_lite.datasets.images import read_image, read_label
+from paddleseg_lite.datasets.labels import LabelRule
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.registry import closest
+from paddleseg_lite.transforms import Compose, Sample
+from paddleseg_lite.transforms.base import TransformLike
+
+MODES = ("train", "val", "test")
+Pair = tuple[str, "str | None"]
+
+
+class SegmentationDataset(paddle.io.Dataset):
+    """Images and their labels.
+
+    Args:
+        transforms: what is done to each sample, as objects.
+        pairs: (image file, label file or None). In the modes 'train' and 'val' every image needs a label.
+        num_classes: class ids are 0 to num_classes - 1.
+        mode: 'train': labels go through the transforms with the images. 'val' and 'test': labels stay as they
+            are, and `Sample.restore` brings predictions back to them.
+        ignore_index: label of pixels that don't count, 0 to 255.
+        img_channels: channels of the images.
+        label_map: {id in the files: class id or ignore_index}.
+        classes: names; "class 0" and so on by default.
+        palette: [num_classes, 3] RGB, 0 to 255; Pascal VOC's colours by default.
+
+    Attributes:
+        pairs, mode, num_classes, ignore_index, in_channels, label_map: as given.
+        classes: tuple of names.
+        palette: [num_classes, 3] uint8 RGB.
+        transforms: a Compose.
+        reader: `reader(index) -> (image [H, W, C], label [H, W] uint8 or None)`, ids mapped and checked. It
+            may return memory maps: the transforms read only the part that they need.
+
+    Raises:
+        UserError: there are no pairs, a label is missing, or the arguments contradict each other.
+    """
+
+    num_classes: int
+    ignore_index: int
+    in_channels: int
+    classes: Sequence[str]
+    palette: Any
+
+    def __init__(
+        self,
+        transforms: Sequence[TransformLike] | None,
+        pairs: Sequence[Pair],
+        num_classes: int,
+        mode: str = "train",
+        ignore_index: int = 255,
+        img_channels: int = 3,
+        label_map: Mapping[int, int] | None = None,
+        classes: Sequence[str] | None = None,
+        palette: Any = None,
+    ) -> None:
+        _check_integer("num_classes", num_classes, 1, 256)
+        _check_integer("ignore_index", ignore_index, 0, 255)
+        _check_integer("img_channels", img_channels, 1, 1024)
+        self.mode = checked_mode(mode)
+        self.num_classes = num_classes
+        self.ignore_index = ignore_index
+        self.in_channels = img_channels
+        self.label_map = dict(label_map) if isinstance(label_map, Mapping) else label_map
+        self.classes = _checked_classes(classes, num_classes)
+        self.palette = _checked_palette(palette, num_classes)
+        self.pairs = list(pairs)
+        self.transforms = Compose(transforms or ())
+        self.reader: Callable[[int], tuple[np.ndarray, np.ndarray | None]] = self.read_files
+        self._rule = LabelRule(num_classes, ignore_index, self.label_map)
+        self._check_pairs()
+        self._check_label_padding()
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return the sample of epoch 0 and seed 0."""
+        return self.sample(index)
+
+    def sample(self, index: int, epoch: int = 0, seed: int = 0) -> Sample:
+        """Return a transformed sample; its randomness depends on (seed, epoch, index) and nothing else.
+
+        Args:
+            index: position in `pairs`.
+            epoch: how often the data set has been gone through before.
+            seed: the run's seed, at least 0.
+
+        Raises:
+            UserError: a file is missing, unreadable or wrong; the message names it.
+        """
+        image, label = self.reader(index)
+        sample = Sample.from_source(image, label, self.pairs[index][0], label_at_source=self.mode != "train")
+        rng = np.random.default_rng([seed, epoch, index])
+        try:
+            return self.transforms(sample, rng)
+        except UserError as error:
+            if sample.path in str(error):
+                raise
+            raise UserError(f"{sample.path}: {error}") from error
+
+    def read_files(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Decode a pair: image [H, W, C] uint8 or uint16, label [H, W] uint8 with its ids mapped and checked.
+
+        Raises:
+            UserError: a file is unreadable, the sizes differ, or an id isn't allowed; the message names it.
+        """
+        image_path, label_path = self.pairs[index]
+        image = read_image(image_path, self.in_channels)
+        if label_path is None:
+            return image, None
+        label = read_label(label_path)
+        if label.shape != image.shape[:2]:
+            raise UserError(
+                f"{label_path} has {label.shape[1]}x{label.shape[0]} pixels (width x height), but its image "
+                f"{image_path} has {image.shape[1]}x{image.shape[0]}; they must agree"
+            )
+        return image, self.label_rule(label_path).apply(label, label_path)
+
+    def label_rule(self, label_path: str) -> LabelRule:
+        """Return what the ids in a label file mean; a data set of several kinds of files overrides it."""
+        return self._rule
+
+    def describe(self) -> str:
+        """Return a line for the log: size, classes, ignored id, mapping."""
+        kind = type(self).__name__
+        mapping = f", label_map {self.label_map}" if self.label_map else ""
+        return (
+            f"{kind} {self.mode}: {len(self)} images with {self.in_channels} channels, {self.num_classes} "
+            f"classes ({', '.join(self.classes)}), {self.ignore_index} ignored{mapping}"
+        )
+
+    def _check_pairs(self) -> None:
+        if not self.pairs:
+            raise UserError(f"{type(self).__name__}: no images for mode '{self.mode}'; check dataset_root")
+        if self.mode == "test":
+            return
+        for image, label in self.pairs:
+            if label is None:
+                raise UserError(f"{image} has no label, but mode '{self.mode}' needs one for every image")
+
+    def _check_label_padding(self) -> None:
+        """Padding with an id that is neither ignored nor a class would only be found out by the loss."""
+        if self.mode != "train":
+            return
+        for transform in self.transforms.transforms:
+            value = getattr(transform, "label_padding_value", self.ignore_index)
+            if value != self.ignore_index and value >= self.num_classes:
+                raise UserError(
+                    f"{type(transform).__name__}: label_padding_value is {value}, but ignore_index is "
+                    f"{self.ignore_index} and classes end at {self.num_classes - 1}; set label_padding_value"
+                )
+
+
+def checked_mode(mode: str) -> str:
+    """Return the mode in lower case.
+
+    Raises:
+        UserError: it isn't 'train', 'val' or 'test'.
+    """
+    if str(mode).lower() not in MODES:
+        raise UserError(f"mode must be 'train', 'val' or 'test', got {mode!r}{closest(mode, MODES)}")
+    return str(mode).lower()
+
+
+def checked_folder(path: str | Path | None, key: str = "dataset_root") -> Path:
+    """Return an existing folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    if path is None or not Path(path).is_dir():
+        raise UserError(f"{key}: there is no folder {path!s}; put the data there or set {key}")
+    return Path(path)
+
+
+def voc_palette(num_classes: int) -> np.ndarray:
+    """Return Pascal VOC's colours, [num_classes, 3] uint8 RGB: the bits of the id, spread over R, G and B."""
+    ids = np.arange(num_classes)
+    palette = np.zeros((num_classes, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (((ids >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return palette
+
+
+def _check_integer(name: str, value: Any, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise UserError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
+
+
+def _checked_classes(classes: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
+    if classes is None:
+        return tuple(f"class {index}" for index in range(num_classes))
+    if isinstance(classes, str) or len(classes) != num_classes:
+        raise UserError(f"classes must be a list of {num_classes} names, one per class, got {classes!r}")
+    return tuple(str(name) for name in classes)
+
+
+def _checked_palette(palette: Any, num_classes: int) -> np.ndarray:
+    if palette is None:
+        return voc_palette(num_classes)
+    try:
+        colours = np.asarray(palette, np.int64)
+    except (TypeError, ValueError):
+        colours = np.empty(0, np.int64)
+    if colours.shape != (num_classes, 3) or colours.min() < 0 or colours.max() > 255:
+        raise UserError(f"palette must be a list of {num_classes} colours [red, green, blue], each 0 to 255")
+    return colours.astype(np.uint8)

@@ -1,0 +1,154 @@
+"""Image and label files -> arrays."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from paddleseg_lite.errors import UserError
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_GRAY, PNG_PALETTE = 0, 3
+
+
+def read_image(path: str | Path, channels: int = 3) -> np.ndarray:
+    """Read an image file.
+
+    Three channels are read as PaddleSeg does it: a gray file is repeated, transparency is dropped. Any other
+    number must be what the file has.
+
+    Args:
+        path: anything that cv2 reads, or .npy with [H, W] or [H, W, C].
+        channels: how many the network takes.
+
+    Returns:
+        [H, W, channels] uint8 or uint16, RGB (RGBA) order. An .npy file is memory-mapped.
+
+    Raises:
+        UserError: the file is missing, unreadable, truncated, or of another depth or number of channels.
+    """
+    if str(path).endswith(".npy"):
+        image = _read_npy(path)
+    else:
+        data = _read_bytes(path)
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if channels == 3 else cv2.IMREAD_UNCHANGED
+        image = _decode(path, data, flags)
+        if image.ndim == 3 and image.shape[2] == 3:
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        elif image.ndim == 3 and image.shape[2] == 4:
+            image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+    image = image if image.ndim == 3 else image[..., None]
+    if image.ndim != 3 or image.dtype not in (np.uint8, np.uint16):
+        raise UserError(
+            f"{path}: an array of shape {image.shape} and type {image.dtype}; images must be [H, W, C] or "
+            "[H, W], of 8 or 16 unsigned bits; convert the file"
+        )
+    if image.shape[2] != channels:
+        raise UserError(
+            f"{path}: {image.shape[2]} channel(s), but img_channels is {channels}; convert the file or set "
+            "img_channels (and the model's in_channels) to what the files have"
+        )
+    return image
+
+
+def read_label(path: str | Path) -> np.ndarray:
+    """Read a label file: one class id per pixel, as stored.
+
+    Palette PNGs give their indices, not their colours; PNGs of 1, 2 and 4 bits their values, unscaled.
+
+    Returns:
+        [H, W] uint8.
+
+    Raises:
+        UserError: the file is missing or unreadable, has colours instead of ids, or an id above 255.
+    """
+    if str(path).endswith(".npy"):
+        label = _read_npy(path)
+    else:
+        data = _read_bytes(path)
+        levels = 255
+        if data[:8] == PNG_SIGNATURE and len(data) > 33:
+            data, levels = _png_as_gray(data)
+        label = _decode(path, data, cv2.IMREAD_UNCHANGED)
+        if levels < 255:
+            label = label // (255 // levels)  # libpng stretched them to 0..255
+    if label.ndim == 3 and label.shape[2] == 1:
+        label = label[..., 0]
+    if label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
+        raise UserError(
+            f"{path}: an array of shape {label.shape} and type {label.dtype}, but a label has one class id "
+            "per pixel; save it as a gray or palette PNG whose values are the ids"
+        )
+    if label.dtype != np.uint8:
+        low, high = int(label.min()), int(label.max())
+        if low < 0 or high > 255:
+            raise UserError(f"{path}: ids from {low} to {high}, but ids are 0 to 255; convert the file")
+        label = label.astype(np.uint8)
+    return label
+
+
+def _read_bytes(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _read_npy(path: str | Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+
+
+def _decode(path: str | Path, data: bytes, flags: int) -> np.ndarray:
+    try:
+        image = None if _is_cut_jpeg(data) else cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise UserError(
+            f"cannot read {path}: {len(data)} bytes that are no complete image of a known format; replace "
+            "the file or take it off the list"
+        )
+    return image
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    """Whether a JPEG lacks its end: some versions of cv2 fill the rest with gray and say nothing."""
+    if data[:2] != b"\xff\xd8":
+        return False
+    position = 2
+    while data[position : position + 1] == b"\xff" and data[position + 1 : position + 2] != b"\xda":
+        # A marker, then the length of its segment; a thumbnail with an end marker of its own is inside one.
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return data.find(b"\xff\xd9", position) < 0
+
+
+def _png_as_gray(data: bytes) -> tuple[bytes, int]:
+    """Return a PNG whose palette indices (or ids below 8 bits) cv2 will decode as gray, and its largest id.
+
+    cv2 has no way to ask for the indices of a palette image; declared gray, they are what it decodes.
+    """
+    width, height, depth, kind, *rest = struct.unpack(">IIBBBBB", data[16:29])
+    if kind not in (PNG_GRAY, PNG_PALETTE) or depth > 8:
+        return data, 255
+    if kind == PNG_PALETTE:
+        header = struct.pack(">IIBBBBB", width, height, depth, PNG_GRAY, *rest)
+        chunks = [_png_chunk(b"IHDR", header)]
+        position = 33
+        while position + 8 <= len(data):
+            length = int.from_bytes(data[position : position + 4], "big")
+            if data[position + 4 : position + 8] in (b"IDAT", b"IEND"):
+                chunks.append(data[position : position + length + 12])
+            position += length + 12
+        data = PNG_SIGNATURE + b"".join(chunks)
+    return data, 2**depth - 1
+
+
+def _png_chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

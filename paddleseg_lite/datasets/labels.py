@@ -1,0 +1,84 @@
+"""From the ids in a label file to class ids, and the check that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+from paddleseg_lite.errors import UserError
+
+IDS = 256
+
+
+class LabelRule:
+    """Which ids a label file may hold, and what becomes of them.
+
+    Args:
+        num_classes: class ids are 0 to num_classes - 1.
+        ignore_index: the id of pixels that don't count, 0 to 255.
+        label_map: {id in the file: class id or ignore_index}; ids that aren't named stay as they are.
+
+    Raises:
+        UserError: the map has something else.
+    """
+
+    def __init__(
+        self, num_classes: int, ignore_index: int, label_map: Mapping[Any, Any] | None = None
+    ) -> None:
+        if label_map is not None and not isinstance(label_map, Mapping):
+            raise UserError(f"label_map must be a mapping such as {{255: 1}}, got {label_map!r}")
+        is_target = np.zeros(IDS, bool)
+        is_target[:num_classes] = True
+        is_target[ignore_index] = True
+        table = np.arange(IDS, dtype=np.uint8)
+        for source, target in (label_map or {}).items():
+            if not _is_id(source) or not _is_id(target) or not is_target[target]:
+                raise UserError(
+                    f"label_map maps {source!r} to {target!r}; it must map ids from 0 to 255 to classes, 0 "
+                    f"to {num_classes - 1}, or to ignore_index, {ignore_index}"
+                )
+            table[source] = target
+        self._table = table
+        self._is_bad = (~is_target[table]).astype(np.uint8)
+        self._maps = bool((table != np.arange(IDS)).any())
+        self._num_classes = num_classes
+
+    def apply(self, label: np.ndarray, path: str) -> np.ndarray:
+        """Return the label with its ids mapped, after checking them.
+
+        Args:
+            label: [H, W] uint8, ids as stored.
+            path: the file, for the message.
+
+        Raises:
+            UserError: it has ids that are neither classes nor ignored.
+        """
+        # Most labels without ignored pixels pass by their maximum alone, 20 times as fast as the table.
+        if not self._maps and label.size and label.max() < self._num_classes:
+            return label
+        if cv2.countNonZero(cv2.LUT(label, self._is_bad)):
+            bad = [value for value in np.unique(label).tolist() if self._is_bad[value]]
+            allowed = _ranges(value for value in range(IDS) if not self._is_bad[value])
+            raise UserError(
+                f"{path}: label id(s) {_ranges(bad)}, but the data set allows {allowed}; correct the file, "
+                "set num_classes or ignore_index, or map the ids with label_map"
+            )
+        return cv2.LUT(label, self._table) if self._maps else label
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < IDS
+
+
+def _ranges(values: Iterable[int]) -> str:
+    """Return "0 to 18, 255" for 0, 1, ..., 18, 255."""
+    runs: list[list[int]] = []
+    for value in values:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in runs)
