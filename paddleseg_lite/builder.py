@@ -14,9 +14,10 @@ from paddle.io import Dataset
 from paddle.optimizer import Optimizer
 
 from paddleseg_lite import datasets, losses, models, optim, transforms  # noqa: F401  (they register)
-from paddleseg_lite.components import Plan, import_components, parameters_of, plan
+from paddleseg_lite.components import Plan, import_components, plan
 from paddleseg_lite.config import Config
 from paddleseg_lite.config_schema import expect, is_count, is_number
+from paddleseg_lite.declarations import DatasetInfo, agreed, declared, describe
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion
 from paddleseg_lite.optim import make_schedule
@@ -30,11 +31,10 @@ from paddleseg_lite.registry import (
     TRANSFORMS,
     Registry,
 )
+from paddleseg_lite.transforms import Compose
 
 _DATASETS = {"train_dataset": "train", "val_dataset": "val"}  # section -> mode
 _WARMUP = ("warmup_iters", "warmup_start_lr")
-# What a data set declares for the model and the loss -> its argument of that meaning.
-_DECLARED = {"num_classes": "num_classes", "ignore_index": "ignore_index", "in_channels": "img_channels"}
 
 
 def build_model(config: Config, pretrained: bool = True) -> nn.Layer:
@@ -61,6 +61,28 @@ def build_dataset(config: Config, section: str) -> Dataset:
     """
     check_config(config)
     return _plan_dataset(config, section)()
+
+
+def build_transforms(config: Config, section: str) -> Compose:
+    """Build the transforms under `section`, "train_dataset" or "val_dataset", without the data set.
+
+    Raises:
+        UserError: the config does not fit.
+    """
+    check_config(config)
+    return Compose(
+        [transform() for transform in _plan_dataset(config, section).arguments.get("transforms") or []]
+    )
+
+
+def describe_dataset(config: Config, section: str) -> DatasetInfo:
+    """Return classes and colours of the data set under `section`; no data needs to be present.
+
+    Raises:
+        UserError: the config does not fit.
+    """
+    check_config(config)
+    return describe(config, section, _lookup(config, DATASETS, section, config.section(section)))
 
 
 def build_criterion(config: Config) -> Criterion:
@@ -144,8 +166,8 @@ def _lookup(config: Config, registry: Registry, key: str, spec: Mapping[str, Any
 
 def _plan_model(config: Config, pretrained: bool = True) -> Plan:
     spec = config.section("model")
-    declared = _declared(config)
-    facts = _agreed(config, "model", spec, declared, ("num_classes", "in_channels"))
+    facts = declared(config, _dataset_classes(config))
+    own = agreed(config, "model", spec, facts, ("num_classes", "in_channels"))
     backbone = spec.get("backbone")
     if backbone is not None:
         is_component = isinstance(backbone, dict) and isinstance(backbone.get("type"), str)
@@ -156,13 +178,13 @@ def _plan_model(config: Config, pretrained: bool = True) -> Plan:
             "a mapping with the backbone's name under 'type'",
             is_component,
         )
-        channels = _agreed(config, "model.backbone", backbone, declared, ("in_channels",))
+        channels = agreed(config, "model.backbone", backbone, facts, ("in_channels",))
         if not pretrained:
             backbone.pop("pretrained", None)
         spec["backbone"] = _planned(config, BACKBONES, "model.backbone", backbone, channels)
     if not pretrained:
         spec.pop("pretrained", None)
-    return _planned(config, MODELS, "model", spec, facts)
+    return _planned(config, MODELS, "model", spec, own)
 
 
 def _plan_dataset(config: Config, section: str) -> Plan:
@@ -177,12 +199,12 @@ def _plan_dataset(config: Config, section: str) -> Plan:
 
 def _plan_losses(config: Config) -> list[Plan]:
     loss = config.section("loss")
-    declared = _declared(config)
+    facts = declared(config, _dataset_classes(config))
     plans = []
     for index, spec in enumerate(loss["types"]):
         key = f"loss.types.{index}"
-        facts = _agreed(config, key, spec, declared, ("ignore_index",))
-        plans.append(_planned(config, LOSSES, key, spec, facts))
+        ignored = agreed(config, key, spec, facts, ("ignore_index",))
+        plans.append(_planned(config, LOSSES, key, spec, ignored))
     return plans * len(loss["coef"]) if len(plans) == 1 else plans
 
 
@@ -216,58 +238,7 @@ def _plan_schedule(config: Config) -> Plan:
     return Plan(schedule.where, make_schedule, arguments, is_foreign=True)
 
 
-def _declared(config: Config) -> dict[str, tuple[int, str]]:
-    """Return what the data sets declare: {"num_classes": (19, "FILE: train_dataset (Cityscapes)")...}.
-
-    From the YAML, the class's attributes and the defaults of its arguments: no data need to be present.
-    """
-    found: dict[str, tuple[int, str]] = {}
-    for section in _DATASETS:
-        if not config.has(section):
-            continue
-        spec = config.section(section)
-        dataset = _lookup(config, DATASETS, section, spec)
-        for name, argument in _DECLARED.items():
-            value, where = spec.get(argument), config.where(f"{section}.{argument}")
-            if value is None:
-                value, where = (
-                    _class_fact(dataset, name, argument),
-                    f"{config.where(section)} ({spec['type']})",
-                )
-            if value is None:
-                continue
-            expect(config, f"{section}.{argument}", value, "a whole number", is_count(value, least=-1))
-            known, known_where = found.setdefault(name, (value, where))
-            if known != value:
-                raise _contradiction(name, known, known_where, value, where)
-    return found
-
-
-def _class_fact(dataset: Callable[..., Any], name: str, argument: str) -> int | None:
-    """Return what a data set class says about `name` without being built, or None."""
-    value = getattr(dataset, name, None)
-    if isinstance(value, int):
-        return value
-    if name == "num_classes" and isinstance(getattr(dataset, "classes", None), (tuple, list)):
-        return len(dataset.classes) or None  # type: ignore[attr-defined]
-    parameter = parameters_of(dataset).get(argument)
-    return parameter.default if parameter is not None and isinstance(parameter.default, int) else None
-
-
-def _agreed(
-    config: Config,
-    key: str,
-    spec: Mapping[str, Any],
-    declared: Mapping[str, tuple[int, str]],
-    names: Collection[str],
-) -> dict[str, int]:
-    """Return the declared values of `names`; refuse other values in `spec`, which stands at `key`."""
-    facts = {name: declared[name] for name in names if name in declared}
-    for name, (value, where) in facts.items():
-        if spec.get(name) not in (None, value):
-            raise _contradiction(name, spec[name], config.where(f"{key}.{name}"), value, where)
-    return {name: value for name, (value, _) in facts.items()}
-
-
-def _contradiction(name: str, one: Any, one_where: str, other: Any, other_where: str) -> UserError:
-    return UserError(f"{name} is {one} by {one_where}, but {other} by {other_where}; make them agree")
+def _dataset_classes(config: Config) -> dict[str, Callable[..., Any]]:
+    """Return the data set classes by section, for what they declare."""
+    sections = [section for section in _DATASETS if config.has(section)]
+    return {section: _lookup(config, DATASETS, section, config.section(section)) for section in sections}
