@@ -113,7 +113,10 @@ def test_gradients_are_clipped_by_global_norm() -> None:
 
 @pytest.mark.parametrize(
     ("clip", "message"),
-    [({"name": "ClipGradByGlobalNrm"}, "did you mean 'ClipGradByGlobalNorm'"), ({"name": "ClipGradByNorm"}, "clip_norm")],
+    [
+        ({"name": "ClipGradByGlobalNrm"}, "did you mean 'ClipGradByGlobalNorm'"),
+        ({"name": "ClipGradByNorm"}, "clip_norm"),
+    ],
 )
 def test_a_clip_that_does_not_exist_or_fit_is_refused(clip: dict, message: str) -> None:
     """Named with what is allowed."""
