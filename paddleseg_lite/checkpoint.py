@@ -7,14 +7,13 @@ disk and renamed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Union
@@ -22,8 +21,9 @@ from typing import Any, Union
 import numpy as np
 import paddle
 
+from paddleseg_lite.durable import sha256, sync_folder, write, write_text
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.optimizer_state import restore_optimizer
+from paddleseg_lite.optimizer_state import translated_state
 from paddleseg_lite.unpickle import PathLike, read_pickle
 from paddleseg_lite.weights import (
     NAME_TABLE,
@@ -103,18 +103,18 @@ def save_checkpoint(
         with tempfile.TemporaryDirectory(prefix=_NEW, dir=save_dir) as hidden:
             folder = Path(hidden) / target.name
             folder.mkdir()
-            _write(folder / _MODEL, lambda path: paddle.save(model.state_dict(), str(path)))
-            _write(folder / _OPTIMIZER, lambda path: paddle.save(optimizer.state_dict(), str(path)))
-            _write_text(folder / _STATE, json.dumps(described, default=_to_json, indent=1))
-            sums = [f"{_sha256(folder / name)}  {name}\n" for name in (_MODEL, _OPTIMIZER, _STATE)]
-            _write_text(folder / _SUMS, "".join(sums))
-            _sync_folder(folder)
+            write(folder / _MODEL, lambda path: paddle.save(model.state_dict(), str(path)))
+            write(folder / _OPTIMIZER, lambda path: paddle.save(optimizer.state_dict(), str(path)))
+            write_text(folder / _STATE, json.dumps(described, default=_to_json, indent=1))
+            sums = [f"{sha256(folder / name)}  {name}\n" for name in (_MODEL, _OPTIMIZER, _STATE)]
+            write_text(folder / _SUMS, "".join(sums))
+            sync_folder(folder)
             if (
                 target.exists()
             ):  # its contents stay on the disk, under a name that _tidy knows, until replaced
                 os.rename(target, save_dir / (_OLD + target.name))
             os.rename(folder, target)
-            _sync_folder(save_dir)
+            sync_folder(save_dir)
         _tidy(save_dir)
     except OSError as error:
         raise UserError(
@@ -152,18 +152,18 @@ def save_weights(model_or_state_dict: Model, folder: PathLike, **info: Any) -> P
             shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as hidden:
             new_model, new_info = Path(hidden) / _MODEL, Path(hidden) / "info.json"
-            _write(new_model, lambda path: paddle.save(weights, str(path)))
+            write(new_model, lambda path: paddle.save(weights, str(path)))
             # The sum tells whether an info.json belongs to these weights, should a crash part the two.
-            described = {**info, "sha256": _sha256(new_model)}
-            _write_text(new_info, json.dumps(described, default=_to_json, indent=1))
+            described = {**info, "sha256": sha256(new_model)}
+            write_text(new_info, json.dumps(described, default=_to_json, indent=1))
             os.replace(new_model, folder / _MODEL)
             os.replace(new_info, folder / new_info.name)
-        _sync_folder(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder)
+        sync_folder(folder.parent)
     except OSError as error:
         raise UserError(
-            f"cannot write {folder / _MODEL} ({error.strerror or error}); what was there before is untouched: "
-            "free some space or give another save_dir"
+            f"cannot write {folder / _MODEL} ({error.strerror or error}); what was there before is "
+            "untouched: free some space or give another save_dir"
         ) from error
     return folder / _MODEL
 
@@ -171,7 +171,7 @@ def save_weights(model_or_state_dict: Model, folder: PathLike, **info: Any) -> P
 def load_checkpoint(
     folder: PathLike, model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer
 ) -> TrainState:
-    """Load a checkpoint into a model and its optimizer, so that training goes on as if never interrupted.
+    """Load a checkpoint into a model and its optimizer, so that training goes on as it would have.
 
     Args:
         folder: an iter_N folder.
@@ -191,14 +191,16 @@ def load_checkpoint(
             f"cannot resume from {folder}: it was saved with the optimizer {kind}, this run has "
             f"{type(optimizer).__name__}; resume with the config the run was started with"
         )
-    load_weights(model, folder / _MODEL)
     names = read_pickle(folder / _MODEL).get(NAME_TABLE, {})
-    restore_optimizer(optimizer, read_pickle(folder / _OPTIMIZER), model, names, folder / _OPTIMIZER)
+    saved = read_pickle(folder / _OPTIMIZER)
+    accumulators = translated_state(optimizer, saved, model, names, folder / _OPTIMIZER)
+    load_weights(model, folder / _MODEL)
+    optimizer.set_state_dict(accumulators)
     return TrainState(**state)
 
 
 def latest_checkpoint(save_dir: PathLike) -> Path | None:
-    """Return the valid checkpoint of the most iterations in `save_dir`, or None; log those that are damaged."""
+    """Return the valid checkpoint of the most iterations in `save_dir`, or None; log the damaged ones."""
     folders = _checkpoints(Path(save_dir))
     # A crash may have come between the two renames that replace a checkpoint.
     folders += sorted(Path(save_dir).glob(f"{_OLD}iter_*"), key=_iteration)[::-1]
@@ -226,7 +228,7 @@ def _fault(folder: Path) -> str | None:
         sums = (folder / _SUMS).read_text(encoding="utf-8")
         expected = {name: digest for digest, name in (line.split("  ", 1) for line in sums.splitlines())}
         for name in (_MODEL, _OPTIMIZER, _STATE):
-            if expected.get(name) != _sha256(folder / name):
+            if expected.get(name) != sha256(folder / name):
                 return f"the contents of {name} are not what was written (SHA-256 differs)"
     except FileNotFoundError as error:
         return f"there is no {error.filename}"
@@ -256,36 +258,6 @@ def _remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:
                 os.rename(folder, Path(hidden) / folder.name)
         except OSError as error:
             _log.warning("cannot remove the old checkpoint %s: %s", folder, error)
-
-
-def _write(path: Path, save: Callable[[Path], object]) -> None:
-    """Write a file by `save(path)` and wait until it is on the disk."""
-    save(path)
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _write_text(path: Path, text: str) -> None:
-    _write(path, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    if os.name == "nt":  # Windows cannot open folders
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _to_json(value: object) -> Any:

@@ -125,7 +125,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             Exception
         ) as error:  # a damaged archive can fail in any way: zlib.error, EOFError, ReadError ...
             raise UserError(
-                f"cannot unpack {archive} ({type(error).__name__}: {error}); it may be damaged: "
+                f"cannot unpack {archive} ({type(error).__name__}); it may be damaged: "
                 "delete it and try again"
             ) from error
         try:

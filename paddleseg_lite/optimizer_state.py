@@ -1,7 +1,8 @@
 """Giving an optimizer the state that another one, in another process, had.
 
-Paddle names an accumulator after its parameter's global name ("conv2d_0.w_0_velocity_0"), which depends on how many
-layers the process had made before, and passes over names it does not know. Here they are translated, or refused.
+Paddle names an accumulator after its parameter's global name ("conv2d_0.w_0_velocity_0"), which depends on
+how many layers the process had made before, and passes over names it does not know. Here they are
+translated, or refused.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from paddleseg_lite.weights import NAME_TABLE
 _SCHEDULE, _MASTER = "LR_Scheduler", "master_weights"
 
 
-def restore_optimizer(
+def translated_state(
     optimizer: paddle.optimizer.Optimizer,
     saved: Mapping[str, Any],
     model: paddle.nn.Layer,
     saved_names: Mapping[str, str],
     path: Path,
-) -> None:
-    """Load a state dict of a like optimizer, schedule included.
+) -> dict[str, Any]:
+    """Return another process's optimizer state under this process's names, for `optimizer.set_state_dict`.
 
     Args:
         optimizer: over the parameters of `model`, and the first one made over them.
         saved: the state dict, read from `path`.
-        model: the model, with its weights loaded.
+        model: the model.
         saved_names: {key of the model's state dict: global name} in the process that saved.
         path: the file, for messages.
 
@@ -44,8 +45,8 @@ def restore_optimizer(
     has_schedule = isinstance(getattr(optimizer, "_learning_rate", None), paddle.optimizer.lr.LRScheduler)
     if has_schedule != (_SCHEDULE in saved):
         raise UserError(
-            f"{path} was saved {'with' if _SCHEDULE in saved else 'without'} a learning rate schedule, this run is "
-            "the other way round; resume with the config the run was started with"
+            f"{path} was saved {'with' if _SCHEDULE in saved else 'without'} a learning rate schedule, this "
+            "run is the other way round; resume with the config the run was started with"
         )
     current = {_kind(name): name for name in optimizer.state_dict() if name not in (_SCHEDULE, _MASTER)}
     state: dict[str, Any] = {}
@@ -60,10 +61,10 @@ def restore_optimizer(
             state[current.get(_kind(new), f"{_kind(new)}_0")] = paddle.to_tensor(_array(value))
     if missing := set(current.values()) - set(state):
         raise UserError(
-            f"{path} lacks {sorted(missing)[0]} and {len(missing) - 1} more that {type(optimizer).__name__} needs; "
-            "resume with the optimizer the run was started with"
+            f"{path} lacks {sorted(missing)[0]} and {len(missing) - 1} more that "
+            f"{type(optimizer).__name__} needs; resume with the optimizer the run was started with"
         )
-    optimizer.set_state_dict(state)
+    return state
 
 
 def _kind(name: str) -> str:
@@ -75,8 +76,8 @@ def _translate(name: str, renamed: Mapping[str, str], path: Path) -> str:
     owners = [old for old in renamed if name.startswith(old + "_")]
     if not owners:
         raise UserError(
-            f"{path} has '{name}', which belongs to no parameter of the model; resume with the model the run was "
-            "started with"
+            f"{path} has '{name}', which belongs to no parameter of the model; resume with the model the "
+            "run was started with"
         )
     owner = max(owners, key=len)
     return renamed[owner] + name[len(owner) :]
@@ -87,9 +88,7 @@ def _master_weights(saved: Mapping[str, Any], renamed: Mapping[str, str], path: 
     masters = {}
     for name, value in saved.items():
         if name not in renamed:
-            raise UserError(
-                f"{path} has a master weight for '{name}', which the model has not; check the model"
-            )
+            raise UserError(f"{path} has a master weight for '{name}', unknown to the model; check the model")
         masters[renamed[name]] = paddle.to_tensor(_array(value))
         masters[renamed[name]].name = f"{renamed[name]}_fp32_master_0"
     return masters

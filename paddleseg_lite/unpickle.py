@@ -110,6 +110,13 @@ class _Latin1(_StandIn):
         return text.encode("latin1")
 
 
+class _NoBytes(_StandIn):
+    """`bytes()`, by which pickle protocol 2 writes b""; with a number it would take that much memory."""
+
+    def __call__(self) -> bytes:
+        return b""
+
+
 _ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _MakeDtype(),
     ("numpy", "ndarray"): _StandIn(),
@@ -118,7 +125,8 @@ _ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy.core.numeric", "_frombuffer"): _ArrayFromBuffer(),
     ("_codecs", "encode"): _Latin1(),
     ("collections", "OrderedDict"): OrderedDict,
-    **{("builtins", kind.__name__): kind for kind in (tuple, list, dict, set, bytes, bytearray)},
+    ("builtins", "bytes"): _NoBytes(),
+    **{("builtins", kind.__name__): kind for kind in (tuple, list, dict)},
 }
 
 

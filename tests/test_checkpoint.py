@@ -1,0 +1,303 @@
+"""Training state: exact continuation, and nothing lost whenever the process dies."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from paddleseg_lite.checkpoint import (
+    TrainState,
+    latest_checkpoint,
+    load_checkpoint,
+    read_weights,
+    save_checkpoint,
+    save_weights,
+)
+from paddleseg_lite.errors import UserError
+
+OPTIMIZERS = ["Momentum", "Adam", "SGD"]
+
+
+class Toy(nn.Layer):
+    """Convolution, batch norm (with its running statistics) and a classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2D(1, 3, 3)
+        self.bn = nn.BatchNorm2D(3)
+        self.out = nn.Linear(3, 2)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.out(self.bn(self.conv(x)).mean(axis=[2, 3]))
+
+
+def make(kind: str = "Momentum") -> tuple[Toy, paddle.optimizer.Optimizer]:
+    model = Toy()
+    schedule = paddle.optimizer.lr.PolynomialDecay(0.1, decay_steps=20)
+    schedule = paddle.optimizer.lr.LinearWarmup(schedule, warmup_steps=3, start_lr=0.01, end_lr=0.1)
+    options = {"weight_decay": 1e-3} if kind != "Adam" else {}
+    optimizer = getattr(paddle.optimizer, kind)(
+        learning_rate=schedule, parameters=model.parameters(), **options
+    )
+    return model, optimizer
+
+
+def train(model: Toy, optimizer: paddle.optimizer.Optimizer, start: int, stop: int) -> None:
+    for iteration in range(start, stop):
+        batch = np.random.RandomState(iteration).standard_normal((4, 1, 5, 5)).astype(np.float32)
+        model(paddle.to_tensor(batch)).square().mean().backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        optimizer._learning_rate.step()
+
+
+def snapshot(model: nn.Layer) -> dict[str, bytes]:
+    return {key: tensor.numpy().tobytes() for key, tensor in model.state_dict().items()}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> tuple[Path, Toy, paddle.optimizer.Optimizer]:
+    """A run's folder with one checkpoint, iter_2."""
+    model, optimizer = make()
+    train(model, optimizer, 0, 2)
+    save_checkpoint(tmp_path, model, optimizer, TrainState(iteration=2))
+    return tmp_path, model, optimizer
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("stepped", [False, True])
+def test_a_resumed_run_is_bit_identical(tmp_path: Path, kind: str, stepped: bool) -> None:
+    """5 iterations, saved, loaded into other objects, 5 more: the same bits as 10 iterations.
+
+    The other model's layers have other global names, by which Paddle files its accumulators; Paddle alone would
+    start again with zero momentum and say nothing. `stepped`: the other optimizer has accumulators already.
+    """
+    model, optimizer = make(kind)
+    train(model, optimizer, 0, 5)
+    state = TrainState(5, 0.5, 4, {"note": "x", "scale": np.array([65536.0], np.float32), "n": [1, 2]})
+    folder = save_checkpoint(tmp_path, model, optimizer, state)
+    train(model, optimizer, 5, 10)
+
+    other, other_optimizer = make(kind)
+    if stepped:
+        train(other, other_optimizer, 0, 1)
+    loaded = load_checkpoint(folder, other, other_optimizer)
+    assert (loaded.iteration, loaded.best_miou, loaded.best_iteration) == (5, 0.5, 4)
+    assert loaded.extra["note"] == "x"
+    assert loaded.extra["n"] == [1, 2]
+    np.testing.assert_array_equal(loaded.extra["scale"], state.extra["scale"])
+    assert loaded.extra["scale"].dtype == np.float32
+    train(other, other_optimizer, 5, 10)
+    assert snapshot(other) == snapshot(model)
+    assert other_optimizer.get_lr() == optimizer.get_lr()
+
+
+def test_without_optimizer_state_the_run_would_differ(tmp_path: Path) -> None:
+    """The test above can fail: momentum matters within its few iterations."""
+    model, optimizer = make()
+    train(model, optimizer, 0, 5)
+    weights = model.state_dict()
+    other, other_optimizer = make()
+    other.set_state_dict(weights)
+    other_optimizer.set_state_dict({"LR_Scheduler": optimizer.state_dict()["LR_Scheduler"]})
+    train(model, optimizer, 5, 10)
+    train(other, other_optimizer, 5, 10)
+    assert snapshot(other) != snapshot(model)
+
+
+def test_paddle_reads_what_is_saved(run: tuple[Path, Toy, paddle.optimizer.Optimizer]) -> None:
+    """PaddleSeg's tools use paddle.load; both files must suit it."""
+    folder, model, _ = run
+    other = Toy()
+    other.set_state_dict(paddle.load(str(folder / "iter_2" / "model.pdparams")))
+    assert snapshot(other) == snapshot(model)
+    assert "LR_Scheduler" in paddle.load(str(folder / "iter_2" / "model.pdopt"))
+
+
+def test_only_the_newest_are_kept(tmp_path: Path) -> None:
+    """By iteration, not by the order of names; 0 keeps all; other folders are nobody's business."""
+    model, optimizer = make()
+    (tmp_path / "best_model").mkdir()
+    (tmp_path / "iter_notes").mkdir()
+    for iteration in (8, 9, 10, 11):
+        save_checkpoint(tmp_path, model, optimizer, TrainState(iteration), keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best_model",
+        "iter_10",
+        "iter_11",
+        "iter_notes",
+    ]
+    for iteration in (12, 13):
+        save_checkpoint(tmp_path, model, optimizer, TrainState(iteration), keep=0)
+    assert len(list(tmp_path.glob("iter_1*"))) == 4
+    # a run begun anew in the same folder: what was just written is never what goes
+    save_checkpoint(tmp_path, model, optimizer, TrainState(1), keep=1)
+    assert [path.name for path in tmp_path.glob("iter_?")] == ["iter_1"]
+
+
+class Died(BaseException):
+    """The process ends here; nothing may catch this to clean up more than the kernel would."""
+
+
+def dying_at(monkeypatch: pytest.MonkeyPatch, step: int) -> list[str]:
+    """Make the process "die" before its step-th change of the disk; return the names of the steps taken."""
+    taken: list[str] = []
+
+    def wrap(name: str, function: Any) -> Any:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if len(taken) == step:
+                # A dead process removes no temporary folders.
+                monkeypatch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)
+                monkeypatch.setattr("tempfile.TemporaryDirectory._rmtree", lambda *args, **kwargs: None)
+                raise Died
+            taken.append(name)
+            return function(*args, **kwargs)
+
+        return counted
+
+    monkeypatch.setattr(os, "rename", wrap("rename", os.rename))
+    monkeypatch.setattr(os, "replace", wrap("replace", os.replace))
+    monkeypatch.setattr(os, "fsync", wrap("fsync", os.fsync))
+    monkeypatch.setattr(paddle, "save", wrap("save", paddle.save))
+    monkeypatch.setattr(shutil, "rmtree", wrap("rmtree", shutil.rmtree))
+    return taken
+
+
+@pytest.mark.parametrize("iteration", [2, 3])
+def test_a_crash_at_any_moment_loses_nothing(tmp_path: Path, iteration: int) -> None:
+    """Killed before each single change of the disk, whether iter_2 is replaced or followed, with keep=1.
+
+    At every moment there is a whole checkpoint, old or new, and the next save puts everything in order.
+    """
+    model, optimizer = make()
+    train(model, optimizer, 0, 2)
+    step, finished = 0, False
+    while not finished:
+        folder = tmp_path / str(step)
+        save_checkpoint(folder, model, optimizer, TrainState(2, extra={"round": 1}))
+        with pytest.MonkeyPatch.context() as patch:
+            dying_at(patch, step)
+            try:
+                save_checkpoint(folder, model, optimizer, TrainState(iteration, extra={"round": 2}), keep=1)
+                finished = True
+            except Died:
+                step += 1
+        found = latest_checkpoint(folder)
+        assert found is not None, f"killed at step {step}"
+        assert load_checkpoint(found, *make()).extra["round"] in (1, 2)
+        save_checkpoint(folder, model, optimizer, TrainState(4, extra={"round": 3}), keep=1)
+        assert [path.name for path in folder.iterdir()] == ["iter_4"], f"killed at step {step}"
+        shutil.rmtree(folder)
+    assert step > 8
+
+
+def test_a_crash_while_best_model_is_replaced(tmp_path: Path) -> None:
+    """At every moment model.pdparams is whole, old or new; leftovers go with the next save."""
+    old, new = {"w": paddle.zeros([3])}, {"w": paddle.ones([3])}
+    step, finished = 0, False
+    while not finished:
+        folder = tmp_path / str(step) / "best_model"
+        save_weights(old, folder, miou=0.1)
+        with pytest.MonkeyPatch.context() as patch:
+            dying_at(patch, step)
+            try:
+                save_weights(new, folder, miou=0.2)
+                finished = True
+            except Died:
+                step += 1
+        assert read_weights(folder / "model.pdparams")["w"].tolist() in ([0, 0, 0], [1, 1, 1])
+        save_weights(new, folder, miou=0.2, iteration=7)
+        assert sorted(path.name for path in folder.iterdir()) == ["info.json", "model.pdparams"]
+    info = json.loads((folder / "info.json").read_text())
+    assert (info["miou"], info["iteration"]) == (0.2, 7)
+    assert step > 4
+
+
+@pytest.mark.parametrize("name", ["model.pdparams", "model.pdopt", "state.json", "SHA256SUMS"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
+def test_damage_is_noticed_and_an_older_checkpoint_found(
+    run: tuple[Path, Toy, paddle.optimizer.Optimizer],
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    damage: str,
+) -> None:
+    """A bit flipped, a file cut or missing: that checkpoint is refused by name, and the one before it is found."""
+    folder, model, optimizer = run
+    file = save_checkpoint(folder, model, optimizer, TrainState(iteration=3)) / name
+    content = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        middle = len(content) // 2
+        flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        file.write_bytes(content[:middle] if damage == "cut" else flipped)
+    before = snapshot(model)
+    with pytest.raises(UserError, match="iter_3"):
+        load_checkpoint(folder / "iter_3", model, optimizer)
+    assert snapshot(model) == before
+    with caplog.at_level(logging.WARNING):
+        assert latest_checkpoint(folder) == folder / "iter_2"
+    assert "iter_3" in caplog.text
+
+
+def test_nothing_to_resume_from(tmp_path: Path) -> None:
+    """None for an empty or missing folder; a wrong path is a user's error."""
+    assert latest_checkpoint(tmp_path) is None
+    assert latest_checkpoint(tmp_path / "none") is None
+    with pytest.raises(UserError, match="cannot resume from"):
+        load_checkpoint(tmp_path / "iter_5", *make())
+
+
+def test_a_full_disk_keeps_what_was_there(
+    run: tuple[Path, Toy, paddle.optimizer.Optimizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says so, the last checkpoint is untouched, no half-written file stays."""
+    folder, model, optimizer = run
+    save_weights(model, folder / "best_model")
+    before = contents(folder)
+
+    def full(state: object, path: str) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(paddle, "save", full)
+    for iteration in (2, 3):
+        with pytest.raises(UserError, match="No space left on device"):
+            save_checkpoint(folder, model, optimizer, TrainState(iteration), keep=1)
+    with pytest.raises(UserError, match="No space left on device"):
+        save_weights(model, folder / "best_model")
+    assert contents(folder) == before
+    assert sorted(path.name for path in folder.iterdir()) == ["best_model", "iter_2"]
+
+
+def test_another_optimizer_or_model_is_refused(run: tuple[Path, Toy, paddle.optimizer.Optimizer]) -> None:
+    """Before anything is loaded: no silent fresh start with zero momentum."""
+    folder, _, _ = run
+    model, optimizer = make("Adam")
+    before = snapshot(model)
+    with pytest.raises(UserError, match="optimizer Momentum, this run has Adam"):
+        load_checkpoint(folder / "iter_2", model, optimizer)
+    plain = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
+    with pytest.raises(UserError, match="learning rate schedule"):
+        load_checkpoint(folder / "iter_2", model, plain)
+    linear = nn.Linear(2, 2)
+    schedule = paddle.optimizer.lr.PolynomialDecay(0.1, 5)
+    with pytest.raises(UserError, match="belongs to no parameter of the model"):
+        load_checkpoint(
+            folder / "iter_2", linear, paddle.optimizer.Momentum(schedule, parameters=linear.parameters())
+        )
+    assert snapshot(model) == before
