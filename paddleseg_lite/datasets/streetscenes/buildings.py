@@ -6,9 +6,11 @@ In a plot's frame local z runs along the street, and local x away from it (`side
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from paddleseg_lite.datasets.streetscenes import palette as pal
-from paddleseg_lite.datasets.streetscenes.canvas import Canvas, Colour, Frame
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import Colour, Frame
 from paddleseg_lite.datasets.streetscenes.shapes import darker, limb, rectangles
 
 
@@ -72,40 +74,33 @@ def building(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.r
     top, depth = floors * floor + 1.0, float(rng.uniform(8.0, 12.0))
     wall, window, trim = pal.masonry(rng), pal.glass(rng), pal.grey(rng, 0.3, 0.9)
     near, front = _block(canvas, frame, side, length, depth, (0.0, top), wall, pal.BUILDING)
-    step, wide, tall = (
-        float(rng.uniform(2.0, 3.2)),
-        float(rng.uniform(1.0, 1.5)),
-        float(rng.uniform(1.4, 1.9)),
-    )
+    step, wide = float(rng.uniform(2.0, 3.2)), float(rng.uniform(1.0, 1.5))
+    tall, lit = float(rng.uniform(1.4, 1.9)), int(rng.integers(3, 7))
     shops, shop = rng.random() < 0.5, pal.paint(rng)
-    at = np.arange(0.7, length - wide - 0.3, step)
-    rows = [k * floor + 1.0 for k in range(1 if shops else 0, floors)]
     x = -side * 0.02
-    lit = int(rng.integers(2, 6))
 
-    def face(left: np.ndarray, right: np.ndarray, low: float, high: float, colour: Colour) -> None:
-        canvas.fill(frame.on_side(x, rectangles(left, right, low, high)), colour, pal.BUILDING)
+    def face(left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, colour: Colour) -> None:
+        canvas.fill(frame.on_side(x, rectangles(left, right, low, high)), colour, None)
 
-    if front and len(at):
-        for k, low in enumerate(rows):
-            face(at - 0.12, at + wide + 0.12, low - 0.14, low + tall + 0.12, trim)
-            face(at, at + wide, low, low + tall, window)
-            face(at[k % lit :: lit], at[k % lit :: lit] + wide, low, low + tall, darker(window, 1.6))
-            face(at + wide / 2 - 0.05, at + wide / 2 + 0.05, low, low + tall, trim)
+    lows = np.arange(1 if shops else 0, floors) * floor + 1.0
+    if front:
+        at, low = (v.ravel() for v in np.meshgrid(np.arange(0.7, length - wide - 0.3, step), lows))
+        face(at - 0.12, at + wide + 0.12, low - 0.14, low + tall + 0.12, trim)
+        face(at, at + wide, low, low + tall, window)
+        face(at[::lit], at[::lit] + wide, low[::lit], low[::lit] + tall, darker(window, 1.6))
+        face(at + wide / 2 - 0.05, at + wide / 2 + 0.05, low, low + tall, trim)
         if shops:
-            face(np.array([0.3]), np.array([length - 0.3]), 2.6, 3.2, shop)
+            face(0.3, length - 0.3, 2.6, 3.2, shop)
             wides = np.arange(0.6, length - 2.2, 2.9)
             face(wides, wides + 2.4, 0.4, 2.5, darker(window, 0.7))
         else:
-            doors = np.array([length * 0.4])
-            face(doors, doors + 1.2, 0.0, 2.2, shop)
-        face(np.array([0.0]), np.array([length]), top - 0.35, top, trim)
-        face(np.array([0.0]), np.array([length]), 0.0, 0.35, darker(wall, 0.6))
+            face(length * 0.4, length * 0.4 + 1.2, 0.0, 2.2, shop)
+        face(0.0, length, top - 0.35, top, trim)
+        face(0.0, length, 0.0, 0.35, darker(wall, 0.6))
     if near:
-        across = np.arange(1.2, depth - 2.0, step + 0.6)
-        for low in rows:
-            panes = rectangles(side * across, side * (across + wide), low, low + tall)
-            canvas.fill(frame.on_end(-0.02, panes), window, pal.BUILDING)
+        at, low = (v.ravel() for v in np.meshgrid(np.arange(1.2, depth - 2.0, step + 0.6), lows))
+        panes = rectangles(side * at, side * (at + wide), low, low + tall)
+        canvas.fill(frame.on_end(-0.02, panes), window, None)
     if rng.random() < 0.5:
         _roof(canvas, frame, side, length, depth, top, rng)
 
@@ -118,14 +113,14 @@ def wall(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rando
     x = -side * 0.02
     if rng.random() < 0.6:
         course = np.arange(0.3, height - 0.2, 0.36)
-        canvas.fill(frame.on_side(x, rectangles(0.0, length, course, course + 0.05)), joint, pal.WALL)
-        for k, low in enumerate(course[:-1]):
-            at = np.arange(0.4 + 0.45 * (k % 2), length, 0.9)
-            canvas.fill(frame.on_side(x, rectangles(at, at + 0.05, low, low + 0.36)), joint, pal.WALL)
+        canvas.fill(frame.on_side(x, rectangles(0.0, length, course, course + 0.05)), joint, None)
+        at, low = (v.ravel() for v in np.meshgrid(np.arange(0.2, length - 0.5, 0.9), course[:-1]))
+        shift = 0.45 * (np.rint(low / 0.36) % 2)
+        canvas.fill(frame.on_side(x, rectangles(at + shift, at + shift + 0.05, low, low + 0.36)), joint, None)
     else:
         at = np.arange(0.0, length, 2.4)
-        canvas.fill(frame.on_side(x, rectangles(at, at + 0.35, 0.0, height)), darker(stone, 0.75), pal.WALL)
-        canvas.fill(frame.on_side(x, rectangles(0.0, length, 0.0, 0.4)), joint, pal.WALL)
+        canvas.fill(frame.on_side(x, rectangles(at, at + 0.35, 0.0, height)), darker(stone, 0.75), None)
+        canvas.fill(frame.on_side(x, rectangles(0.0, length, 0.0, 0.4)), joint, None)
         if rng.random() < 0.4:  # sprayed letters
             z0 = float(rng.uniform(0.2, max(0.3, length - 4)))
             letters = np.stack(
@@ -134,7 +129,7 @@ def wall(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rando
                     for i in range(6)
                 ]
             )
-            canvas.fill(frame.on_side(x, letters), pal.paint(rng), pal.WALL)
+            canvas.fill(frame.on_side(x, letters), pal.paint(rng), None)
     _block(canvas, frame, side, length, 0.45, (height, height + 0.2), cap, pal.WALL)
 
 

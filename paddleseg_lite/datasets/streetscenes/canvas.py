@@ -1,137 +1,31 @@
-"""The pinhole camera, the light, and the canvas on which everything is drawn.
+"""The canvas: an image and its label map, painted by the same strokes.
 
-World axes, in metres: x to the right, y up, z ahead along the road; the ground is y = 0. A colour is RGB in 0..1;
-it becomes uint8 when a polygon is filled, after light and haze. A scene is some thousand small polygons, so what
-counts here is the number of Python and NumPy calls, not of pixels.
+A scene is some two thousand small polygons, so what counts is the number of Python and NumPy calls, not of pixels.
+Strokes are therefore collected, projected and shaded all at once, and only then drawn, in their order.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike
 
-Colour = tuple[float, float, float]
-NEAR = 0.7  # metres; what is closer is clipped away
+from paddleseg_lite.datasets.streetscenes.geometry import NEAR, UP, Camera, Colour, Light
+
 _BITS = 4  # cv2 draws with 1/16 pixel precision
 _ONE = 1 << _BITS
-UP: Colour = (0.0, 1.0, 0.0)
 
 
-@dataclass(frozen=True)
-class Camera:
-    """A pinhole over the ground plane; all lengths that concern the image are relative to its size.
+class _Stroke(NamedTuple):
+    """N polygons of K corners in one colour."""
 
-    Attributes:
-        width, height: image size in pixels.
-        eye: position (x, y, z) in metres.
-        focal: focal length in image widths.
-        horizon: row of the horizon as a fraction of the height.
-        yaw: rotation to the right, in radians.
-        roll: rotation of the image plane, in radians.
-    """
-
-    width: int
-    height: int
-    eye: tuple[float, float, float]
-    focal: float
-    horizon: float
-    yaw: float = 0.0
-    roll: float = 0.0
-
-    @cached_property
-    def matrix(self) -> np.ndarray:
-        """[4, 3]: (x, y, z, 1) @ matrix = (column * depth, row * depth, depth)."""
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
-        turn = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])  # world -> right, up, depth
-        f, cr, sr = self.focal * self.width, math.cos(self.roll), math.sin(self.roll)
-        centre = (self.width * 0.5 - 0.5, self.height * self.horizon - 0.5)
-        lens = np.array([[f * cr, f * sr, 0.0], [f * sr, -f * cr, 0.0], [*centre, 1.0]])
-        rotation = turn @ lens
-        return np.vstack([rotation, -np.array(self.eye) @ rotation])
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """World points [..., 3] -> homogeneous pixels [..., 3]: (column * depth, row * depth, depth)."""
-        return points @ self.matrix[:3] + self.matrix[3]
-
-    def pixels(self, points: np.ndarray) -> np.ndarray:
-        """World points [..., 3] beyond the near plane -> (column, row) [..., 2]."""
-        projected = self.project(points)
-        return projected[..., :2] / projected[..., 2:]
-
-
-@dataclass(frozen=True)
-class Light:
-    """Sun, sky and haze of one scene.
-
-    Attributes:
-        direction: unit vector towards the sun.
-        sun, ambient: RGB strength of direct and of diffuse light.
-        haze: RGB of the air; visibility: metres at which 63 % of a colour is lost to it.
-        shadow: 0..1, how dark the sun's shadows are (0 under an overcast sky).
-    """
-
-    direction: Colour
-    sun: Colour
-    ambient: Colour
-    haze: Colour
-    visibility: float
-    shadow: float
-
-    def shade(self, albedo: Colour, normal: Colour, depth: float) -> Colour:
-        """The RGB (0..255) under which a surface `depth` metres away is seen."""
-        d, sun, ambient, haze = self.direction, self.sun, self.ambient, self.haze
-        lit = max(0.0, normal[0] * d[0] + normal[1] * d[1] + normal[2] * d[2])
-        up = 0.8 + 0.2 * normal[1]  # undersides get less of the sky
-        clear = 255.0 * math.exp(-depth / self.visibility)
-        air = 255.0 - clear
-        return (
-            clear * albedo[0] * (sun[0] * lit + ambient[0] * up) + air * haze[0],
-            clear * albedo[1] * (sun[1] * lit + ambient[1] * up) + air * haze[1],
-            clear * albedo[2] * (sun[2] * lit + ambient[2] * up) + air * haze[2],
-        )
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A local system on the ground: local x to the right of, z along the heading (yaw, radians), y up."""
-
-    x: float
-    z: float
-    yaw: float = 0.0
-    y: float = 0.0
-    scale: float = 1.0
-
-    @cached_property
-    def matrix(self) -> np.ndarray:
-        """[4, 3]: (local x, y, z, 1) @ matrix = world."""
-        c, s = math.cos(self.yaw) * self.scale, math.sin(self.yaw) * self.scale
-        return np.array([[c, 0.0, -s], [0.0, self.scale, 0.0], [s, 0.0, c], [self.x, self.y, self.z]])
-
-    def place(self, local: ArrayLike) -> np.ndarray:
-        """Local points [..., 3] -> world points [..., 3]."""
-        return np.asarray(local, dtype=np.float64) @ self.matrix[:3] + self.matrix[3]
-
-    def on_side(self, x: float, flat: np.ndarray) -> np.ndarray:
-        """Points [..., 2] given as (z, y) on the flank at local x -> world [..., 3]."""
-        m = self.matrix
-        return flat @ m[2:0:-1] + (x * m[0] + m[3])
-
-    def on_end(self, z: float, flat: np.ndarray) -> np.ndarray:
-        """Points [..., 2] given as (x, y) on the front or back at local z -> world [..., 3]."""
-        m = self.matrix
-        return flat @ m[:2] + (z * m[2] + m[3])
-
-    def turn(self, direction: Sequence[float]) -> Colour:
-        """A local direction -> the world's, both unit vectors."""
-        c, s = math.cos(self.yaw), math.sin(self.yaw)
-        x, y, z = direction
-        return (c * x + s * z, y, c * z - s * x)
+    points: np.ndarray  # world [N, K, 3]
+    albedo: Colour | None  # None: label only
+    label: int | None  # None: paint only
+    normal: Colour | None  # None: that of the polygons' own plane
+    hole: bool = False  # the second polygon is a hole in the first
 
 
 def clip_near(projected: np.ndarray) -> np.ndarray:
@@ -145,49 +39,18 @@ def clip_near(projected: np.ndarray) -> np.ndarray:
     return np.array(out).reshape(-1, 3)
 
 
-def face_normal(polygon: np.ndarray, eye: Sequence[float]) -> Colour:
-    """Unit normal of the plane through a polygon's first three points, turned towards the eye."""
-    (px, py, pz), (qx, qy, qz), (rx, ry, rz) = polygon[:3].tolist()
-    ax, ay, az, bx, by, bz = qx - px, qy - py, qz - pz, rx - px, ry - py, rz - pz
-    nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
-    length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-9
-    if nx * (eye[0] - px) + ny * (eye[1] - py) + nz * (eye[2] - pz) < 0:
-        length = -length
-    return (nx / length, ny / length, nz / length)
-
-
 class Canvas:
     """An RGB image and its label map, filled together so that they always agree.
 
     Attributes:
-        image: uint8 [H, W, 3]; label: uint8 [H, W].
+        image: uint8 [H, W, 3]; label: uint8 [H, W]. Both show what was drawn up to the last `flush`.
     """
 
     def __init__(self, camera: Camera, light: Light) -> None:
         self.camera, self.light = camera, light
         self.image = np.zeros((camera.height, camera.width, 3), np.uint8)
         self.label = np.zeros((camera.height, camera.width), np.uint8)
-
-    def outline(self, points: np.ndarray) -> list[np.ndarray]:
-        """World polygons [N, K, 3] -> fixed-point pixel polygons for cv2, clipped; those outside are left out."""
-        projected = self.camera.project(points)
-        if projected[..., 2].min() >= NEAR:
-            pixels = projected[..., :2] / projected[..., 2:]
-            if len(pixels) > 1:
-                low, high = pixels.min(axis=1), pixels.max(axis=1)
-                seen = (high >= 0) & (low < (self.camera.width, self.camera.height))
-                pixels = pixels[seen.all(axis=1)]
-            return list((pixels * _ONE + 0.5).astype(np.int32))
-        clipped = [clip_near(p) for p in projected]
-        return [(p[:, :2] / p[:, 2:] * _ONE + 0.5).astype(np.int32) for p in clipped if len(p) >= 3]
-
-    def shade(self, polygon: np.ndarray, albedo: Colour, normal: Colour | None) -> Colour:
-        """The colour (0..255) of one world polygon [K, 3] with this surface."""
-        # A quadrangle's middle; the near end of a long strip, whose distance is dealt with elsewhere.
-        x, y, z = (polygon[:3:2].mean(axis=0) if len(polygon) == 4 else polygon[0]).tolist()
-        ex, ey, ez = self.camera.eye
-        distance = math.sqrt((x - ex) ** 2 + (y - ey) ** 2 + (z - ez) ** 2)
-        return self.light.shade(albedo, normal or face_normal(polygon, self.camera.eye), distance)
+        self._strokes: list[_Stroke] = []
 
     def fill(
         self, points: np.ndarray, albedo: Colour, label: int | None, normal: Colour | None = None
@@ -201,60 +64,85 @@ class Canvas:
             normal: unit vector that overrides the polygons' own.
         """
         points = points[None] if points.ndim == 2 else points
-        polygons = self.outline(points) if len(points) else []
-        if not polygons:
-            return
-        colour = self.shade(points[len(points) // 2], albedo, normal)
-        for polygon in polygons:  # one by one: in a common call, overlaps would cancel out
-            cv2.fillPoly(self.image, [polygon], colour, cv2.LINE_AA, _BITS)
-            if label is not None:
-                cv2.fillPoly(self.label, [polygon], label, cv2.LINE_8, _BITS)
+        if len(points):
+            self._strokes.append(_Stroke(points, albedo, label, normal))
 
     def ring(self, outer: np.ndarray, inner: np.ndarray, albedo: Colour, label: int) -> None:
         """Paint the area between two polygons [K, 3]; the label covers the hole as well, as annotators do."""
-        contours = self.outline(np.stack([outer, inner]))
-        if len(contours) == 2:
-            cv2.fillPoly(self.image, contours, self.shade(outer, albedo, None), cv2.LINE_AA, _BITS)
-            cv2.fillPoly(self.label, contours[:1], label, cv2.LINE_8, _BITS)
+        self._strokes.append(_Stroke(np.stack([outer, inner]), albedo, label, None, hole=True))
 
     def mark(self, points: np.ndarray, label: int) -> None:
         """Label world polygons [N, K, 3] without painting them (what is seen through a fence)."""
-        for polygon in self.outline(points):
-            cv2.fillPoly(self.label, [polygon], label, cv2.LINE_8, _BITS)
+        self._strokes.append(_Stroke(points, None, label, UP))
 
-    def balls(
-        self,
-        centres: np.ndarray,
-        radii: np.ndarray,
-        albedos: Sequence[Colour],
-        lifts: Sequence[float],
-        label: int,
-    ) -> None:
-        """Fill spheres in the given order, each in one colour.
-
-        Args:
-            centres: world [N, 3]; radii: metres [N].
-            albedos: RGB 0..1 of each; lifts: the y of the normal by which each is lit (1 as if seen from above).
-            label: class id.
-        """
-        projected = self.camera.project(centres)
-        depth = projected[:, 2]
-        size = radii * (self.camera.width * self.camera.focal) / np.maximum(depth, NEAR)
-        place = projected[:, :2] / np.maximum(depth, NEAR)[:, None]
-        frame = (self.camera.width, self.camera.height)
-        seen = ((place > -size[:, None]) & (place < size[:, None] + frame)).all(axis=1) & (
-            depth > NEAR + radii
-        )
-        places, sizes = (place * _ONE).astype(int).tolist(), (size * _ONE).astype(int).tolist()
-        for i in np.flatnonzero(seen).tolist():
-            lift = lifts[i]
-            normal = (0.0, lift, -math.sqrt(max(0.0, 1.0 - lift * lift)))
-            colour = self.light.shade(albedos[i], normal, float(depth[i]))
-            cv2.circle(self.image, places[i], sizes[i], colour, -1, cv2.LINE_AA, _BITS)
-            cv2.circle(self.label, places[i], sizes[i], label, -1, cv2.LINE_8, _BITS)
+    def outline(self, points: np.ndarray) -> list[np.ndarray]:
+        """World polygons [N, K, 3] -> fixed-point pixel polygons for cv2, clipped at the near plane."""
+        projected = self.camera.project(points)
+        clipped = projected if projected[..., 2].min() >= NEAR else [clip_near(p) for p in projected]
+        return [_fixed(p) for p in clipped if len(p) >= 3]
 
     def faces(self, normal: Colour, point: Sequence[float] | np.ndarray) -> bool:
         """Whether a surface with this outward normal through this point shows its outside to the camera."""
         ex, ey, ez = self.camera.eye
         x, y, z = point
-        return normal[0] * (ex - x) + normal[1] * (ey - y) + normal[2] * (ez - z) > 0
+        return bool(normal[0] * (ex - x) + normal[1] * (ey - y) + normal[2] * (ez - z) > 0)
+
+    def flush(self) -> None:
+        """Draw the strokes collected so far."""
+        strokes, self._strokes = self._strokes, []
+        if not strokes:
+            return
+        colours = self._colours(strokes)
+        counts = np.repeat([s.points.shape[1] for s in strokes], [len(s.points) for s in strokes])
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        projected = self.camera.project(np.concatenate([s.points.reshape(-1, 3) for s in strokes]))
+        flat = projected[:, :2] / np.maximum(projected[:, 2:], NEAR)
+        fixed = np.rint(flat * _ONE).astype(np.int32)
+        whole = np.minimum.reduceat(projected[:, 2], starts[:-1]) >= NEAR
+        low, high = np.minimum.reduceat(flat, starts[:-1]), np.maximum.reduceat(flat, starts[:-1])
+        inside = ((high >= 0) & (low < (self.camera.width, self.camera.height))).all(axis=1)
+        state = np.where(whole, np.where(inside, 1, 0), 2).tolist()  # 0: unseen, 1: seen, 2: to be clipped
+        bounds, k = starts.tolist(), 0
+        for stroke, colour in zip(strokes, colours):
+            polygons = []
+            for j in range(k, k + len(stroke.points)):
+                if state[j] == 1:
+                    polygons.append(fixed[bounds[j] : bounds[j + 1]])
+                elif state[j] == 2:
+                    part = clip_near(projected[bounds[j] : bounds[j + 1]])
+                    if len(part) >= 3:
+                        polygons.append(_fixed(part))
+            k += len(stroke.points)
+            self._draw(stroke, colour, polygons)
+
+    def _colours(self, strokes: list[_Stroke]) -> list[tuple[float, float, float]]:
+        """The shaded colour (0..255) of each stroke, judged by its middle polygon."""
+        eye = np.array(self.camera.eye)
+        corners = np.stack([s.points[len(s.points) // 2, :3] for s in strokes])
+        own = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        own /= np.linalg.norm(own, axis=1, keepdims=True) + 1e-9
+        own *= np.where(((eye - corners[:, 0]) * own).sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
+        given = np.array([s.normal or (np.nan, 0, 0) for s in strokes])
+        normals = np.where(np.isnan(given[:, :1]), own, given)
+        # A quadrangle's middle; the near end of a long strip, whose haze is added elsewhere.
+        opposite = np.array([s.points.shape[1] == 4 for s in strokes])[:, None]
+        place = np.where(opposite, (corners[:, 0] + corners[:, 2]) / 2, corners[:, 0])
+        distances = np.linalg.norm(place - eye, axis=1)
+        return self.light.shade([s.albedo or (0, 0, 0) for s in strokes], normals, distances).tolist()
+
+    def _draw(self, stroke: _Stroke, colour: Sequence[float], polygons: list[np.ndarray]) -> None:
+        if stroke.hole:
+            if len(polygons) == 2:
+                cv2.fillPoly(self.image, polygons, colour, cv2.LINE_AA, _BITS)
+                cv2.fillPoly(self.label, polygons[:1], stroke.label or 0, cv2.LINE_8, _BITS)
+            return
+        for polygon in polygons:  # one by one: in a common call, overlaps would cancel out
+            if stroke.albedo is not None:
+                cv2.fillPoly(self.image, [polygon], colour, cv2.LINE_AA, _BITS)
+            if stroke.label is not None:
+                cv2.fillPoly(self.label, [polygon], stroke.label, cv2.LINE_8, _BITS)
+
+
+def _fixed(projected: np.ndarray) -> np.ndarray:
+    """Homogeneous pixels [K, 3] -> fixed-point pixels [K, 2] int32."""
+    return np.rint(projected[:, :2] / projected[:, 2:] * _ONE).astype(np.int32)

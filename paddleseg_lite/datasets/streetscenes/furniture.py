@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from paddleseg_lite.datasets.streetscenes import palette as pal
-from paddleseg_lite.datasets.streetscenes.canvas import UP, Canvas, Colour, Frame
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import UP, Colour, Frame
 from paddleseg_lite.datasets.streetscenes.shapes import box, darker, disc, limb, rectangles
 
 LAMPS = ((0.9, 0.08, 0.06), (0.95, 0.65, 0.05), (0.1, 0.85, 0.45))

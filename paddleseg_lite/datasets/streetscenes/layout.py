@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from paddleseg_lite.datasets.streetscenes import buildings, furniture, nature, people, vehicles
-from paddleseg_lite.datasets.streetscenes.canvas import Frame
+from paddleseg_lite.datasets.streetscenes.geometry import NEAR, Camera, Frame
 from paddleseg_lite.datasets.streetscenes.street import KERB, LANE, Street
 
 Draw = Callable[..., None]  # (canvas, rng=...)
@@ -83,9 +83,6 @@ def _traffic(street: Street, crowd: Crowd, rng: np.random.Generator) -> None:
                     continue
             tail += 2 * half + float(rng.uniform(*gap))
 
-    if street.tram and rng.random() < 0.85:
-        nose, yaw = float(rng.uniform(7, 26)), 0.0 if rng.random() < 0.5 else np.pi
-        crowd.add(_vehicle(street, "tram", -LANE / 2, nose + 13.0, yaw))
     lane(LANE / 2, float(rng.uniform(8, 17)), 0.0, 0.62, (8, 22), 0.56)
     oncoming = -LANE * 1.5 if street.tram else -LANE * 0.5
     lane(oncoming, float(rng.uniform(5, 14)), np.pi, 0.7, (5, 20), 0.56)
@@ -176,7 +173,7 @@ def _plots(street: Street, side: int, rng: np.random.Generator) -> list[Item]:
     items: list[Item] = []
     z = float(rng.uniform(-6.0, 3.0))
     while z < 110:
-        kind = str(rng.choice(PLOTS, p=[0.42, 0.18, 0.2, 0.09, 0.11]))
+        kind = str(rng.choice(PLOTS, p=[0.36, 0.22, 0.24, 0.08, 0.1]))
         length = float(rng.uniform(9, 20) if kind == "building" else rng.uniform(7, 15))
         start = max(z, 0.8)
         if z + length - start > 1.0:
@@ -218,12 +215,27 @@ def _plot(
 def furnish(street: Street, rng: np.random.Generator) -> list[Item]:
     """Everything upright of one scene, in no particular order."""
     crowd = Crowd()
+    if street.tram and rng.random() < 0.85:
+        nose, yaw = float(rng.uniform(7, 24)), 0.0 if rng.random() < 0.5 else np.pi
+        crowd.add(_vehicle(street, "tram", -LANE / 2, nose + 13.0, yaw))
     _riders(street, crowd, rng)
     for side in (-1, 1):
         _furniture(street, side, crowd, rng)
     _traffic(street, crowd, rng)
     _pedestrians(street, crowd, rng)
     return _plots(street, -1, rng) + _plots(street, 1, rng) + crowd.items
+
+
+def in_view(camera: Camera, items: list[Item], margin: float = 3.5) -> np.ndarray:
+    """Which items can reach into the image, bool [N]; `margin` metres for crowns and arms that leave their boxes."""
+    x = np.array([item.x for item in items])[:, [0, 1, 0, 1]] + np.array([-margin, margin, -margin, margin])
+    z = np.array([item.z for item in items])[:, [0, 0, 1, 1]] + np.array([0.0, 0.0, margin, margin])
+    u, _, depth = np.moveaxis(
+        camera.project(np.stack([x, np.full_like(x, camera.eye[1]), z], axis=-1)), -1, 0
+    )
+    ahead = (depth > NEAR).any(axis=1)
+    # u = column * depth: the comparison holds behind the camera as well, for corners of one convex box.
+    return ahead & (u > 0).any(axis=1) & (u < camera.width * depth).any(axis=1)
 
 
 def painters_order(items: list[Item], eye_x: float) -> list[int]:

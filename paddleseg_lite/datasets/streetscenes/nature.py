@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.streetscenes import palette as pal
-from paddleseg_lite.datasets.streetscenes.canvas import UP, Canvas, Colour, Frame
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import UP, Colour, Frame
 from paddleseg_lite.datasets.streetscenes.shapes import darker, limb, rectangles
 
 
@@ -39,11 +40,16 @@ def _clumps(
     low, high = centres[:, 1].min(), centres[:, 1].max() + 1e-6
     order = np.argsort(centres[:, 1] + rng.uniform(0, 0.5, len(centres)) * (high - low))
     rise = (centres[order, 1] - low) / (high - low)
-    tones = ((0.45 + 0.65 * rise) * rng.uniform(0.8, 1.2, len(order))).tolist()
-    albedos = [darker(leaf, tone) for tone in tones]
-    canvas.balls(
-        frame.place(centres[order]), radii[order], albedos, (0.2 + 0.7 * rise).tolist(), pal.VEGETATION
-    )
+    tones = (0.45 + 0.65 * rise) * rng.uniform(0.8, 1.2, len(order))
+    corners = 11
+    angle = np.arange(corners) * (2 * np.pi / corners)
+    reach = radii[order, None] * rng.uniform(0.75, 1.2, (len(order), corners))  # ragged, as leaves are
+    c, s = np.cos(canvas.camera.yaw), np.sin(canvas.camera.yaw)
+    across = np.cos(angle) * reach
+    edge = np.stack([c * across, np.sin(angle) * reach, -s * across], axis=-1)
+    polygons = frame.place(centres[order])[:, None] + edge
+    for polygon, tone, up in zip(polygons, tones.tolist(), (0.2 + 0.7 * rise).tolist()):
+        canvas.fill(polygon, darker(leaf, tone), pal.VEGETATION, (0.0, up, -((1 - up * up) ** 0.5)))
 
 
 def tree(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:

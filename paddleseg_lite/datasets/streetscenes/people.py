@@ -11,7 +11,8 @@ from typing import Callable
 import numpy as np
 
 from paddleseg_lite.datasets.streetscenes import palette as pal
-from paddleseg_lite.datasets.streetscenes.canvas import Canvas, Colour, Frame
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import Colour, Frame
 from paddleseg_lite.datasets.streetscenes.shapes import Point, darker, disc, limb, rectangles
 
 Brush = Callable[[np.ndarray, Colour, int], None]  # (polygons [N, K, 2], colour, label)

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.streetscenes import palette as pal
-from paddleseg_lite.datasets.streetscenes.canvas import UP, Canvas
-from paddleseg_lite.datasets.streetscenes.layout import Item, furnish, painters_order
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import UP
+from paddleseg_lite.datasets.streetscenes.layout import Item, furnish, in_view, painters_order
 from paddleseg_lite.datasets.streetscenes.nature import paint_sky
 from paddleseg_lite.datasets.streetscenes.sensor import develop, make_camera, make_light
 from paddleseg_lite.datasets.streetscenes.street import Street, paint_ground
@@ -51,7 +52,7 @@ def _bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
     t = np.linspace(-0.02, 1.02, 24)
     arc = np.stack([t * width, height * (1 - rise * (1 - (2 * t - 1) ** 4))], axis=-1)
     outline = np.rint(np.concatenate([arc, [(1.1 * width, 1.1 * height), (-0.1 * width, 1.1 * height)]]) * 16)
-    colour = canvas.light.shade(paint, UP, 0.0)
+    colour = canvas.light.shade([paint], np.array([UP]), np.zeros(1))[0].tolist()
     cv2.fillPoly(canvas.image, [outline.astype(np.int32)], colour, cv2.LINE_AA, 4)
     cv2.fillPoly(canvas.label, [outline.astype(np.int32)], pal.EGO, cv2.LINE_8, 4)
 
@@ -79,8 +80,10 @@ def render_scene(
     paint_sky(canvas, draw_rng)
     paint_ground(canvas, street, draw_rng)
     _shadows(canvas, items)
-    for i in painters_order(items, camera.eye[0]):
+    seen = np.flatnonzero(in_view(camera, items))
+    for i in seen[painters_order([items[i] for i in seen], camera.eye[0])].tolist():
         items[i].draw(canvas, rng=np.random.default_rng([seed, index, 3, i]))
+    canvas.flush()
     _bonnet(canvas, draw_rng)
     image = develop(canvas, sensor_rng)
     if plan_rng.random() < 0.4:  # a country that drives on the left

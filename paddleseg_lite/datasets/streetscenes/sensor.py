@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.streetscenes import palette as pal
-from paddleseg_lite.datasets.streetscenes.canvas import Camera, Canvas, Light
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import Camera, Light
 from paddleseg_lite.datasets.streetscenes.nature import noise_tile
 
 # How rough a surface looks at close range, in percent of its brightness.
 ROUGHNESS = {
-    pal.ROAD: 5, pal.SIDEWALK: 6, pal.BUILDING: 6, pal.WALL: 10, pal.FENCE: 4, pal.POLE: 4, pal.VEGETATION: 26,
+    pal.ROAD: 5, pal.SIDEWALK: 6, pal.BUILDING: 3, pal.WALL: 7, pal.FENCE: 4, pal.POLE: 4, pal.VEGETATION: 26,
     pal.TERRAIN: 17, pal.PERSON: 7, pal.RIDER: 7,
 }  # fmt: skip
 
@@ -67,8 +68,11 @@ def _rough(canvas: Canvas, rng: np.random.Generator) -> None:
 
 def _tone_curve(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Exposure, white balance and contrast as one table per channel."""
-    exposure, gamma = float(rng.uniform(0.6, 1.4)), float(rng.uniform(0.75, 1.3))
-    balance = np.exp(rng.normal(0.0, 0.13, 3))
+    # As a camera does: the mean brightness decides, here with some luck.
+    mean = float(cv2.resize(image, (32, 16), interpolation=cv2.INTER_AREA).mean()) / 255.0
+    exposure = float(np.clip(rng.uniform(0.32, 0.5) / (mean + 1e-3), 0.6, 2.6))
+    gamma = float(rng.uniform(0.8, 1.2))
+    balance = np.exp(rng.normal(0.0, 0.1, 3))
     balance /= balance.mean()
     lift = float(rng.uniform(0.0, 0.08))
     level = np.arange(256) / 255.0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from paddleseg_lite.datasets.streetscenes.canvas import Canvas, Colour, Frame
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import Colour, Frame
 
 Point = tuple[float, float]
 
@@ -85,10 +87,13 @@ def rectangles(a: ArrayLike, b: ArrayLike, bottom: ArrayLike, top: ArrayLike) ->
 
 def disc(centre: Point, radius: float, corners: int = 14) -> np.ndarray:
     """A regular polygon [corners, 2] round a point."""
+    return _circle(corners) * radius + centre
+
+
+@cache
+def _circle(corners: int) -> np.ndarray:
     angle = np.arange(corners) * (2 * np.pi / corners)
-    out = np.empty((corners, 2))
-    out[:, 0], out[:, 1] = np.cos(angle), np.sin(angle)
-    return out * radius + centre
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
 
 def limb(a: Point, b: Point, width_a: float, width_b: float) -> np.ndarray:

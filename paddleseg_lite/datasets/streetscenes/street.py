@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from paddleseg_lite.datasets.streetscenes import palette as pal
-from paddleseg_lite.datasets.streetscenes.canvas import UP, Canvas, Colour, Frame
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import UP, Colour, Frame
 from paddleseg_lite.datasets.streetscenes.nature import noise_tile, tufts
 from paddleseg_lite.datasets.streetscenes.shapes import rectangles
 
@@ -184,6 +185,7 @@ def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
     _markings(canvas, street, rng)
     for side in (-1, 1):
         _pavement(canvas, street, side, rng)
+    canvas.flush()
     _grain(canvas, rng)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from paddleseg_lite.datasets.streetscenes import palette as pal
-from paddleseg_lite.datasets.streetscenes.canvas import UP, Canvas, Colour, Frame
+from paddleseg_lite.datasets.streetscenes.canvas import Canvas
+from paddleseg_lite.datasets.streetscenes.geometry import UP, Colour, Frame
 from paddleseg_lite.datasets.streetscenes.shapes import (
     box,
     darker,
@@ -20,23 +21,29 @@ BLACK, TYRE, LAMP_RED = (0.03, 0.03, 0.035), (0.05, 0.05, 0.055), (0.65, 0.05, 0
 WHITE, ORANGE = (0.9, 0.9, 0.88), (0.95, 0.55, 0.1)
 
 
+def _treads(
+    canvas: Canvas, frame: Frame, half_width: float, axles: list[float], radius: float, label: int
+) -> None:
+    """The tyres as seen under both ends; to be painted before the body."""
+    for z in (axles[0], axles[-1]):
+        tread = rectangles(
+            [-half_width, half_width - 0.28], [0.28 - half_width, half_width], 0.0, radius * 1.3
+        )
+        canvas.fill(frame.on_end(z, tread), BLACK, label)
+
+
 def _wheels(
     canvas: Canvas, frame: Frame, half_width: float, axles: list[float], radius: float, label: int
 ) -> None:
-    """Tyres with rims on the visible flank, and the tyres' treads as seen under both ends."""
-    for sign in (-1.0, 1.0):
-        inside = sign * (half_width - 0.28)
-        for z in axles:
-            tread = rectangles(
-                min(inside, sign * half_width), max(inside, sign * half_width), 0.0, radius * 1.3
-            )
-            canvas.fill(frame.on_end(z, tread), BLACK, label)
+    """Tyres in their arches and rims on the visible flank."""
     for sign in visible_sides(canvas, frame, half_width):
         x = sign * (half_width + 0.01)
-        for z in axles:
-            canvas.fill(frame.on_side(x, disc((z, radius * 1.04), radius * 1.16)[None]), BLACK, label)
-            canvas.fill(frame.on_side(x, disc((z, radius), radius)[None]), TYRE, label)
-            canvas.fill(frame.on_side(x, disc((z, radius), radius * 0.6)[None]), (0.5, 0.5, 0.52), label)
+        arches, tyres, rims = (
+            np.stack([disc((z, radius), radius * size) for z in axles]) for size in (1.17, 1.0, 0.6)
+        )
+        canvas.fill(frame.on_side(x, arches), BLACK, None)
+        canvas.fill(frame.on_side(x, tyres), TYRE, label)
+        canvas.fill(frame.on_side(x, rims), (0.5, 0.5, 0.52), None)
 
 
 def _lamps(
@@ -68,7 +75,8 @@ def car(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
         (roof_front, roof), (roof_rear, roof), (-half + deck, belt * 1.02), (-half, belt * 0.9), (-half + 0.05, 0.28),
     ]  # fmt: skip
     width = float(rng.uniform(0.86, 0.95))
-    _wheels(canvas, frame, width, [-half + 0.85, half - 0.85], 0.33, pal.CAR)
+    axles = [-half + 0.85, half - 0.85]
+    _treads(canvas, frame, width, axles, 0.33, pal.CAR)
     prism(canvas, frame, profile, width, body, pal.CAR, {3: window, 5: window})
     for sign in visible_sides(canvas, frame, width):
         x = sign * (width + 0.01)
@@ -95,7 +103,7 @@ def car(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
     if z > 0:
         canvas.fill(frame.on_end(z * 1.005, rectangles(-0.5, 0.5, belt * 0.55, belt * 0.68)), BLACK, pal.CAR)
     _lamps(canvas, frame, length, width, belt * 0.66, 0.36, pal.CAR)
-    _wheels(canvas, frame, width, [-half + 0.85, half - 0.85], 0.33, pal.CAR)
+    _wheels(canvas, frame, width, axles, 0.33, pal.CAR)
 
 
 def _cab(
@@ -159,7 +167,7 @@ def truck(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
     top, half = float(rng.uniform(3.3, 3.9)), length / 2
     paint, window = pal.paint(rng), pal.glass(rng)
     axles = [-half + 1.2, -half + 2.3, half - 1.2]
-    _wheels(canvas, frame, 1.2, axles, 0.5, pal.TRUCK)
+    _treads(canvas, frame, 1.2, axles, 0.5, pal.TRUCK)
     box(canvas, frame, (-half + 0.1, half - 0.5), (0.55, 1.0), 0.9, (0.1, 0.1, 0.11), pal.TRUCK)
     eye = np.array(canvas.camera.eye)
     ahead = float(np.dot(frame.turn((0, 0, 1)), eye - frame.place((0.0, 1.0, half - 2.0))))
@@ -172,10 +180,7 @@ def truck(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
     else:
         _cab(canvas, frame, (half - 2.0, half), height, paint, window)
         _cargo(canvas, frame, (-half, half - 2.2), top, cargo_rng)
-    for sign in visible_sides(canvas, frame, 1.2):
-        for z in axles:
-            canvas.fill(frame.on_side(sign * 1.26, disc((z, 0.5), 0.52)[None]), TYRE, pal.TRUCK)
-            canvas.fill(frame.on_side(sign * 1.27, disc((z, 0.5), 0.3)[None]), (0.45, 0.45, 0.46), pal.TRUCK)
+    _wheels(canvas, frame, 1.25, axles, 0.5, pal.TRUCK)
 
 
 def bus(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
@@ -185,7 +190,7 @@ def bus(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
     skirt = pal.paint(rng)
     profile = [(half, 0.35), (half, 1.0), (half - 0.1, top), (-half, top), (-half, 0.35)]
     axles = [-half + 2.6, half - 2.4]
-    _wheels(canvas, frame, w, axles, 0.48, pal.BUS)
+    _treads(canvas, frame, w, axles, 0.48, pal.BUS)
     prism(canvas, frame, profile, w, paint, pal.BUS)
     for sign in visible_sides(canvas, frame, w):
         x = sign * (w + 0.01)
@@ -202,9 +207,7 @@ def bus(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
             canvas.fill(frame.on_side(x, rectangles(doors, doors + 1.25, 0.42, top - 0.5)), BLACK, pal.BUS)
             leaves = np.concatenate([doors + 0.06, doors + 0.67])
             canvas.fill(frame.on_side(x, rectangles(leaves, leaves + 0.52, 0.5, top - 0.6)), window, pal.BUS)
-        for z in axles:
-            canvas.fill(frame.on_side(x, disc((z, 0.5), 0.62)[None]), BLACK, pal.BUS)
-            canvas.fill(frame.on_side(x, disc((z, 0.48), 0.3)[None]), (0.45, 0.45, 0.46), pal.BUS)
+    _wheels(canvas, frame, w, axles, 0.5, pal.BUS)
     front = canvas.faces(frame.turn((0, 0, 1)), frame.place((0, 1.5, half)))
     z, low = (half + 0.02, 1.05) if front else (-half - 0.02, 1.7)
     canvas.fill(frame.on_end(z, rectangles(-w, w, 0.35, 0.55)), BLACK, pal.BUS)
