@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -282,27 +283,19 @@ def test_test_options(tmp_path: Path) -> None:
     assert builder.build_test_options(make(tmp_path)) == {}
 
 
-OWN_CODE = """
-import paddle
-from paddleseg_lite.registry import MODELS
-
-@MODELS.register
-class NetOfMyOwn(paddle.nn.Layer):
-    def __init__(self, num_classes, width=8):
-        super().__init__()
-        self.width = width
-"""
+DOCS = Path(__file__).parent.parent / "docs" / "configs.md"
 
 
-def test_a_component_of_ones_own_from_a_file(tmp_path: Path) -> None:
-    """The documented way to extend: `imports`, relative to the YAML; building twice imports once."""
-    (tmp_path / "my_net.py").write_text(OWN_CODE)
-    opts = ["model={type: NetOfMyOwn, width: 5}"]
-    config = make(tmp_path, *opts, text=f"imports: [my_net.py]\n{YAML}")
-    assert builder.build_model(config).width == 5
-    assert builder.build_model(config).width == 5
-    misspelt = make(tmp_path, "model={type: NetOfMyOwn, with: 5}", text=f"imports: [my_net.py]\n{YAML}")
-    assert "did you mean 'width'?" in error_of(misspelt)
+def test_the_documented_component_of_ones_own_works(tmp_path: Path) -> None:
+    """docs/configs.md as printed: a file named under `imports`; building twice imports once."""
+    code, leaf = re.findall(r"```(?:python|yaml)\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    (tmp_path / "my_net.py").write_text(code)
+    (tmp_path / "lpsnet_m_cityscapes_1536x768_200k.yml").write_text(YAML)
+    config = make(tmp_path, text=leaf)
+    for _ in range(2):
+        (logits,) = builder.build_model(config)(paddle.zeros([1, 3, 8, 9]))
+        assert logits.shape == [1, 3, 8, 9]
+    assert "did you mean 'width'?" in error_of(make(tmp_path, "model.with=5", text=leaf))
 
 
 def test_imports_of_a_module_and_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
