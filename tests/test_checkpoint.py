@@ -81,10 +81,11 @@ def run(tmp_path: Path) -> tuple[Path, Toy, paddle.optimizer.Optimizer]:
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("stepped", [False, True])
 def test_a_resumed_run_is_bit_identical(tmp_path: Path, kind: str, stepped: bool) -> None:
-    """5 iterations, saved, loaded into other objects, 5 more: the same bits as 10 iterations.
+    """5 iterations, saved, loaded into other objects, 5 more: the same bits as 10.
 
-    The other model's layers have other global names, by which Paddle files its accumulators; Paddle alone would
-    start again with zero momentum and say nothing. `stepped`: the other optimizer has accumulators already.
+    The other model's layers have other global names, by which Paddle files its accumulators; Paddle alone
+    would start again with zero momentum and say nothing. `stepped`: the other
+    optimizer has accumulators already.
     """
     model, optimizer = make(kind)
     train(model, optimizer, 0, 5)
@@ -235,7 +236,7 @@ def test_damage_is_noticed_and_an_older_checkpoint_found(
     name: str,
     damage: str,
 ) -> None:
-    """A bit flipped, a file cut or missing: that checkpoint is refused by name, and the one before it is found."""
+    """A bit flipped, a file cut or missing: refused by name, and the one before it is found."""
     folder, model, optimizer = run
     file = save_checkpoint(folder, model, optimizer, TrainState(iteration=3)) / name
     content = file.read_bytes()

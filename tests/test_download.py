@@ -171,7 +171,7 @@ def test_damaged_archives_are_named(server: Server, content: bytes) -> None:
 def test_an_archive_without_weights(server: Server) -> None:
     """It is an error, not a path to nothing."""
     server.files["/none.zip"] = zipped({"readme.txt": b""})
-    with pytest.raises(UserError, match="should hold one .pdparams"):
+    with pytest.raises(UserError, match=r"should hold one \.pdparams"):
         fetch(server.url + "/none.zip")
 
 

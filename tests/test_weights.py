@@ -92,7 +92,7 @@ def test_long_lists_are_shortened(tmp_path: Path) -> None:
 
 
 def test_a_new_head_with_allow_missing(saved: tuple[Path, dict[str, np.ndarray]]) -> None:
-    """Fine-tuning: the body is loaded, the head of other classes stays as initialised; nothing else may miss."""
+    """Fine-tuning: the body is loaded, the head stays as initialised; nothing else may miss."""
     model = Toy(classes=7)
     before = snapshot(model)
     report = load_weights(model, saved[0], allow_missing=("head.",))
@@ -127,7 +127,7 @@ def test_pretrained_ignores_leftovers_but_needs_all_of_the_model(tmp_path: Path)
 
 
 def test_dtypes_are_converted(tmp_path: Path) -> None:
-    """float64 and float16 are cast; bfloat16, which Paddle writes as uint16, is widened and not read as integers."""
+    """float64 and float16 are cast; bfloat16, which Paddle writes as uint16, is widened."""
     arrays = snapshot(Toy())
     upper = {key: (array.view(np.uint32) >> 16).astype(np.uint16) for key, array in arrays.items()}
     path = tmp_path / "model.pdparams"
