@@ -4,8 +4,8 @@
 
 The folder looks like Cityscapes itself, so whatever reads Cityscapes reads it: images are
 leftImg8bit/{train,val}/streets/*_leftImg8bit.png, labels gtFine/{train,val}/streets/*_gtFine_labelIds.png.
-The same --seed and size draw the same files, whatever --num_workers is. Files that exist are kept: run the command
-again to continue after an interruption, or with more scenes to enlarge a data set.
+The same --seed and size draw the same files, whatever --num_workers is. Files that exist are kept: run the
+command again to continue after an interruption, or with more scenes to enlarge a data set.
 """
 
 import argparse
@@ -22,32 +22,15 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add(
-        "--save_dir",
-        type=Path,
-        required=True,
-        help="folder to write to: new, empty, or filled by this tool before",
-    )
+    add("--save_dir", type=Path, required=True, help="folder to write to: new, empty, or made by this tool")
     add("--train", type=int, default=200, help="scenes to train on; default 200")
     add("--val", type=int, default=40, help="scenes to evaluate on, all different from those; default 40")
     add("--width", type=int, default=512, help="pixels; default 512 (Cityscapes has 2048)")
     add("--height", type=int, default=256, help="pixels; half the width looks best; default 256")
     add("--seed", type=int, default=0, help="another seed draws other scenes; default 0")
-    add(
-        "--num_workers",
-        type=int,
-        default=cli.cpu_count(),
-        help="processes that draw; default: one for each core",
-    )
+    add("--num_workers", type=int, default=cli.cpu_count(), help="processes; default: one for each core")
     add("--debug", action="store_true", help="show the whole trace of an error")
     return parser.parse_args()
-
-
-def check(args: argparse.Namespace) -> None:
-    lowest = {"train": 0, "val": 0, "width": 64, "height": 32, "seed": 0, "num_workers": 0}
-    for name, low in lowest.items():
-        if getattr(args, name) < low:
-            raise UserError(f"--{name} is {getattr(args, name)}, but must be at least {low}")
 
 
 def draw(job: "tuple[str, int]", args: argparse.Namespace) -> None:
@@ -64,19 +47,18 @@ def main(args: argparse.Namespace) -> None:
 
     from paddleseg_lite.datasets.streetscenes.files import claim_folder
 
-    check(args)
+    for name in ("train", "val", "width", "height", "seed", "num_workers"):
+        low = {"width": 64, "height": 32}.get(name, 0)
+        if getattr(args, name) < low:
+            raise UserError(f"--{name} is {getattr(args, name)}, but must be at least {low}")
     claim_folder(args.save_dir, args.seed, args.width, args.height)
     jobs = [(split, number) for split in ("train", "val") for number in range(getattr(args, split))]
     work = partial(draw, args=args)
-    try:
-        if args.num_workers < 2:
-            for job in tqdm(jobs, unit="scene"):
-                work(job)
-        else:
-            with multiprocessing.Pool(args.num_workers) as pool:
-                list(tqdm(pool.imap_unordered(work, jobs, chunksize=4), total=len(jobs), unit="scene"))
-    except OSError as error:
-        raise UserError(f"{args.save_dir} cannot be written to: {error}") from error
+    if args.num_workers < 2:
+        list(map(work, tqdm(jobs, unit="scene")))
+    else:
+        with multiprocessing.Pool(args.num_workers) as pool:
+            list(tqdm(pool.imap_unordered(work, jobs, chunksize=4), total=len(jobs), unit="scene"))
     print(f"{args.train} scenes to train on and {args.val} to evaluate on are in {args.save_dir}")
 
 

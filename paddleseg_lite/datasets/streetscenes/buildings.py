@@ -1,6 +1,7 @@
-"""What stands along a street: houses, walls and fences. Each fills a plot whose front edge is the frame's z axis.
+"""What stands along a street: houses, walls and fences.
 
-In a plot's frame local z runs along the street, and local x away from it (`side` = +1) or towards negative x (-1).
+Each fills a plot, `length` metres long. The z axis of its frame runs along the plot's front; the plot lies on
+the side of positive local x (`side` = +1) or negative local x (-1).
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _roof(
 
 
 def building(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.random.Generator) -> None:
-    """A house of 2 to 6 floors: rows of framed windows, a ground floor with shops or doors, a flat or pitched roof."""
+    """A house of 2 to 6 floors: rows of framed windows, shops or a door below, a flat or pitched roof."""
     floors, floor = int(rng.integers(2, 7)), float(rng.uniform(2.9, 3.4))
     top, depth = floors * floor + 1.0, float(rng.uniform(8.0, 12.0))
     wall, window, trim = pal.masonry(rng), pal.glass(rng), pal.grey(rng, 0.3, 0.9)
@@ -109,9 +110,11 @@ def wall(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rando
     """A free-standing wall, 1.6 to 2.8 m high, with a coping and courses of stone or panels between piers."""
     height, stone = float(rng.uniform(1.7, 2.8)), pal.masonry(rng)
     cap, joint = pal.grey(rng, 0.35, 0.8), darker(stone, 0.6)
-    _block(canvas, frame, side, length, 0.35, (0.0, height), stone, pal.WALL)
+    _, front = _block(canvas, frame, side, length, 0.35, (0.0, height), stone, pal.WALL)
     x = -side * 0.02
-    if rng.random() < 0.6:
+    if not front:
+        pass
+    elif rng.random() < 0.6:
         course = np.arange(0.3, height - 0.2, 0.36)
         canvas.fill(frame.on_side(x, rectangles(0.0, length, course, course + 0.05)), joint, None)
         at, low = (v.ravel() for v in np.meshgrid(np.arange(0.2, length - 0.5, 0.9), course[:-1]))

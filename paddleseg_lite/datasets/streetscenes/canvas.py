@@ -1,6 +1,6 @@
 """The canvas: an image and its label map, painted by the same strokes.
 
-A scene is some two thousand small polygons, so what counts is the number of Python and NumPy calls, not of pixels.
+A scene is some two thousand small polygons: the number of Python and NumPy calls counts, not that of pixels.
 Strokes are therefore collected, projected and shaded all at once, and only then drawn, in their order.
 """
 
@@ -74,12 +74,6 @@ class Canvas:
     def mark(self, points: np.ndarray, label: int) -> None:
         """Label world polygons [N, K, 3] without painting them (what is seen through a fence)."""
         self._strokes.append(_Stroke(points, None, label, UP))
-
-    def outline(self, points: np.ndarray) -> list[np.ndarray]:
-        """World polygons [N, K, 3] -> fixed-point pixel polygons for cv2, clipped at the near plane."""
-        projected = self.camera.project(points)
-        clipped = projected if projected[..., 2].min() >= NEAR else [clip_near(p) for p in projected]
-        return [_fixed(p) for p in clipped if len(p) >= 3]
 
     def faces(self, normal: Colour, point: Sequence[float] | np.ndarray) -> bool:
         """Whether a surface with this outward normal through this point shows its outside to the camera."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -22,10 +23,12 @@ def scene_paths(save_dir: Path, split: str, number: int) -> tuple[Path, Path]:
 
 
 def claim_folder(save_dir: Path, seed: int, width: int, height: int) -> None:
-    """Note in the folder which scenes it holds; raise UserError if it holds others, as they must not be mixed."""
+    """Note in the folder which scenes it holds; UserError if it holds others, which these must not join."""
     wanted = {"seed": seed, "width": width, "height": height}
     note = save_dir / "streetscenes.json"
     try:
+        if save_dir.exists() and not save_dir.is_dir():
+            raise UserError(f"{save_dir} is a file, not a folder; give a new or an empty folder")
         if note.exists():
             found = json.loads(note.read_text(encoding="utf-8"))
             if found != wanted:
@@ -38,8 +41,8 @@ def claim_folder(save_dir: Path, seed: int, width: int, height: int) -> None:
             )
         else:
             _write(note, json.dumps(wanted).encode())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{save_dir} cannot be used as the folder of a data set: {error}") from error
+    except ValueError as error:
+        raise UserError(f"{note} is damaged ({error}); delete {save_dir} or give another folder") from error
 
 
 def write_scene(save_dir: Path, split: str, number: int, seed: int, width: int, height: int) -> None:
@@ -61,10 +64,14 @@ def _png(pixels: np.ndarray) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Write beside the target and rename, so that a file is either whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(data)
         os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}; give a folder that can be written to"
+        ) from error

@@ -1,4 +1,4 @@
-"""Poles, lamps, traffic lights, signs and bins. They face the camera's side of the street, as those for us do."""
+"""Poles, lamps, traffic lights, signs and bins, all of them facing traffic that comes from the camera."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The pinhole camera, the light, and local systems of coordinates.
 
-World axes, in metres: x to the right, y up, z ahead along the road; the ground is y = 0. A colour is RGB in 0..1.
+World axes, in metres: x to the right, y up, z ahead along the road. The ground is y = 0. Colours are RGB,
+0..1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who stands where: traffic, people, furniture and plots along a street, each with the ground that it covers."""
+"""Who stands where: traffic, people, furniture and plots along a street, each with the ground it covers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from paddleseg_lite.datasets.streetscenes import buildings, furniture, nature, people, vehicles
+from paddleseg_lite.datasets.streetscenes import buildings, furniture, nature, people, trams, vehicles
 from paddleseg_lite.datasets.streetscenes.geometry import NEAR, Camera, Frame
 from paddleseg_lite.datasets.streetscenes.street import KERB, LANE, Street
 
@@ -17,7 +17,7 @@ Draw = Callable[..., None]  # (canvas, rng=...)
 
 @dataclass(frozen=True)
 class Item:
-    """Something upright: how to draw it, the box x0..x1, z0..z1 that it covers on the ground, its height (metres)."""
+    """Something upright: how to draw it, the ground it covers (x0..x1, z0..z1), its height; in metres."""
 
     draw: Draw
     x: tuple[float, float]
@@ -59,9 +59,7 @@ _HALF_LENGTH = {"car": 2.4, "truck": 5.0, "bus": 6.0, "tram": 13.5}
 
 
 def _vehicle(street: Street, kind: str, lateral: float, z: float, yaw: float) -> Item:
-    draw: Draw = {"car": vehicles.car, "truck": vehicles.truck, "bus": vehicles.bus, "tram": vehicles.tram}[
-        kind
-    ]
+    draw: Draw = {"car": vehicles.car, "truck": vehicles.truck, "bus": vehicles.bus, "tram": trams.tram}[kind]
     wide, tall = (0.95, 1.5) if kind == "car" else (1.3, 3.3)
     return item(draw, street.frame(lateral, z, yaw), (wide, _HALF_LENGTH[kind]), tall, True)
 
@@ -227,7 +225,7 @@ def furnish(street: Street, rng: np.random.Generator) -> list[Item]:
 
 
 def in_view(camera: Camera, items: list[Item], margin: float = 3.5) -> np.ndarray:
-    """Which items can reach into the image, bool [N]; `margin` metres for crowns and arms that leave their boxes."""
+    """Which items can reach into the image, bool [N]; crowns and arms reach `margin` metres further."""
     x = np.array([item.x for item in items])[:, [0, 1, 0, 1]] + np.array([-margin, margin, -margin, margin])
     z = np.array([item.z for item in items])[:, [0, 0, 1, 1]] + np.array([0.0, 0.0, margin, margin])
     u, _, depth = np.moveaxis(
@@ -241,8 +239,8 @@ def in_view(camera: Camera, items: list[Item], margin: float = 3.5) -> np.ndarra
 def painters_order(items: list[Item], eye_x: float) -> list[int]:
     """Indices from back to front, so that nothing is covered by what it stands before.
 
-    Of two boxes on the ground, the one that begins beyond the other's end is painted first; boxes side by side are
-    painted from the outside towards the camera's own line. Where that is circular, the farther one goes first.
+    Of two boxes on the ground, the one that begins beyond the other's end is painted first; boxes side by
+    side are painted from the outside towards the camera. Where that is circular, the farther one is first.
     """
     x = np.array([item.x for item in items])
     z = np.array([item.z for item in items])

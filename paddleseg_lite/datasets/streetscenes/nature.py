@@ -39,17 +39,18 @@ def _clumps(
     """Leafy balls, dark ones first and low, bright ones last and high."""
     low, high = centres[:, 1].min(), centres[:, 1].max() + 1e-6
     order = np.argsort(centres[:, 1] + rng.uniform(0, 0.5, len(centres)) * (high - low))
-    rise = (centres[order, 1] - low) / (high - low)
-    tones = (0.45 + 0.65 * rise) * rng.uniform(0.8, 1.2, len(order))
-    corners = 11
+    corners = 10
     angle = np.arange(corners) * (2 * np.pi / corners)
     reach = radii[order, None] * rng.uniform(0.75, 1.2, (len(order), corners))  # ragged, as leaves are
     c, s = np.cos(canvas.camera.yaw), np.sin(canvas.camera.yaw)
     across = np.cos(angle) * reach
     edge = np.stack([c * across, np.sin(angle) * reach, -s * across], axis=-1)
     polygons = frame.place(centres[order])[:, None] + edge
-    for polygon, tone, up in zip(polygons, tones.tolist(), (0.2 + 0.7 * rise).tolist()):
-        canvas.fill(polygon, darker(leaf, tone), pal.VEGETATION, (0.0, up, -((1 - up * up) ** 0.5)))
+    steps = 10
+    for k, part in enumerate(np.array_split(polygons, steps)):
+        rise = k / (steps - 1)
+        tone, up = (0.45 + 0.65 * rise) * float(rng.uniform(0.8, 1.2)), 0.2 + 0.7 * rise
+        canvas.fill(part, darker(leaf, tone), pal.VEGETATION, (0.0, up, -((1 - up * up) ** 0.5)))
 
 
 def tree(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
@@ -69,7 +70,7 @@ def tree(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
             skirt = np.array([(-w, y), (w, y), (w * 0.12, y + height * 0.25), (-w * 0.12, y + height * 0.25)])
             canvas.fill(facing.on_end(0.0, skirt[None]), pal.varied(rng, leaf, 0.3), pal.VEGETATION)
         return
-    count = 42 if frame.z < 30 else 16
+    count = 40 if frame.z < 25 else 14
     spread = height * float(rng.uniform(0.22, 0.4) if kind < 0.85 else 0.12)
     direction = rng.standard_normal((count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)

@@ -1,6 +1,6 @@
 """Label ids of Cityscapes and random surface colours.
 
-The ranges overlap on purpose: a red patch may be a bus, a brick wall, a coat or a sign, a grey one nearly anything.
+The ranges overlap on purpose: a red patch may be a bus, a brick wall, a coat or a sign, a grey one anything.
 """
 
 from __future__ import annotations

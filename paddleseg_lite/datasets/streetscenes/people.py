@@ -1,6 +1,6 @@
 """People on foot, and bicycles and motorcycles with or without their riders.
 
-They are flat figures: people face the camera, two-wheelers lie in the plane of their heading, or, when that plane is
+They are flat figures: people face the camera, two-wheelers lie in the plane of their heading, or, if that is
 seen edge-on, are drawn from the front.
 """
 

@@ -21,26 +21,25 @@ def _shadows(canvas: Canvas, items: list[Item]) -> None:
     dx, dy, dz = light.direction
     reach = min(1.0 / max(dy, 0.2), 3.0)
     strength, contact = int(255 * light.shadow), 125
-    for item in items if strength else ():
-        _hull(canvas, mask, item, (-dx * reach * item.height, -dz * reach * item.height), strength)
-    for item in items:
-        if item.heavy:
-            _hull(canvas, mask, item, (0.0, 0.0), contact)
+    (x0, x1), (z0, z1) = np.array([item.x for item in items]).T, np.array([item.z for item in items]).T
+    box = np.stack([np.stack([x0, x1, x1, x0], -1), np.stack([z0, z0, z1, z1], -1)], axis=-1)
+    throw = np.array([item.height for item in items])[:, None, None] * np.array([-dx * reach, -dz * reach])
+    if strength:
+        _fill_hulls(canvas, mask, np.concatenate([box, box + throw], axis=1), strength)
+    _fill_hulls(canvas, mask, box[[item.heavy for item in items]], contact)
     soft = cv2.blur(mask, (max(1, camera.width // 170), max(1, camera.width // 340)))
     keep = cv2.bitwise_not(soft)
     keep[canvas.label == pal.SKY] = 255
     cv2.multiply(canvas.image, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), canvas.image, 1 / 255)
 
 
-def _hull(canvas: Canvas, mask: np.ndarray, item: Item, shift: tuple[float, float], value: int) -> None:
-    """Fill the convex hull of an item's ground box and of the same box shifted by its height's shadow."""
-    (x0, x1), (z0, z1) = item.x, item.z
-    base = np.array([(x0, z0), (x1, z0), (x1, z1), (x0, z1)])
-    points = np.concatenate([base, base + shift]).astype(np.float32)
-    hull = cv2.convexHull(points)[:, 0]
-    ground = np.stack([hull[:, 0], np.full(len(hull), 0.03), hull[:, 1]], axis=-1)[None]
-    for polygon in canvas.outline(ground):
-        cv2.fillConvexPoly(mask, polygon, value, cv2.LINE_8, 4)
+def _fill_hulls(canvas: Canvas, mask: np.ndarray, points: np.ndarray, value: int) -> None:
+    """Fill the convex hulls of N sets of ground points (x, z) [N, K, 2], cut off near the camera."""
+    ground = np.stack(
+        [points[..., 0], np.full(points.shape[:2], 0.03), np.maximum(points[..., 1], 1.5)], axis=-1
+    )
+    for pixels in np.rint(canvas.camera.pixels(ground) * 16).astype(np.int32):
+        cv2.fillConvexPoly(mask, cv2.convexHull(pixels), value, cv2.LINE_8, 4)
 
 
 def _bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -62,7 +61,7 @@ def render_scene(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one road scene.
 
-    The same (seed, index) gives the same scene at every size of the same shape, and the same bytes at the same size.
+    The same (seed, index) gives the same bytes, and at another size of the same shape, the same scene.
 
     Args:
         seed: names the data set; any integer >= 0.

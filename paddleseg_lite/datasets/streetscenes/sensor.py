@@ -72,7 +72,7 @@ def _tone_curve(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     mean = float(cv2.resize(image, (32, 16), interpolation=cv2.INTER_AREA).mean()) / 255.0
     exposure = float(np.clip(rng.uniform(0.32, 0.5) / (mean + 1e-3), 0.6, 2.6))
     gamma = float(rng.uniform(0.8, 1.2))
-    balance = np.exp(rng.normal(0.0, 0.1, 3))
+    balance = np.exp(rng.normal(0.0, 0.07, 3))
     balance /= balance.mean()
     lift = float(rng.uniform(0.0, 0.08))
     level = np.arange(256) / 255.0

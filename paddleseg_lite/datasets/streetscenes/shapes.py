@@ -31,7 +31,7 @@ def prism(
 ) -> None:
     """A side view (z, y), counter-clockwise, extruded to local x = -half_width..half_width.
 
-    `edge_albedos` recolours the inner 86 % of the surface that starts at vertex i (a windscreen in its frame).
+    `edge_albedos` recolours the inner part of the surface that starts at vertex i: a windscreen in its frame.
     """
     side = np.asarray(profile, dtype=np.float64)
     w, eye, surfaces = half_width, canvas.camera.eye, []

@@ -1,4 +1,4 @@
-"""The street's plan and what lies flat on the ground: carriageway, markings, rails, kerbs, pavements, lawns."""
+"""The street's plan and what lies flat: carriageway, markings, rails, kerbs, pavements, lawns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LANE, KERB, FAR = 3.3, 0.13, 260.0
 
 @dataclass(frozen=True)
 class Street:
-    """Lateral positions in metres; the camera drives in the lane 0..LANE and everything is symmetric to choose.
+    """Widths and lateral positions in metres; the camera drives in the lane from 0 to LANE.
 
     Attributes:
         left, right: edges of the carriageway (left < 0 < right).
@@ -168,7 +168,7 @@ def _pavement(canvas: Canvas, street: Street, side: int, rng: np.random.Generato
 def _lawn_texture(
     canvas: Canvas, street: Street, a: float, b: float, y: float, colour: Colour, rng: np.random.Generator
 ) -> None:
-    count = int(min(420, 90 * abs(b - a)))
+    count = int(min(210, 60 * abs(b - a)))
     z = np.sort(2.5 + 32 * rng.random(count) ** 2)[::-1]
     x = rng.uniform(min(a, b), max(a, b), count) + street.bend * z * z
     tufts(canvas, np.stack([x, np.full(count, y), z], axis=-1), colour, rng)
