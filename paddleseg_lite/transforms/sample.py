@@ -110,11 +110,30 @@ def _read(array: np.ndarray, rows: Cut, columns: Cut, interpolation: int) -> np.
         # cv2 rounds a slice's scale to whole pixels here, which would shift labels against images.
         return np.take(array[rows.nearest], columns.nearest, axis=1)
     piece = array[rows.start : rows.stop, columns.start : columns.stop]
+    if not (rows.fits and columns.fits):
+        return _warp_slice(piece, rows, columns, interpolation)
     # Given a scale instead of a size, cv2 keeps the whole image's grid whatever the slice.
-    piece = cv2.resize(piece, None, fx=columns.scale, fy=rows.scale, interpolation=interpolation)
-    piece = piece.reshape(*piece.shape[:2], *array.shape[2:])
+    # It takes any number of planes, but not with every interpolation, so they go in by fours.
+    fours = [piece[..., i : i + 4] for i in range(0, piece.shape[2], 4)]
+    fours = [cv2.resize(four, None, None, columns.scale, rows.scale, interpolation) for four in fours]
+    piece = np.dstack(fours) if len(fours) > 1 else fours[0].reshape(*fours[0].shape[:2], piece.shape[2])
     height, width = rows.last - rows.first, columns.last - columns.first
     return piece[rows.skip : rows.skip + height, columns.skip : columns.skip + width]
+
+
+def _warp_slice(piece: np.ndarray, rows: Cut, columns: Cut, interpolation: int) -> np.ndarray:
+    """Resize a slice whose pixel grid no resize would hit; rare (padding before a resize), and slower."""
+    matrix = np.zeros((2, 3))
+    for axis, cut in enumerate((columns, rows)):
+        matrix[axis, axis] = 1 / cut.scale
+        matrix[axis, 2] = (cut.first + 0.5 - cut.offset) / cut.scale - 0.5 - cut.start
+    size = (columns.last - columns.first, rows.last - rows.first)
+    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if interpolation == cv2.INTER_AREA else interpolation)
+    planes = [
+        cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        for plane in cv2.split(piece)
+    ]
+    return np.stack(planes, axis=-1)
 
 
 def padding_value(array: np.ndarray, fill: float) -> float:

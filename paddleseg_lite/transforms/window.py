@@ -28,7 +28,9 @@ class Cut:
         first, last: canvas pixels (last is exclusive) that show the source, before any flip.
         start, stop: source pixels to read for them.
         skip: pixels of the resized slice before the first one that is shown.
-        scale: canvas pixels per source pixel, positive.
+        scale, offset: the axis' own, before any flip.
+        fits: the resized slice has the canvas' pixel grid, to within GRID_TOLERANCE.
+        is_whole: the shown range begins and ends at pixel edges.
         nearest: [last - first] the source pixel under the centre of each shown canvas pixel.
     """
 
@@ -38,6 +40,9 @@ class Cut:
     stop: int
     skip: int
     scale: float
+    offset: float
+    fits: bool
+    is_whole: bool
     nearest: np.ndarray
 
 
@@ -137,11 +142,14 @@ class Axis:
         edges = axis.scale * starts + axis.offset
         misfit = np.abs(edges - np.rint(edges))
         fitting = np.flatnonzero(misfit <= GRID_TOLERANCE)
-        start = int(starts[fitting[-1] if fitting.size else misfit.argmin()])
+        start = int(starts[fitting[-1] if fitting.size else -1])
         skip = first - _pixel(axis.scale * start + axis.offset)
         under = (np.arange(first, last) + 0.5 - axis.offset) / axis.scale + ROUNDING
         nearest = np.clip(under.astype(np.intp), axis.begin, axis.end - 1)
-        return Cut(first, last, start, stop, skip, axis.scale, nearest)
+        is_whole = abs(axis.low - first) < ROUNDING and abs(axis.high - last) < ROUNDING
+        return Cut(
+            first, last, start, stop, skip, axis.scale, axis.offset, fitting.size > 0, is_whole, nearest
+        )
 
 
 def _pixel(edge: float) -> int:
@@ -227,13 +235,24 @@ class Window:
         if rows is None or columns is None or not self.shows_all:
             raise ValueError("part of the source is not on the canvas, so it cannot be restored")
         array = array[..., :: -1 if self.y.flipped else 1, :: -1 if self.x.flipped else 1]
-        array = array[..., rows.first : rows.last, columns.first : columns.last]
         size = (self.y.source, self.x.source)
-        if array.shape[-2:] == size:
-            return np.ascontiguousarray(array)
-        exact = np.issubdtype(array.dtype, np.integer)
-        how = cv2.INTER_NEAREST_EXACT if exact else cv2.INTER_LINEAR
         out = np.empty(array.shape[:-2] + size, array.dtype)
-        for source, target in zip(array.reshape(-1, *array.shape[-2:]), out.reshape(-1, *size)):
-            target[...] = cv2.resize(np.ascontiguousarray(source), size[::-1], interpolation=how)
+        for plane, target in zip(array.reshape(-1, self.height, self.width), out.reshape(-1, *size)):
+            target[...] = _restore_plane(np.ascontiguousarray(plane), rows, columns, size)
         return out
+
+
+def _restore_plane(plane: np.ndarray, rows: Cut, columns: Cut, size: tuple[int, int]) -> np.ndarray:
+    """Return an unflipped canvas [H, W] at the source's size."""
+    is_integer = np.issubdtype(plane.dtype, np.integer)
+    if rows.is_whole and columns.is_whole:
+        plane = plane[rows.first : rows.last, columns.first : columns.last]
+        how = cv2.INTER_NEAREST_EXACT if is_integer else cv2.INTER_LINEAR
+        return plane if plane.shape == size else cv2.resize(plane, size[::-1], interpolation=how)
+    # The image begins or ends inside a pixel (it was padded, then resized): no slice is exactly the image.
+    matrix = np.zeros((2, 3))
+    for axis, cut in enumerate((columns, rows)):
+        matrix[axis, axis] = cut.scale
+        matrix[axis, 2] = cut.offset + 0.5 * cut.scale - 0.5  # from edges to pixel centres
+    how = cv2.WARP_INVERSE_MAP | (cv2.INTER_NEAREST if is_integer else cv2.INTER_LINEAR)
+    return cv2.warpAffine(plane, matrix, size[::-1], flags=how, borderMode=cv2.BORDER_REPLICATE)

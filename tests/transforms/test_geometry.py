@@ -1,0 +1,275 @@
+"""Each geometric transform: PaddleSeg's sizes, draws and padding."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import cv2
+import numpy as np
+import pytest
+
+import paddleseg_lite.transforms as T
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.transforms import Sample, Window
+
+from .helpers import OUTSIDE, coordinates, positions
+
+
+def planned(transform, height, width, seed=0):
+    """Return the transform's window for a source of this size."""
+    return transform.plan(Window.identity(height, width), np.random.default_rng(seed))
+
+
+def size(transform, height, width, seed=0):
+    """Return the (width, height) that the transform makes."""
+    window = planned(transform, height, width, seed)
+    return window.width, window.height
+
+
+@pytest.mark.parametrize(
+    ("transform", "expected"),
+    [
+        (T.Resize(), (512, 512)),
+        (T.Resize((100, 50)), (100, 50)),
+        (T.Resize((100, 50), keep_ratio=True), (67, 50)),  # min(100/200, 50/150)
+        (T.Resize((100, 50), keep_ratio=True, size_divisor=32), (96, 64)),
+        (T.ResizeByLong(100), (100, 75)),
+        (T.ResizeByShort(75), (100, 75)),
+        (T.ResizeByShort(75, max_size=50), (49, 37)),  # short side int(50 / 200 * 150)
+        (T.LimitLong(max_long=100), (100, 75)),
+        (T.LimitLong(min_long=400), (400, 300)),
+        (T.LimitLong(max_long=300, min_long=100), (200, 150)),
+        (T.ResizeRangeScaling(300, 300), (300, 225)),
+        (T.ResizeStepScaling(1.25, 1.25), (250, 188)),
+        (T.RandomPaddingCrop((300, 100)), (300, 100)),
+        (T.Padding((300, 200)), (300, 200)),
+        (T.PaddingByAspectRatio(1), (200, 200)),
+        (T.PaddingByAspectRatio(2), (300, 150)),
+        (T.ScalePadding((64, 48)), (64, 48)),
+        (T.RandomScaleAspect(), (200, 150)),
+        (T.RandomCenterCrop((1.0, 1.0)), (200, 150)),
+    ],
+)
+def test_sizes_of_a_200x150_image(transform, expected):
+    """Protects sizes (width, height) worked out by hand from PaddleSeg's definitions."""
+    assert size(transform, 150, 200) == expected
+
+
+def test_step_scaling_draws_each_step_equally():
+    """Protects the scales of the training recipes: 0.5, 0.75, ..., 2.0, each with probability 1/7."""
+    transform = T.ResizeStepScaling(0.5, 2.0, 0.25)
+    rng = np.random.default_rng(0)
+    counts = Counter(transform.plan(Window.identity(100, 100), rng).width for _ in range(1400))
+    assert sorted(counts) == [50, 75, 100, 125, 150, 175, 200]
+    assert min(counts.values()) > 140
+    assert max(counts.values()) < 260
+
+
+def test_step_scaling_keeps_the_last_step_despite_rounding():
+    """Protects the largest scale: (1.3 - 1.0) / 0.1 is 2.9999999999999996."""
+    transform = T.ResizeStepScaling(1.0, 1.3, 0.1)
+    assert {size(transform, 100, 100, seed)[0] for seed in range(60)} == {100, 110, 120, 130}
+
+
+def test_continuous_scales_and_long_sides_cover_their_range():
+    """Protects the uniform draws: step 0, and ResizeRangeScaling."""
+    scales = [size(T.ResizeStepScaling(0.5, 1.5, 0), 1000, 1000, seed)[0] for seed in range(300)]
+    longs = [size(T.ResizeRangeScaling(400, 600), 100, 200, seed)[0] for seed in range(300)]
+    for values, low, high in ((scales, 500, 1500), (longs, 400, 600)):
+        assert low <= min(values) < low + (high - low) / 20
+        assert high >= max(values) > high - (high - low) / 20
+        assert abs(np.mean(values) - (low + high) / 2) < (high - low) / 15
+
+
+def test_short_sizes_are_drawn_per_image():
+    """Protects the list form: PaddleSeg draws once for the whole run, which is no augmentation."""
+    assert {size(T.ResizeByShort([20, 40]), 100, 100, seed)[0] for seed in range(20)} == {20, 40}
+
+
+def test_random_interpolation_draws_all_kinds():
+    """Protects interp RANDOM, drawn per image."""
+    kinds = {planned(T.Resize((10, 10), interp="RANDOM"), 20, 20, seed).interpolation for seed in range(60)}
+    assert kinds == {
+        cv2.INTER_NEAREST_EXACT,
+        cv2.INTER_LINEAR,
+        cv2.INTER_CUBIC,
+        cv2.INTER_AREA,
+        cv2.INTER_LANCZOS4,
+    }
+
+
+@pytest.mark.parametrize("interp", ["NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4"])
+@pytest.mark.parametrize("channels", [1, 3, 6])
+def test_every_interpolation_takes_any_number_of_channels(interp, channels):
+    """Protects multispectral images: cv2 refuses more than 4 channels for some interpolations."""
+    image = np.full((30, 40, channels), 77, np.uint8)
+    out = T.Resize((25, 15), interp=interp)(Sample.from_source(image), np.random.default_rng(0))
+    assert out.image.shape == (15, 25, channels)
+    assert (out.image == 77).all()
+
+
+def test_crop_offsets_are_uniform_and_reach_both_ends():
+    """Protects the crop's distribution: all offsets from 0 to the margin, both included."""
+    transform = T.RandomPaddingCrop((90, 95))
+    rng = np.random.default_rng(0)
+    windows = [transform.plan(Window.identity(100, 100), rng) for _ in range(600)]
+    assert Counter(-window.x.offset for window in windows).keys() == set(range(11))
+    assert Counter(-window.y.offset for window in windows).keys() == set(range(6))
+
+
+def test_crop_pads_right_and_bottom():
+    """Protects the padding of small images: where it goes, and with what."""
+    sample = T.RandomPaddingCrop((50, 40), im_padding_value=10, label_padding_value=9)(
+        Sample.from_source(np.full((30, 20, 3), 200, np.uint8), np.ones((30, 20), np.uint8)),
+        np.random.default_rng(0),
+    )
+    assert (sample.image[:30, :20] == 200).all()
+    assert (sample.label[:30, :20] == 1).all()
+    assert (sample.image[30:] == 10).all()
+    assert (sample.image[:, 20:] == 10).all()
+    assert (sample.label[30:] == 9).all()
+    assert (sample.label[:, 20:] == 9).all()
+
+
+def test_padding_scales_with_the_depth():
+    """Protects 16-bit images: 127.5 means half of the range, not nearly black."""
+    transform = T.Padding((8, 8))
+    for dtype, expected in ((np.uint8, 128), (np.uint16, 32768), (np.float32, 127.5)):
+        sample = transform(Sample.from_source(np.zeros((4, 4, 1), dtype)), np.random.default_rng(0))
+        assert sample.image[7, 7, 0] == expected
+
+
+def test_category_max_ratio_draws_again():
+    """Protects the search for crops that no class dominates."""
+    label = np.zeros((20, 200), np.uint8)
+    label[:, 90:] = 1
+    label[0, :] = 255  # doesn't count
+    sample = Sample.from_source(np.zeros((20, 200, 3), np.uint8), label)
+    transform = T.RandomPaddingCrop((40, 20), category_max_ratio=0.75, loop_times=200)
+    for seed in range(10):
+        crop = transform(sample, np.random.default_rng(seed)).label
+        counts = np.bincount(crop.ravel(), minlength=256)[:2]
+        assert counts.max() / counts.sum() < 0.75
+
+
+def test_center_crop_keeps_the_share():
+    """Protects retain_ratio: sizes in (side x ratio, side], offsets below what is lost."""
+    transform = T.RandomCenterCrop((0.5, 0.8))
+    rng = np.random.default_rng(0)
+    windows = [transform.plan(Window.identity(100, 200), rng) for _ in range(400)]
+    widths = [window.width for window in windows]
+    heights = [window.height for window in windows]
+    assert 100 < min(widths) < 110
+    assert max(widths) == 200
+    assert 80 < min(heights) < 84
+    assert max(heights) == 100
+    assert all(0 <= -window.x.offset <= max(200 - window.width - 1, 0) for window in windows)
+
+
+def test_scale_aspect_crops_by_area_and_stretches_back():
+    """Protects RandomScaleAspect: the visible area lies in [min_scale, 1), the size stays."""
+    transform = T.RandomScaleAspect(0.5, 0.5)
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(200):
+        window = transform.plan(Window.identity(300, 300), rng)
+        assert (window.width, window.height) == (300, 300)
+        shares.append(1 / (window.x.scale * window.y.scale))
+    drawn = [share for share in shares if share < 1]
+    assert len(drawn) > 150
+    assert 0.48 < min(drawn) < 0.55
+    assert 0.85 < max(drawn) < 1
+    assert not planned(T.RandomScaleAspect(0, 0.5), 50, 50).x.flipped
+    assert planned(T.RandomScaleAspect(0, 0.5), 50, 50) == Window.identity(50, 50)
+
+
+@pytest.mark.parametrize(("kind", "prob"), [(T.RandomHorizontalFlip, 0.5), (T.RandomVerticalFlip, 0.1)])
+def test_flips_happen_with_their_default_probability(kind, prob):
+    """Protects the defaults, 0.5 and 0.1."""
+    rng = np.random.default_rng(0)
+    identity = Window.identity(10, 10)
+    share = np.mean([kind().plan(identity, rng) != identity for _ in range(2000)])
+    assert abs(share - prob) < 0.03
+
+
+def test_flips_mirror_the_right_axis():
+    """Protects against swapped axes."""
+    source = coordinates(30, 40)
+    rng = np.random.default_rng(0)
+    assert (T.RandomHorizontalFlip(1)(source, rng).label == source.label[:, ::-1]).all()
+    assert (T.RandomVerticalFlip(1)(source, rng).image == source.image[::-1]).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(
+    "transform", [T.RandomRotation(40), T.RandomAffine((100, 80), translation_offset=9, max_rotation=30)]
+)
+def test_warps_keep_image_and_label_together(transform, axis):
+    """Protects the alignment under rotation, which goes another way than the planned geometry."""
+    for seed in range(5):
+        source = coordinates(90, 120, axis)
+        sample = transform(source, np.random.default_rng(seed))
+        inside = (sample.label != OUTSIDE).astype(np.uint8)
+        inside = cv2.erode(inside, np.ones((5, 5)), borderValue=0).astype(bool)
+        assert inside.sum() > 1000
+        # cv2 rounds positions to 1/32 pixel.
+        assert np.abs(positions(sample, axis) - sample.label)[inside].max() <= 0.5 + 2 / 32
+
+
+def test_rotation_grows_the_canvas_and_draws_both_directions():
+    """Protects RandomRotation: no corner is lost, angles are symmetric about 0 and within the limit."""
+    source = Sample.from_source(np.full((60, 100, 3), 200, np.uint8), np.ones((60, 100), np.uint8))
+    angle = np.deg2rad(15)
+    limit = (60 * np.cos(angle) + 100 * np.sin(angle), 60 * np.sin(angle) + 100 * np.cos(angle))
+    heights = []
+    for seed in range(40):
+        sample = T.RandomRotation(15)(source, np.random.default_rng(seed))
+        heights.append(sample.size[0])
+        assert sample.size[0] <= limit[0]
+        assert sample.size[1] <= limit[1]
+        assert abs(int((sample.label == 1).sum()) - 6000) < 250
+        assert set(np.unique(sample.label)) <= {1, 255}
+    assert max(heights) > 78
+    assert min(heights) < 64
+    assert T.RandomRotation(0)(source, np.random.default_rng(0)) is source
+
+
+def test_affine_without_randomness_fits_the_image():
+    """Protects RandomAffine's centre and scale: 1.0 maps the image onto the canvas."""
+    transform = T.RandomAffine((100, 50), max_rotation=0, min_scale_factor=1, max_scale_factor=1)
+    source = coordinates(101, 201)
+    sample = transform(source, np.random.default_rng(0))
+    assert sample.size == (50, 100)
+    assert abs(positions(sample, 1)[25, 50] - 100) < 0.6
+    assert abs(positions(sample, 0)[25, 50] - 50) < 0.6
+    assert abs(positions(sample, 1)[25, 75] - positions(sample, 1)[25, 25] - 100) < 1
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: T.Resize(512), "target_size"),
+        (lambda: T.Resize((512,)), "target_size"),
+        (lambda: T.Resize((0, 3)), "target_size"),
+        (lambda: T.Resize(interp="LINAER"), "LINEAR"),
+        (lambda: T.ResizeStepScaling(2.0, 0.5), "min_scale_factor"),
+        (lambda: T.ResizeRangeScaling(600, 400), "min_value"),
+        (lambda: T.LimitLong(100, 200), "min_long"),
+        (lambda: T.ResizeByLong("a"), "long_size"),
+        (lambda: T.RandomPaddingCrop((1, 2, 3)), "crop_size"),
+        (lambda: T.RandomPaddingCrop(label_padding_value=256), "label_padding_value"),
+        (lambda: T.RandomCenterCrop((0.5, 1.5)), "retain_ratio"),
+        (lambda: T.RandomHorizontalFlip(1.5), "prob"),
+        (lambda: T.RandomAffine(min_scale_factor=2), "min_scale_factor"),
+    ],
+)
+def test_bad_arguments_are_named(build, words):
+    """Protects the message: a wrong argument is found before training, by its name."""
+    with pytest.raises(UserError, match=words):
+        build()
+
+
+def test_padding_refuses_a_larger_image():
+    """Protects the message of the commonest misuse, which names sizes."""
+    with pytest.raises(UserError, match=r"60x50.*40x40"):
+        planned(T.Padding((40, 40)), 50, 60)
