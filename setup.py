@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 setup(
     name="paddleseg_lite",
     version="0.1.0",
-    description="Real-time semantic segmentation with PaddlePaddle: LR-ASPP and LPSNet, PaddleSeg's configs and commands",
+    description="Real-time semantic segmentation with PaddlePaddle, in PaddleSeg's manner",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from paddle import nn
-from paddle.io import Dataset
 from paddle.optimizer import Optimizer
 
 from paddleseg_lite import datasets, losses, models, optim, transforms  # noqa: F401  (they register)
 from paddleseg_lite.components import Plan, import_components, plan
 from paddleseg_lite.config import Config
 from paddleseg_lite.config_schema import expect, is_count, is_number
+from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.declarations import DatasetInfo, agreed, declared, describe
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion
@@ -53,7 +53,7 @@ def build_model(config: Config, pretrained: bool = True) -> nn.Layer:
     return _plan_model(config, pretrained)()
 
 
-def build_dataset(config: Config, section: str) -> Dataset:
+def build_dataset(config: Config, section: str) -> SegmentationDataset:
     """Build the data set under `section`, "train_dataset" or "val_dataset", with its transforms.
 
     Raises:

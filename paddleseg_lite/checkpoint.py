@@ -1,8 +1,8 @@
 """Training state on disk, written so that whatever happens, what was saved before is still there.
 
 A checkpoint is a folder `iter_N`: `model.pdparams` and `model.pdopt` (which `paddle.load` reads too),
-`state.json`, and `SHA256SUMS`, which `sha256sum -c` checks. It is written under a hidden name, flushed to the
-disk and renamed.
+`state.json`, a moving average `ema.pdparams` if there is one, and `SHA256SUMS`, which `sha256sum -c` checks.
+It is written under a hidden name, flushed to the disk and renamed.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _MODEL, _OPTIMIZER, _STATE, _SUMS = "model.pdparams", "model.pdopt", "state.json", "SHA256SUMS"
+_AVERAGE = "ema.pdparams"
 _NEW, _OLD = ".new-", ".old-"  # hidden folders: half-written; replaced or about to be removed
 
 StateDict = Mapping[str, Any]
@@ -78,6 +79,7 @@ def save_checkpoint(
     optimizer: paddle.optimizer.Optimizer,
     state: TrainState,
     keep: int = 5,
+    average: StateDict | None = None,
 ) -> Path:
     """Write `save_dir/iter_N`, N being `state.iteration`, then remove the oldest beyond `keep`.
 
@@ -87,6 +89,7 @@ def save_checkpoint(
         optimizer: its optimizer; the state of its learning rate schedule is saved with it.
         state: the rest.
         keep: how many iter_* to keep, at least 1; 0 or less keeps all.
+        average: a moving average of the weights, written as ema.pdparams.
 
     Returns:
         The checkpoint's folder.
@@ -106,12 +109,12 @@ def save_checkpoint(
             write(folder / _MODEL, lambda path: paddle.save(model.state_dict(), str(path)))
             write(folder / _OPTIMIZER, lambda path: paddle.save(optimizer.state_dict(), str(path)))
             write_text(folder / _STATE, json.dumps(described, default=_to_json, indent=1))
-            sums = [f"{sha256(folder / name)}  {name}\n" for name in (_MODEL, _OPTIMIZER, _STATE)]
+            if average is not None:
+                write(folder / _AVERAGE, lambda path: paddle.save(dict(average), str(path)))
+            sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
             write_text(folder / _SUMS, "".join(sums))
             sync_folder(folder)
-            if (
-                target.exists()
-            ):  # its contents stay on the disk, under a name that _tidy knows, until replaced
+            if target.exists():  # it stays on the disk, under a name that _tidy knows, until replaced
                 os.rename(target, save_dir / (_OLD + target.name))
             os.rename(folder, target)
             sync_folder(save_dir)
@@ -227,7 +230,7 @@ def _fault(folder: Path) -> str | None:
     try:
         sums = (folder / _SUMS).read_text(encoding="utf-8")
         expected = {name: digest for digest, name in (line.split("  ", 1) for line in sums.splitlines())}
-        for name in (_MODEL, _OPTIMIZER, _STATE):
+        for name in {_MODEL, _OPTIMIZER, _STATE, *expected}:
             if expected.get(name) != sha256(folder / name):
                 return f"the contents of {name} are not what was written (SHA-256 differs)"
     except FileNotFoundError as error:

@@ -37,6 +37,11 @@ class Metrics:
     class_f1: np.ndarray
     class_pixels: np.ndarray
 
+    def summary(self) -> str:
+        """Return the means in one line, as PaddleSeg words them; Dice is the mean F1."""
+        dice = float(np.nanmean(self.class_f1)) if self.class_pixels.sum() else float("nan")
+        return f"mIoU: {self.miou:.4f} Acc: {self.accuracy:.4f} Kappa: {self.kappa:.4f} Dice: {dice:.4f}"
+
     def table(self) -> str:
         """Return a table for the log: a line per class, absent ones as "-"."""
         width = max(len("class"), *(len(name) for name in self.classes))

@@ -23,8 +23,8 @@ def custom_palette(values: Sequence[int], num_classes: int) -> np.ndarray:
     """
     if len(values) != 3 * num_classes or not all(0 <= value <= 255 for value in values):
         raise UserError(
-            f"the custom colours are {len(values)} values; give {3 * num_classes}, R G B of 0 to 255 for each of "
-            f"the {num_classes} classes"
+            f"the custom colours are {len(values)} values; give {3 * num_classes}, R G B of 0 to 255 each "
+            f"for the {num_classes} classes"
         )
     return np.array(values, np.uint8).reshape(-1, 3)
 
@@ -107,7 +107,9 @@ def contact_sheet(
 def _fit(picture: np.ndarray, width: int) -> np.ndarray:
     height = round(picture.shape[0] * width / picture.shape[1])
     shrinks = width < picture.shape[1]
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST)
+    return cv2.resize(
+        picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST
+    )
 
 
 def _pad(picture: np.ndarray) -> np.ndarray:

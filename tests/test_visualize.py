@@ -18,7 +18,9 @@ def test_colorize_paints_classes_and_leaves_void_black():
 def test_overlay_blends_classes_and_shows_void_as_it_is():
     """alpha is the image's share; an ignored pixel is the image's own."""
     image = np.full((1, 3, 3), 100, np.uint8)
-    assert overlay(image, LABELS, PALETTE, alpha=0.5).tolist() == [[[178, 50, 50], [50, 178, 50], [100, 100, 100]]]
+    assert overlay(image, LABELS, PALETTE, alpha=0.5).tolist() == [
+        [[178, 50, 50], [50, 178, 50], [100, 100, 100]]
+    ]
 
 
 def test_custom_palette_must_fit_the_classes():
@@ -30,7 +32,9 @@ def test_custom_palette_must_fit_the_classes():
         custom_palette([1, 2, 3, 4, 5, 256], 2)
 
 
-@pytest.mark.parametrize(("shape", "dtype"), [((4, 5), np.uint8), ((4, 5, 1), np.uint16), ((4, 5, 7), np.float32)])
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((4, 5), np.uint8), ((4, 5, 1), np.uint16), ((4, 5, 7), np.float32)]
+)
 def test_any_image_becomes_a_picture(shape, dtype):
     """Grey, deep and many-channel images can be painted on."""
     image = np.arange(np.prod(shape)).reshape(shape).astype(dtype)

@@ -2,7 +2,7 @@
 
   python tools/contact_sheet.py --config C.yml --prediction_dir output/result --save_path sheet.png
 
-Takes the images and labels of the config's val_dataset and the class ids that tools/predict.py wrote for them.
+Takes images and labels of the config's val_dataset and the class ids that tools/predict.py wrote for them.
 """
 
 import argparse
@@ -14,8 +14,12 @@ from paddleseg_lite.errors import UserError
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--prediction_dir", type=Path, required=True, help="the --save_dir of tools/predict.py")
-    parser.add_argument("--save_path", type=Path, default=Path("output/contact_sheet.png"), help="PNG to write")
+    parser.add_argument(
+        "--prediction_dir", type=Path, required=True, help="the --save_dir of tools/predict.py"
+    )
+    parser.add_argument(
+        "--save_path", type=Path, default=Path("output/contact_sheet.png"), help="PNG to write"
+    )
     parser.add_argument("--rows", type=int, default=6, help="samples, spread over the data set; default 6")
     return parser.parse_args()
 
@@ -37,11 +41,11 @@ def main(args: argparse.Namespace) -> None:
         path = Path(dataset.pairs[index][0])
         if path.stem not in predicted:
             raise UserError(
-                f"no prediction of {path} in {args.prediction_dir / LABELS}; run tools/predict.py on the images "
-                f"of val_dataset with --save_dir {args.prediction_dir}"
+                f"no prediction of {path} in {args.prediction_dir / LABELS}; run tools/predict.py on the "
+                f"images of val_dataset with --save_dir {args.prediction_dir}"
             )
-        image = to_rgb(read_image(path, dataset.in_channels))
-        rows.append((image, dataset.sample(index).label, read_image(predicted[path.stem], 1)[:, :, 0]))
+        image, label = dataset.reader(index)
+        rows.append((to_rgb(image), np.asarray(label), read_image(predicted[path.stem], 1)[:, :, 0]))
     write_png(args.save_path, contact_sheet(rows, dataset.classes, dataset.palette))
     print(f"{len(rows)} samples, in {args.save_path}")
 

@@ -4,7 +4,7 @@
   python tools/predict.py --config C.yml --model_path M --image_path folder --aug_pred --flip_horizontal
 
 --image_path is an image, a folder (with its subfolders) or a text file with one path in each line.
-Writes into --save_dir: label_prediction/ (class ids), pseudo_color_prediction/ and added_prediction/ (overlay).
+Writes label_prediction (class ids), pseudo_color_prediction and added_prediction (overlay) in --save_dir.
 An image that cannot be read is named and skipped, and the exit code is then 2.
 """
 
@@ -19,8 +19,12 @@ def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--model_path", type=Path, required=True, help="weights: .pdparams or .safetensors")
     parser.add_argument("--image_path", type=Path, required=True, help="image, folder, or list of images")
-    parser.add_argument("--save_dir", type=Path, default=Path("output/result"), help="default ./output/result")
-    parser.add_argument("--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255")
+    parser.add_argument(
+        "--save_dir", type=Path, default=Path("output/result"), help="default ./output/result"
+    )
+    parser.add_argument(
+        "--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255"
+    )
     cli.add_inference_flags(parser, "--aug_pred")
     return parser.parse_args()
 
@@ -45,7 +49,9 @@ def main(args: argparse.Namespace) -> None:
     print(f"{len(result.written)} images segmented, in {args.save_dir}")
     if result.failed:
         names = ", ".join(str(path) for path in list(result.failed)[:3])
-        raise UserError(f"{len(result.failed)} of {len(images)} images could not be read ({names}); see above")
+        raise UserError(
+            f"{len(result.failed)} of {len(images)} images could not be read ({names}); see above"
+        )
 
 
 if __name__ == "__main__":

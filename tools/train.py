@@ -16,17 +16,27 @@ from paddleseg_lite import cli
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--save_dir", type=Path, default=Path("output"), help="folder of the run; default ./output")
+    parser.add_argument(
+        "--save_dir", type=Path, default=Path("output"), help="folder of the run; default ./output"
+    )
     parser.add_argument("--iters", type=int, help="iterations, instead of the config's")
     parser.add_argument("--batch_size", type=int, help="images in an iteration, instead of the config's")
     parser.add_argument("--learning_rate", type=float, help="learning rate, instead of the config's")
-    parser.add_argument("--num_workers", type=int, default=0, help="processes that read data; 0: none; default 0")
+    parser.add_argument(
+        "--num_workers", type=int, default=0, help="processes that read data; 0: none; default 0"
+    )
     parser.add_argument("--do_eval", action="store_true", help="evaluate every --save_interval iterations")
-    parser.add_argument("--save_interval", type=int, default=1000, help="iterations between checkpoints; default 1000")
+    parser.add_argument(
+        "--save_interval", type=int, default=1000, help="iterations between checkpoints; default 1000"
+    )
     parser.add_argument("--log_iters", type=int, default=10, help="iterations between log lines; default 10")
-    parser.add_argument("--keep_checkpoint_max", type=int, default=5, help="newest checkpoints to keep; default 5")
+    parser.add_argument(
+        "--keep_checkpoint_max", type=int, default=5, help="newest checkpoints to keep; default 5"
+    )
     parser.add_argument("--resume_model", type=Path, help="an iter_N folder to go on from")
-    parser.add_argument("--early_stop_intervals", type=int, help="stop after N evaluations without a better mIoU")
+    parser.add_argument(
+        "--early_stop_intervals", type=int, help="stop after N evaluations without a better mIoU"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation; default 0")
     parser.add_argument("--use_vdl", action="store_true", help="write VisualDL scalars into --save_dir")
     parser.add_argument("--use_ema", action="store_true", help="also average the weights, as ema_best_model/")
@@ -44,7 +54,9 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.engine.train import TrainOptions, train
 
     flags = {"iters": "iters", "batch_size": "batch_size", "learning_rate": "lr_scheduler.learning_rate"}
-    overrides = [f"{key}={getattr(args, flag)}" for flag, key in flags.items() if getattr(args, flag) is not None]
+    overrides = [
+        f"{key}={getattr(args, flag)}" for flag, key in flags.items() if getattr(args, flag) is not None
+    ]
     config = load_config(args.config, [*args.opts, *overrides])
     paddle.seed(args.seed)
     train_dataset = builder.build_dataset(config, "train_dataset")
@@ -52,7 +64,11 @@ def main(args: argparse.Namespace) -> None:
     model = builder.build_model(config)
     options = TrainOptions(
         **{
-            **{field.name: getattr(args, field.name) for field in fields(TrainOptions) if hasattr(args, field.name)},
+            **{
+                field.name: getattr(args, field.name)
+                for field in fields(TrainOptions)
+                if hasattr(args, field.name)
+            },
             "iters": config.values["iters"],
             "batch_size": config.values["batch_size"],
             "resume": args.resume_model,
@@ -67,7 +83,11 @@ def main(args: argparse.Namespace) -> None:
         options,
         val_dataset,
     )
-    best = "" if result.best_miou is None else f"; best mIoU {result.best_miou:.4f} at iter {result.best_iteration}"
+    best = (
+        ""
+        if result.best_miou is None
+        else f"; best mIoU {result.best_miou:.4f} at iter {result.best_iteration}"
+    )
     print(f"{result.iteration} iterations in {result.seconds:.0f} s, in {args.save_dir}{best}")
 
 

@@ -1,4 +1,4 @@
-"""Evaluate weights on the val_dataset of a YAML config: per-class IoU, precision, recall, F1, and their means.
+"""Evaluate weights on the val_dataset of a config: IoU, precision, recall and F1 of each class, and means.
 
   python tools/val.py --config C.yml --model_path output/best_model/model.pdparams
   python tools/val.py --config C.yml --model_path M --aug_eval --scales 0.75 1.0 1.25 --flip_horizontal
@@ -17,7 +17,9 @@ def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--model_path", type=Path, required=True, help="weights: .pdparams or .safetensors")
     parser.add_argument("--batch_size", type=int, default=1, help="images in a forward pass; default 1")
-    parser.add_argument("--num_workers", type=int, default=0, help="processes that read images; 0: none; default 0")
+    parser.add_argument(
+        "--num_workers", type=int, default=0, help="processes that read images; 0: none; default 0"
+    )
     cli.add_inference_flags(parser, "--aug_eval")
     return parser.parse_args()
 
@@ -36,6 +38,7 @@ def main(args: argparse.Namespace) -> None:
     load_weights(model, args.model_path)
     metrics = evaluate(model, dataset, inference, args.batch_size, args.num_workers)
     print(metrics.table())
+    print(f"[EVAL] #Images: {len(dataset)} {metrics.summary()}")
 
 
 if __name__ == "__main__":

@@ -10,16 +10,16 @@ from tqdm import tqdm
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loader import eval_samples
-from paddleseg_lite.engine.inference import InferenceOptions, Network, infer
+from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, infer
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.metrics import Metrics, confusion_matrix, scores
-from paddleseg_lite.transforms.sample import Sample
+from paddleseg_lite.transforms import Sample
 
 
 def evaluate(
     model: Network,
     dataset: SegmentationDataset,
-    inference: InferenceOptions = InferenceOptions(),  # noqa: B008  # frozen
+    inference: InferenceOptions = PLAIN,
     batch_size: int = 1,
     num_workers: int = 0,
 ) -> Metrics:
@@ -48,7 +48,9 @@ def evaluate(
     for batch in batches_of_one_shape(samples, batch_size):
         for sample, labels in zip(batch, predict_labels(model, batch, inference)):
             if sample.label is None:
-                raise UserError(f"{sample.path} has no label to be evaluated against; list one, or use predict")
+                raise UserError(
+                    f"{sample.path} has no label to be evaluated against; list one, or use predict"
+                )
             confusion += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
     return scores(confusion, dataset.classes)
 
@@ -73,8 +75,8 @@ def predict_labels(model: Network, batch: list[Sample], inference: InferenceOpti
         batch: transformed samples of one shape.
         inference: scales, flips, sliding windows.
     """
-    images = paddle.to_tensor(np.stack([sample.image for sample in batch]))
-    logits = infer(model, images, inference)
-    if all(sample.window.is_identity for sample in batch):
+    images = np.stack([sample.image for sample in batch]).transpose(0, 3, 1, 2)  # [N, C, H, W]
+    logits = infer(model, paddle.to_tensor(np.ascontiguousarray(images)), inference)
+    if not any(sample.windows for sample in batch):
         return list(logits.argmax(axis=1).numpy())
-    return [sample.window.restore(x).argmax(axis=0) for sample, x in zip(batch, logits.numpy())]
+    return [sample.restore(x).argmax(axis=0) for sample, x in zip(batch, logits.numpy())]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Optional, Union
 
 import paddle
 import paddle.nn.functional as F
@@ -38,8 +37,8 @@ class InferenceOptions:
     scales: tuple[float, ...] = (1.0,)
     flip_horizontal: bool = False
     flip_vertical: bool = False
-    crop_size: Optional[Size] = None
-    stride: Optional[Size] = None
+    crop_size: Size | None = None
+    stride: Size | None = None
 
     def __post_init__(self) -> None:
         if not self.scales or min(self.scales) <= 0:
@@ -66,14 +65,17 @@ class InferenceOptions:
         return [v + h for v in vertical for h in horizontal]
 
 
+PLAIN = InferenceOptions()
+
+
 def augmented_logits(
     model: Network,
     images: Tensor,
     scales: tuple[float, ...] = (1.0,),
     flip_horizontal: bool = False,
     flip_vertical: bool = False,
-    crop_size: Optional[Size] = None,
-    stride: Optional[Size] = None,
+    crop_size: Size | None = None,
+    stride: Size | None = None,
 ) -> Tensor:
     """Return the mean logits over all scales and flips, at the images' own size.
 
@@ -95,7 +97,7 @@ def augmented_logits(
 def infer(model: Network, images: Tensor, options: InferenceOptions) -> Tensor:
     """`augmented_logits`, with the options in one object."""
     size = images.shape[2:]
-    total: Union[Tensor, None] = None
+    total: Tensor | None = None
     passes = 0
     with paddle.no_grad():
         for scale in options.scales:
@@ -106,7 +108,9 @@ def infer(model: Network, images: Tensor, options: InferenceOptions) -> Tensor:
                 # In place: at 2048x1024 and 19 classes each copy is 160 MB.
                 total = logits if total is None else total.add_(logits)
                 passes += 1
-        return total if passes == 1 else total.scale_(1.0 / passes)  # type: ignore[union-attr]
+    if total is None:
+        raise ValueError("no scale to run at")
+    return total if passes == 1 else total.scale_(1.0 / passes)
 
 
 def resize(x: Tensor, size: list[int]) -> Tensor:
@@ -122,7 +126,7 @@ def flip(x: Tensor, axes: list[int]) -> Tensor:
 
 
 def windowed_logits(
-    model: Network, images: Tensor, crop_size: Optional[Size] = None, stride: Optional[Size] = None
+    model: Network, images: Tensor, crop_size: Size | None = None, stride: Size | None = None
 ) -> Tensor:
     """Logits of whole images, or averaged over windows of crop_size that step by stride.
 

@@ -16,10 +16,9 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite.datasets.base import read_image
 from paddleseg_lite.engine.evaluate import predict_labels
-from paddleseg_lite.engine.inference import InferenceOptions, Network
+from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.transforms.compose import Compose
-from paddleseg_lite.transforms.sample import Sample
+from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import colorize, overlay, to_rgb
 
 log = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added
 
 @dataclass
 class PredictResult:
-    """What became of each image: `written` have their three files, `failed` could not be read, with the reason."""
+    """What became of each image: `written` have their files, `failed` could not be read, with the reason."""
 
     written: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
@@ -62,7 +61,9 @@ def find_images(path: Path) -> tuple[list[Path], Path]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a text file in UTF-8 ({error.reason}); give an image, a folder or a list") from error
+        raise UserError(
+            f"{path} is not a text file in UTF-8 ({error.reason}); give an image, a folder or a list"
+        ) from error
     images = [_listed(path.parent, line) for line in lines if line]
     if not images:
         raise UserError(f"{path} lists no image; write one path in each line")
@@ -83,7 +84,7 @@ def predict(
     save_dir: Path,
     root: Path,
     in_channels: int = 3,
-    inference: InferenceOptions = InferenceOptions(),  # noqa: B008  # frozen
+    inference: InferenceOptions = PLAIN,
 ) -> PredictResult:
     """Segment images and write, for each, its class ids, its colour map and its overlay as PNG.
 
@@ -115,7 +116,9 @@ def predict(
                 log.error(f"skipped: {error}")
                 result.failed[path] = str(error)
                 continue
-            sample = transforms(Sample(image=image, label=None, path=str(path)), np.random.default_rng(0))
+            sample = transforms(
+                Sample.from_source(image, path=str(path), label_at_source=True), np.random.default_rng(0)
+            )
             labels = predict_labels(model, [sample], inference)[0].astype(np.uint8)
             write_png(save_dir / LABELS / name, labels)
             write_png(save_dir / COLORS / name, colorize(labels, palette))
@@ -132,8 +135,8 @@ def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
         name = inside.with_suffix(".png")
         if name in taken:
             raise UserError(
-                f"{taken[name]} and {path} would both write {name}; rename one, or predict them into different "
-                "--save_dir folders"
+                f"{taken[name]} and {path} would both write {name}; rename one, or give each a "
+                "--save_dir of its own"
             )
         taken[name] = path
     return list(taken)

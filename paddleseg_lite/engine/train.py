@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Optional
+from typing import Any
 
 import paddle
 from paddle import Tensor
@@ -21,6 +21,7 @@ from paddleseg_lite.datasets.loader import Batch, train_batches
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluate import evaluate
 from paddleseg_lite.engine.inference import InferenceOptions
+from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.metrics import Metrics
@@ -43,7 +44,7 @@ class TrainOptions:
         seed: of the order and the augmentation of samples.
         resume: an `iter_N/` folder to go on from.
         use_vdl: write VisualDL scalars into `save_dir`.
-        use_ema: also keep an exponential moving average of the weights, evaluated and saved as `ema_best_model/`.
+        use_ema: also keep a moving average of the weights, evaluated and saved as `ema_best_model/`.
         early_stop_intervals: stop after so many evaluations without a better mIoU.
         precision: "fp32", "fp16" or "bf16"; the reduced ones on a GPU only.
         amp_level: "O1" or "O2", for the reduced ones.
@@ -58,10 +59,10 @@ class TrainOptions:
     num_workers: int = 0
     keep_checkpoint_max: int = 5
     seed: int = 0
-    resume: Optional[Path] = None
+    resume: Path | None = None
     use_vdl: bool = False
     use_ema: bool = False
-    early_stop_intervals: Optional[int] = None
+    early_stop_intervals: int | None = None
     precision: str = "fp32"
     amp_level: str = "O1"
     inference: InferenceOptions = field(default_factory=InferenceOptions)
@@ -74,54 +75,17 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run came to: where it stands, its last mean loss, its best mIoU (None: never evaluated)."""
+    """Where a run stands, its last mean loss, its best mIoU (None: never evaluated), its seconds."""
 
     iteration: int
-    loss: Optional[float]
-    best_miou: Optional[float]
+    loss: float | None
+    best_miou: float | None
     best_iteration: int
     seconds: float
 
 
-class TrainStep:
-    """One update of the weights: forward, loss, backward, step; reduced precision is a switch, not a copy."""
-
-    def __init__(
-        self,
-        model: paddle.nn.Layer,
-        criterion: Criterion,
-        optimizer: paddle.optimizer.Optimizer,
-        precision: str,
-        amp_level: str,
-    ) -> None:
-        self.reduced = precision != "fp32"
-        if self.reduced and paddle.get_device() == "cpu":
-            raise UserError(
-                f"--precision {precision} has no effect on a CPU, where Paddle computes in float32 all the same; "
-                "use --precision fp32 or a GPU"
-            )
-        self.model, self.criterion, self.optimizer = model, criterion, optimizer
-        self.dtype = {"fp16": "float16", "bf16": "bfloat16"}.get(precision, "float16")
-        self.amp_level = amp_level
-        self.scaler = paddle.amp.GradScaler(enable=precision == "fp16")
-
-    def __call__(self, batch: Batch) -> list[Tensor]:
-        """Update the weights once and return the weighted losses, detached."""
-        with paddle.amp.auto_cast(enable=self.reduced, level=self.amp_level, dtype=self.dtype):
-            logits = self.model(batch.images)
-        losses = self.criterion([x.astype("float32") for x in logits], batch.labels)
-        self.scaler.scale(sum(losses)).backward()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.clear_grad()
-        schedule = self.optimizer._learning_rate  # Paddle has no public way to an optimizer's own schedule
-        if isinstance(schedule, paddle.optimizer.lr.LRScheduler):
-            schedule.step()
-        return [loss.detach() for loss in losses]
-
-
 class Meter:
-    """Sums since the last log line; losses stay on the device until then, for reading one waits for the GPU."""
+    """Sums since the last log line; losses stay on the device until then: reading one waits for the GPU."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -151,13 +115,13 @@ class Trainer:
         optimizer: paddle.optimizer.Optimizer,
         criterion: Criterion,
         options: TrainOptions,
-        val_dataset: Optional[SegmentationDataset] = None,
+        val_dataset: SegmentationDataset | None = None,
     ) -> None:
         self.model, self.optimizer, self.criterion = model, optimizer, criterion
         self.train_dataset, self.val_dataset, self.options = train_dataset, val_dataset, options
         self.step = TrainStep(model, criterion, optimizer, options.precision, options.amp_level)
         self.ema = ExponentialMovingAverage(model) if options.use_ema else None
-        self.loss: Optional[float] = None
+        self.loss: float | None = None
         self.state = TrainState(iteration=0, best_miou=-1.0, best_iteration=0, extra={})
         if options.resume is not None:
             self.state = load_checkpoint(options.resume, model, optimizer)
@@ -175,7 +139,9 @@ class Trainer:
         """Train up to `options.iters`."""
         started, options = time.perf_counter(), self.options
         self.model.train()
-        bar = tqdm(total=options.iters, initial=self.state.iteration, desc="train", unit="it", dynamic_ncols=True)
+        bar = tqdm(
+            total=options.iters, initial=self.state.iteration, desc="train", unit="it", dynamic_ncols=True
+        )
         with bar, logging_redirect_tqdm():
             meter = Meter()
             for batch, waited in _timed(self._batches()):
@@ -191,7 +157,9 @@ class Trainer:
                 if self.state.iteration % options.save_interval == 0 or self.state.iteration == options.iters:
                     self._evaluate_and_save()
                     if self._stalled():
-                        log.info(f"[TRAIN] early stop: no better mIoU in {options.early_stop_intervals} evaluations")
+                        log.info(
+                            f"[TRAIN] early stop: no better mIoU in {options.early_stop_intervals} times"
+                        )
                         break
                     meter = Meter() if meter.count == 0 else meter
         best = self.state.best_miou if self.state.best_iteration else None
@@ -216,7 +184,11 @@ class Trainer:
         iteration, iters, batch_size = self.state.iteration, self.options.iters, self.options.batch_size
         lr = self.optimizer.get_lr()
         epoch = (iteration * batch_size - 1) // len(self.train_dataset) + 1
-        parts = {name: f"{loss:.4f}" for name, loss in zip(self.criterion.names, losses)} if len(losses) > 1 else {}
+        parts = (
+            {name: f"{loss:.4f}" for name, loss in zip(self.criterion.names, losses)}
+            if len(losses) > 1
+            else {}
+        )
         log.info(
             f"[TRAIN] epoch: {epoch}, iter: {iteration}/{iters}, loss: {self.loss:.4f}, "
             + "".join(f"{name}: {loss}, " for name, loss in parts.items())
@@ -235,7 +207,9 @@ class Trainer:
             if metrics.miou > self.state.best_miou:
                 self.state.best_miou, self.state.best_iteration = metrics.miou, self.state.iteration
                 self._save_best("best_model", metrics)
-            log.info(f"[EVAL] best mIoU so far: {self.state.best_miou:.4f}, at iter {self.state.best_iteration}")
+            log.info(
+                f"[EVAL] best mIoU so far: {self.state.best_miou:.4f}, at iter {self.state.best_iteration}"
+            )
             if self.ema:
                 with self.ema.applied():
                     metrics = self._evaluate("EvaluateEMA")
@@ -248,12 +222,14 @@ class Trainer:
             self.optimizer,
             self.state,
             keep=self.options.keep_checkpoint_max,
-            extra_weights={"ema": self.ema.weights} if self.ema else {},
+            average=self.ema.weights if self.ema else None,
         )
         log.info(f"[TRAIN] saved {folder}")
 
     def _save_best(self, name: str, metrics: Metrics) -> None:
-        save_weights(self.model, self.options.save_dir / name, iteration=self.state.iteration, miou=metrics.miou)
+        save_weights(
+            self.model, self.options.save_dir / name, iteration=self.state.iteration, miou=metrics.miou
+        )
 
     def _evaluate(self, tag: str) -> Metrics:
         options = self.options
@@ -264,7 +240,7 @@ class Trainer:
             num_workers=options.num_workers,
         )
         self.model.train()
-        log.info(f"[EVAL] {tag} at iter {self.state.iteration}\n{metrics.table()}")
+        log.info(f"[EVAL] {tag} at iter {self.state.iteration}: {metrics.summary()}\n{metrics.table()}")
         self._add_scalars(tag, {"mIoU": metrics.miou, "Acc": metrics.accuracy})
         return metrics
 
@@ -286,7 +262,7 @@ def train(
     optimizer: paddle.optimizer.Optimizer,
     criterion: Criterion,
     options: TrainOptions,
-    val_dataset: Optional[SegmentationDataset] = None,
+    val_dataset: SegmentationDataset | None = None,
 ) -> TrainResult:
     """Train a network by iterations.
 
@@ -315,7 +291,7 @@ def _timed(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
         yield batch, time.perf_counter() - start
 
 
-def _vdl_writer(save_dir: Path) -> "visualdl.LogWriter":  # type: ignore[name-defined]  # noqa: F821, UP037
+def _vdl_writer(save_dir: Path) -> Any:
     from visualdl import LogWriter  # takes a second to import, for those who ask for it
 
     return LogWriter(str(save_dir))

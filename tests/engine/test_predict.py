@@ -1,0 +1,92 @@
+"""What protects prediction: the right files with the right ids, and no image lost to another's fault."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite.engine.predict import find_images, predict
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.transforms import Compose, Normalize, Resize
+
+PALETTE = np.array([[10, 20, 30], [200, 100, 50]], np.uint8)
+
+
+def bright(images):
+    """Class 1 where it is bright."""
+    grey = images.mean(axis=1, keepdim=True)
+    return [paddle.concat([-grey, grey], axis=1)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two pictures in a folder and a subfolder; the right half of each is bright."""
+    image = np.zeros((10, 20, 3), np.uint8)
+    image[:, 10:] = 255
+    root = tmp_path / "in put"
+    (root / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/b ü.jpg"):
+        cv2.imencode(name[-4:], image)[1].tofile(str(root / name))
+    return root
+
+
+def test_ids_colours_and_overlays(folder, tmp_path):
+    """Three files for each image, below the names of its folders; ids at the image's own size."""
+    images, root = find_images(folder)
+    transforms = Compose([Resize([40, 20]), Normalize()])
+    result = predict(bright, images, transforms, PALETTE, tmp_path / "out", root)
+    assert len(result.written) == 2
+    for name in ("a.png", "sub/b ü.png"):
+        ids = cv2.imdecode(
+            np.fromfile(str(tmp_path / "out/label_prediction" / name), np.uint8), cv2.IMREAD_UNCHANGED
+        )
+        assert ids.shape == (10, 20)
+        assert (ids[:, :9] == 0).all()
+        assert (ids[:, 11:] == 1).all()
+        color = cv2.imdecode(np.fromfile(str(tmp_path / "out/pseudo_color_prediction" / name), np.uint8), 1)
+        assert color[5, 19].tolist() == [50, 100, 200], "the file is read as BGR"
+        assert (tmp_path / "out/added_prediction" / name).exists()
+
+
+def test_an_unreadable_image_does_not_stop_the_others(folder, tmp_path):
+    """It is named; the others have their files."""
+    (folder / "broken.png").write_bytes(b"no picture")
+    images, root = find_images(folder)
+    result = predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    assert [path.name for path in result.failed] == ["broken.png"]
+    assert "broken.png" in next(iter(result.failed.values()))
+    assert len(result.written) == 2
+
+
+def test_two_images_never_share_a_result(folder, tmp_path):
+    """a.png and a.jpg would both write a.png: refused before anything is written."""
+    (folder / "a.jpg").write_bytes((folder / "sub/b ü.jpg").read_bytes())
+    images, root = find_images(folder)
+    with pytest.raises(UserError, match=r"a\.jpg.*a\.png"):
+        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_list_names_images_and_may_name_labels(folder):
+    """Paths are relative to the list; names may hold spaces; a second column is a label, not an image."""
+    listed = folder / "list.txt"
+    listed.write_text("a.png labels/a.png\n\nsub/b ü.jpg\n", encoding="utf-8")
+    images, root = find_images(listed)
+    assert [path.relative_to(folder).as_posix() for path in images] == ["a.png", "sub/b ü.jpg"]
+    assert root == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("none", None), ("empty.txt", ""), ("notes.pdf", "x"), ("hollow/", None)]
+)
+def test_nothing_to_predict_is_an_error(tmp_path, name, content):
+    """A missing path, an empty list, a file of another kind and a folder without images are told apart."""
+    path = tmp_path / name
+    if name.endswith("/"):
+        path.mkdir()
+    elif content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=name.rstrip("/").replace(".", r"\.")):
+        find_images(path)

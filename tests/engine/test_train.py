@@ -1,0 +1,147 @@
+"""What protects training: it learns, it logs, it saves the best and the last, and it goes on exactly."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite.checkpoint import load_weights, read_weights
+from paddleseg_lite.engine.ema import ExponentialMovingAverage
+from paddleseg_lite.engine.evaluate import evaluate
+from paddleseg_lite.engine.train import TrainOptions, TrainResult, train
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.losses import Criterion, CrossEntropyLoss, OhemCrossEntropyLoss
+from tests.conftest import PixelNet, Squares
+
+
+def run(save_dir: Path, iters: int = 6, do_eval: bool = False, losses: int = 1, **options) -> TrainResult:
+    """Train a tiny network on squares from a fixed start."""
+    paddle.seed(1)
+    model = PixelNet()
+    schedule = paddle.optimizer.lr.PolynomialDecay(0.2, decay_steps=40)
+    optimizer = paddle.optimizer.Momentum(schedule, 0.9, parameters=model.parameters())
+    criterion = Criterion(
+        [CrossEntropyLoss(), OhemCrossEntropyLoss(min_kept=10)][:losses], [1.0, 0.5][:losses]
+    )
+    if losses == 2:
+        forward = model.forward
+        model.forward = lambda x: forward(x) * 2
+    return train(
+        model,
+        Squares("train"),
+        optimizer,
+        criterion,
+        TrainOptions(
+            iters=iters, batch_size=2, save_dir=save_dir, log_iters=2, **{"save_interval": 3, **options}
+        ),
+        Squares("val") if do_eval else None,
+    )
+
+
+def test_training_learns(tmp_path):
+    """After 40 iterations the squares are found, and best_model holds the weights that find them."""
+    result = run(tmp_path, iters=40, do_eval=True, save_interval=20)
+    assert result.iteration == 40
+    assert result.best_miou > 0.9
+    model = PixelNet()
+    load_weights(model, tmp_path / "best_model" / "model.pdparams")
+    assert evaluate(model, Squares("val")).miou == pytest.approx(result.best_miou, abs=1e-6)
+
+
+def test_log_lines_tell_what_peers_tell(tmp_path, caplog):
+    """Loss, each loss of several, rate, costs, throughput, ETA: once every log_iters and at the end."""
+    with caplog.at_level(logging.INFO):
+        run(tmp_path, iters=5, losses=2)
+    lines = [record.message for record in caplog.records if record.message.startswith("[TRAIN] epoch")]
+    assert [line.split("iter: ")[1].split(",")[0] for line in lines] == ["2/5", "4/5", "5/5"]
+    for word in (
+        "CrossEntropyLoss:",
+        "OhemCrossEntropyLoss:",
+        "lr:",
+        "batch_cost:",
+        "reader_cost:",
+        "samples/sec",
+        "ETA",
+    ):
+        assert word in lines[0]
+
+
+def test_only_the_newest_checkpoints_are_kept(tmp_path):
+    """keep_checkpoint_max bounds the disk; the last iteration is always saved."""
+    run(tmp_path, iters=7, save_interval=2, keep_checkpoint_max=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["iter_6", "iter_7"]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize("use_ema", [False, True])
+def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path, num_workers, use_ema):
+    """Weights and moving average are bit-identical after 3 + 3 and after 6 iterations."""
+    run(tmp_path / "whole", use_ema=use_ema)
+    run(tmp_path / "parts", iters=3, use_ema=use_ema)
+    run(tmp_path / "parts", resume=tmp_path / "parts" / "iter_3", num_workers=num_workers, use_ema=use_ema)
+    for name in ["model.pdparams", "ema.pdparams"][: 1 + use_ema]:
+        whole = read_weights(tmp_path / "whole" / "iter_6" / name)
+        parts = read_weights(tmp_path / "parts" / "iter_6" / name)
+        assert whole.keys() == parts.keys()
+        for key, value in whole.items():
+            np.testing.assert_array_equal(value, parts[key], err_msg=key)
+
+
+def test_a_run_does_not_overwrite_another(tmp_path):
+    """A folder with checkpoints is refused unless it is resumed from; what is in it stays."""
+    run(tmp_path, iters=3)
+    before = (tmp_path / "iter_3" / "model.pdparams").read_bytes()
+    with pytest.raises(UserError, match="--resume_model"):
+        run(tmp_path, iters=3)
+    assert (tmp_path / "iter_3" / "model.pdparams").read_bytes() == before
+
+
+def test_early_stop(tmp_path):
+    """With a learning rate that cannot learn, the run ends after the intervals it was given."""
+    result = run(tmp_path, iters=200, do_eval=True, save_interval=20, early_stop_intervals=2)
+    assert result.iteration < 200
+    assert result.iteration - result.best_iteration == 40
+
+
+def test_moving_average_by_hand():
+    """shadow = decay x shadow + (1 - decay) x weight, and the network's own weights come back."""
+    model = paddle.nn.Linear(1, 1, bias_attr=False)
+    model.weight.set_value(paddle.full([1, 1], 1.0))
+    average = ExponentialMovingAverage(model, decay=0.75)
+    model.weight.set_value(paddle.full([1, 1], 3.0))
+    average.update()
+    with average.applied():
+        assert model.weight.item() == pytest.approx(0.75 * 1 + 0.25 * 3)
+    assert model.weight.item() == 3.0
+
+
+def test_moving_average_is_evaluated_and_saved(tmp_path):
+    """--use_ema with evaluation writes weights of its own, different from the network's."""
+    run(tmp_path, iters=6, do_eval=True, use_ema=True)
+    average = read_weights(tmp_path / "ema_best_model" / "model.pdparams")
+    network = read_weights(tmp_path / "best_model" / "model.pdparams")
+    assert average.keys() == network.keys()
+    assert any((average[key] != network[key]).any() for key in network)
+
+
+def test_scalars_for_visualdl(tmp_path):
+    """--use_vdl leaves a log file."""
+    run(tmp_path, iters=3, do_eval=True, use_vdl=True)
+    assert list(tmp_path.glob("vdlrecords.*"))
+
+
+def test_reduced_precision_is_refused_on_a_cpu(tmp_path):
+    """Paddle would accept it there and compute in float32."""
+    with pytest.raises(UserError, match="CPU"):
+        run(tmp_path, precision="bf16")
+
+
+@pytest.mark.parametrize("name", ["iters", "batch_size", "save_interval", "log_iters", "keep_checkpoint_max"])
+def test_counts_must_be_positive(tmp_path, name):
+    """A zero would divide by nothing or never end."""
+    with pytest.raises(UserError, match=name):
+        TrainOptions(**{"iters": 1, "batch_size": 1, "save_dir": tmp_path, name: 0})
