@@ -1,0 +1,154 @@
+"""What all data sets share: checks, mapping, and samples that repeat."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+import paddleseg_lite.transforms as T
+from paddleseg_lite.datasets import Dataset, SegmentationDataset
+from paddleseg_lite.datasets.base import voc_palette
+from paddleseg_lite.datasets.labels import LabelRule
+from paddleseg_lite.errors import UserError
+
+from .helpers import write_pairs
+
+AUGMENT = [T.ResizeStepScaling(), T.RandomPaddingCrop((16, 12)), T.RandomDistort(), T.Normalize()]
+
+
+def dataset(folder, transforms=(), num_classes=4, mode="train", **kwargs):
+    """Return the data set of `write_pairs`."""
+    return Dataset(transforms, str(folder), num_classes, mode, **{f"{mode}_path": "list.txt", **kwargs})
+
+
+def test_sample_depends_on_seed_epoch_and_index_alone(tmp_path):
+    """Protects reproducibility and resuming: no global state, no order of calls."""
+    data = dataset(write_pairs(tmp_path), AUGMENT)
+    first = data.sample(2, epoch=1, seed=7)
+    np.random.seed(0)
+    data.sample(3, epoch=1, seed=7)
+    again = data.sample(2, epoch=1, seed=7)
+    assert (first.image == again.image).all()
+    assert (first.label == again.label).all()
+    for other in (data.sample(2, 2, 7), data.sample(2, 1, 8)):
+        assert (other.image != first.image).any()
+
+
+def test_labels_stay_at_the_source_but_in_train(tmp_path):
+    """Protects evaluation at full resolution."""
+    folder = write_pairs(tmp_path)
+    resize = [T.Resize((20, 10)), T.Normalize()]
+    assert dataset(folder, resize).sample(0).label.shape == (10, 20)
+    sample = dataset(folder, resize, mode="val").sample(0)
+    assert sample.image.shape == (10, 20, 3)
+    assert sample.label.shape == sample.source_size == (24, 32)
+    assert sample.restore(np.zeros((4, 10, 20), np.float32)).shape == (4, 24, 32)
+
+
+def test_declared_facts(tmp_path):
+    """Protects what the builder and the reports read."""
+    data = dataset(write_pairs(tmp_path), classes=list("abcd"), palette=[[9, 8, 7]] * 4, label_map={255: 0})
+    assert (data.num_classes, data.ignore_index, data.in_channels, len(data)) == (4, 255, 3, 5)
+    assert data.classes == ("a", "b", "c", "d")
+    assert data.palette.dtype == np.uint8
+    assert data.palette.shape == (4, 3)
+    for words in ("5 images", "4 classes (a, b, c, d)", "255 ignored", "label_map {255: 0}"):
+        assert words in data.describe()
+
+
+def test_default_palette_is_vocs():
+    """Protects the colours that everybody knows: aeroplane, bicycle, tv monitor."""
+    palette = voc_palette(21)
+    assert palette[[0, 1, 2, 20]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 64, 128]]
+
+
+def test_bad_label_id_names_file_values_and_what_is_allowed(tmp_path):
+    """Protects the loss from ids that are no classes, which crash a GPU without a file name."""
+    folder = write_pairs(tmp_path)
+    label = cv2.imread(str(folder / "label1.png"), cv2.IMREAD_UNCHANGED)
+    label[3, 3:6] = (7, 9, 8)
+    cv2.imwrite(str(folder / "label1.png"), label)
+    data = dataset(folder, AUGMENT)
+    data.sample(0)
+    with pytest.raises(UserError, match=r"label1\.png: label id\(s\) 7 to 9.*allows 0 to 3, 255"):
+        data.sample(1)
+    assert dataset(folder, label_map={7: 0, 8: 0, 9: 255}).sample(1).label[3, 3:6].tolist() == [0, 255, 0]
+
+
+def test_bad_label_is_found_without_any_ignored_pixel(tmp_path):
+    """Protects the short cut for labels below num_classes: it must not let num_classes itself pass."""
+    folder = write_pairs(tmp_path, 1)
+    cv2.imwrite(str(folder / "label0.png"), np.full((24, 32), 4, np.uint8))
+    with pytest.raises(UserError, match="label0"):
+        dataset(folder).sample(0)
+
+
+def test_label_map_is_applied_once():
+    """Protects {1: 2, 2: 1} from being applied in two steps."""
+    rule = LabelRule(3, 255, {1: 2, 2: 1})
+    assert rule.apply(np.array([[0, 1, 2, 255]], np.uint8), "").tolist() == [[0, 2, 1, 255]]
+
+
+def test_sizes_that_differ_are_named(tmp_path):
+    """Protects from a label of another image, or a transposed one."""
+    folder = write_pairs(tmp_path)
+    cv2.imwrite(str(folder / "label2.png"), np.zeros((32, 24), np.uint8))
+    with pytest.raises(UserError, match=r"label2\.png has 24x32.*image2\.png has 32x24"):
+        dataset(folder).sample(2)
+
+
+def test_errors_of_transforms_name_the_image(tmp_path):
+    """Protects the message of a transform, which knows no file."""
+    data = dataset(write_pairs(tmp_path), [T.Padding((20, 20))])
+    with pytest.raises(UserError, match=r"image3\.png: Padding"):
+        data.sample(3)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ({"num_classes": 0}, "num_classes"),
+        ({"num_classes": "4"}, "num_classes"),
+        ({"ignore_index": 256}, "ignore_index"),
+        ({"img_channels": 0}, "img_channels"),
+        ({"classes": ["a"]}, "4 names"),
+        ({"palette": [[0, 0, 0]]}, "4 colours"),
+        ({"label_map": {7: 9}}, "maps 7 to 9"),
+        ({"label_map": [7]}, "label_map"),
+        ({"ignore_index": 9, "transforms": AUGMENT}, "label_padding_value is 255"),
+    ],
+)
+def test_arguments_that_cannot_be_are_named(tmp_path, kwargs, words):
+    """Protects from starting a run that a later batch would end."""
+    write_pairs(tmp_path)
+    with pytest.raises(UserError, match=words):
+        dataset(tmp_path, **{"train_path": "list.txt", **kwargs})
+
+
+def test_unknown_mode_is_answered_with_the_closest(tmp_path):
+    """Protects from a mode that silently reads nothing."""
+    with pytest.raises(UserError, match="did you mean 'train'"):
+        Dataset((), str(tmp_path), 4, "training")
+
+
+def test_a_reader_may_serve_windows_of_a_memory_map(tmp_path):
+    """Protects the place where packed data will be plugged in: the reader is all that changes."""
+    image = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (50, 60, 3))
+    image[:] = 7
+    data = SegmentationDataset(AUGMENT[:2], [("a.png", "a_label.png")], 4)
+    data.reader = lambda index: (image, np.zeros((50, 60), np.uint8))
+    assert data.sample(0).image.shape == (12, 16, 3)
+
+
+def test_no_images_is_an_error():
+    """Protects from an epoch of nothing."""
+    with pytest.raises(UserError, match="no images"):
+        SegmentationDataset((), [], 4)
+
+
+def test_missing_label_is_named():
+    """Protects training and evaluation from pairs without truth; testing may have them."""
+    with pytest.raises(UserError, match=r"b\.png has no label"):
+        SegmentationDataset((), [("a.png", "a.png"), ("b.png", None)], 4)
+    assert len(SegmentationDataset((), [("b.png", None)], 4, mode="test")) == 1
