@@ -138,7 +138,7 @@ def wall(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rando
 
 def fence(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.random.Generator) -> None:
     """A fence of bars, pickets or wire. The gaps show what is behind, yet all of it is labelled as fence."""
-    height, colour = float(rng.uniform(1.3, 2.0)), pal.paint(rng)
+    height, colour = float(rng.uniform(1.5, 2.2)), pal.paint(rng)
     kind = int(rng.integers(3))
     canvas.mark(frame.on_side(0.0, rectangles(0.0, length, 0.1, height)), pal.FENCE)
     if kind == 0:  # iron bars

@@ -95,6 +95,7 @@ class Canvas:
         whole = np.minimum.reduceat(projected[:, 2], starts[:-1]) >= NEAR
         low, high = np.minimum.reduceat(flat, starts[:-1]), np.maximum.reduceat(flat, starts[:-1])
         inside = ((high >= 0) & (low < (self.camera.width, self.camera.height))).all(axis=1)
+        inside &= (high - low).max(axis=1) > 0.7  # far windows and bricks are smaller than a pixel
         state = np.where(whole, np.where(inside, 1, 0), 2).tolist()  # 0: unseen, 1: seen, 2: to be clipped
         bounds, k = starts.tolist(), 0
         for stroke, colour in zip(strokes, colours):

@@ -22,7 +22,7 @@ def pole(canvas: Canvas, frame: Frame, height: float, width: float, albedo: Colo
 def street_lamp(canvas: Canvas, frame: Frame, towards: float, rng: np.random.Generator) -> None:
     """A lamp post of 6 to 8 m whose arm reaches over the road (`towards` = -1 or +1 in x)."""
     height, metal = float(rng.uniform(5.5, 8.0)), pal.grey(rng, 0.1, 0.6)
-    pole(canvas, frame, height, float(rng.uniform(0.2, 0.3)), metal)
+    pole(canvas, frame, height, float(rng.uniform(0.24, 0.34)), metal)
     reach = towards * float(rng.uniform(1.2, 2.2))
     arm = np.stack([limb((0.0, height - 0.1), (reach, height + 0.3), 0.16, 0.12)])
     canvas.fill(frame.on_end(0.0, arm), metal, pal.POLE)
@@ -59,7 +59,7 @@ def traffic_light(canvas: Canvas, frame: Frame, towards: float, rng: np.random.G
 
 def _panel(rng: np.random.Generator, canvas: Canvas, frame: Frame, y: float) -> None:
     """One board at height y: prohibition, warning, order, priority, or direction."""
-    kind, r = int(rng.integers(5)), float(rng.uniform(0.42, 0.55))
+    kind, r = int(rng.integers(5)), float(rng.uniform(0.48, 0.62))
     red, white = pal.varied(rng, (0.75, 0.08, 0.08), 0.3), pal.varied(rng, (0.85, 0.85, 0.83), 0.15)
     blue, black = pal.varied(rng, (0.08, 0.22, 0.65), 0.3), (0.05, 0.05, 0.05)
 
@@ -101,10 +101,10 @@ def _panel(rng: np.random.Generator, canvas: Canvas, frame: Frame, y: float) -> 
 
 def traffic_sign(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
     """One or two boards on a post, 2 to 3.5 m above the ground."""
-    top = float(rng.uniform(2.5, 3.4))
-    pole(canvas, frame, top + 0.3, 0.16, pal.grey(rng, 0.25, 0.7))
+    top = float(rng.uniform(2.6, 3.3))
+    pole(canvas, frame, top + 0.3, 0.19, pal.grey(rng, 0.25, 0.7))
     if rng.random() < 0.35:
-        _panel(rng, canvas, frame, top - 1.15)
+        _panel(rng, canvas, frame, top - 1.3)
     _panel(rng, canvas, frame, top)
 
 

@@ -85,9 +85,9 @@ def _traffic(street: Street, crowd: Crowd, rng: np.random.Generator) -> None:
     oncoming = -LANE * 1.5 if street.tram else -LANE * 0.5
     lane(oncoming, float(rng.uniform(5, 14)), np.pi, 0.7, (5, 20), 0.56)
     if street.parking_right:
-        lane(street.right - 1.15, float(rng.uniform(4, 9)), 0.0, 0.6, (0.8, 3.0), 0.25)
+        lane(street.right - 1.15, float(rng.uniform(4, 9)), 0.0, 0.5, (0.8, 3.0), 0.25)
     if street.parking_left:
-        lane(street.left + 1.15, float(rng.uniform(5, 11)), np.pi, 0.6, (0.8, 3.0), 0.25)
+        lane(street.left + 1.15, float(rng.uniform(5, 11)), np.pi, 0.5, (0.8, 3.0), 0.25)
 
 
 def _two_wheeler(frame: Frame, motor: bool, ridden: bool) -> Item:
@@ -100,7 +100,7 @@ def _riders(street: Street, crowd: Crowd, rng: np.random.Generator) -> None:
     """Cyclists and motorcyclists on the road, and two-wheelers left on the pavement."""
     for _ in range(int(rng.integers(1, 4))):
         motor, z = rng.random() < 0.45, float(rng.uniform(6, 14))
-        if rng.random() < 0.5:  # crossing, or turning
+        if rng.random() < 0.65:  # crossing, or turning
             lateral, yaw = float(rng.uniform(-3.0, 4.0)), float(rng.choice([-1, 1]) * rng.uniform(0.7, 2.4))
         else:
             lateral, yaw = float(rng.choice([2.7, 0.3, -2.6])), float(rng.choice([0.0, np.pi]))
@@ -123,7 +123,7 @@ def _pedestrians(street: Street, crowd: Crowd, rng: np.random.Generator) -> None
         walk = street.walk_left if side < 0 else street.walk_right
         for _ in range(int(rng.poisson(2.4))):
             lateral = street.front(side) - side * float(rng.uniform(0.3, walk - 0.2))
-            z = float(6 + 26 * rng.random() ** 1.5)
+            z = float(6 + 20 * rng.random() ** 1.5)
             for _ in range(1 + int(rng.random() < 0.4)):
                 places.append((lateral + float(rng.normal(0, 0.5)), z + float(rng.normal(0, 0.4)), KERB))
     if rng.random() < 0.45:
@@ -143,7 +143,7 @@ def _furniture(street: Street, side: int, crowd: Crowd, rng: np.random.Generator
         z = (street.crossing or float(rng.uniform(9, 18))) + 0.5
         frame = street.frame(beside - 0.2 * side, z, 0.0, KERB)
         crowd.add(item(partial(furniture.traffic_light, towards=towards), frame, (0.2, 0.2), 4.0))
-    for z in 6 + 30 * rng.random(int(rng.integers(1, 4))) ** 1.5:
+    for z in 6.5 + 22 * rng.random(int(rng.integers(1, 4))) ** 1.5:
         frame = street.frame(beside + 0.1 * side, float(z), float(rng.normal(0, 0.15)), KERB)
         crowd.add(item(furniture.traffic_sign, frame, (0.2, 0.2), 3.0))
     for z in np.arange(rng.uniform(7, 16), 80, rng.uniform(18, 28)):

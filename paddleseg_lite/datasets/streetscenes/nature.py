@@ -46,9 +46,9 @@ def _clumps(
     across = np.cos(angle) * reach
     edge = np.stack([c * across, np.sin(angle) * reach, -s * across], axis=-1)
     polygons = frame.place(centres[order])[:, None] + edge
-    steps = 10
-    for k, part in enumerate(np.array_split(polygons, steps)):
-        rise = k / (steps - 1)
+    steps = 4 + len(order) // 8
+    for k in range(steps):
+        part, rise = polygons[k * len(order) // steps : (k + 1) * len(order) // steps], k / (steps - 1)
         tone, up = (0.45 + 0.65 * rise) * float(rng.uniform(0.8, 1.2)), 0.2 + 0.7 * rise
         canvas.fill(part, darker(leaf, tone), pal.VEGETATION, (0.0, up, -((1 - up * up) ** 0.5)))
 

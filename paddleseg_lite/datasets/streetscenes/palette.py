@@ -49,7 +49,7 @@ def masonry(rng: np.random.Generator) -> RGB:
 
 def plant(rng: np.random.Generator) -> RGB:
     """Leaves and grass alike: mostly greens, also straw, rust and dark olive."""
-    if rng.random() < 0.75:
+    if rng.random() < 0.85:
         return hsv(rng.uniform(0.17, 0.4), rng.uniform(0.25, 0.65), rng.uniform(0.18, 0.5))
     return hsv(rng.uniform(0.04, 0.16), rng.uniform(0.25, 0.6), rng.uniform(0.25, 0.55))
 

@@ -12,7 +12,7 @@ from paddleseg_lite.datasets.streetscenes.nature import noise_tile
 
 # How rough a surface looks at close range, in percent of its brightness.
 ROUGHNESS = {
-    pal.ROAD: 5, pal.SIDEWALK: 6, pal.BUILDING: 3, pal.WALL: 7, pal.FENCE: 4, pal.POLE: 4, pal.VEGETATION: 26,
+    pal.ROAD: 5, pal.SIDEWALK: 6, pal.BUILDING: 3, pal.WALL: 7, pal.FENCE: 4, pal.POLE: 4, pal.VEGETATION: 24,
     pal.TERRAIN: 17, pal.PERSON: 7, pal.RIDER: 7,
 }  # fmt: skip
 
@@ -42,7 +42,7 @@ def make_light(rng: np.random.Generator) -> Light:
     base = float(rng.uniform(0.42, 0.62)) + 0.3 * (1.0 - sunny)
     ambient = (base * 0.96, base, base * float(rng.uniform(1.0, 1.1)))
     fog = rng.random() < 0.25
-    visibility = float(rng.uniform(40, 90) if fog else rng.uniform(150, 600))
+    visibility = float(rng.uniform(55, 110) if fog else rng.uniform(150, 600))
     tone = float(rng.uniform(0.6, 0.95)) * (0.55 + 0.45 * base)
     haze = (tone * (1 + warmth * 0.25), tone, tone * (1.04 - warmth * 0.4))
     return Light(direction, sun, ambient, haze, visibility, sunny * float(rng.uniform(0.35, 0.55)))
@@ -72,7 +72,7 @@ def _tone_curve(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     mean = float(cv2.resize(image, (32, 16), interpolation=cv2.INTER_AREA).mean()) / 255.0
     exposure = float(np.clip(rng.uniform(0.32, 0.5) / (mean + 1e-3), 0.6, 2.6))
     gamma = float(rng.uniform(0.8, 1.2))
-    balance = np.exp(rng.normal(0.0, 0.07, 3))
+    balance = np.exp(rng.normal(0.0, 0.06, 3))
     balance /= balance.mean()
     lift = float(rng.uniform(0.0, 0.08))
     level = np.arange(256) / 255.0
@@ -93,7 +93,7 @@ def develop(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     cv2.multiply(image, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), image, 1 / 255)
     sigma = float(rng.uniform(0.25, 0.75)) * width / 512
     image = cv2.GaussianBlur(image, (0, 0), sigma)
-    tile, strength = noise_tile(256, 1, 31), float(rng.uniform(1.5, 7.0))
+    tile, strength = noise_tile(256, 1, 31), float(rng.uniform(1.5, 6.0))
     y0, x0 = (int(v) for v in rng.integers(0, 256, 2))
     grain = np.tile(np.roll(tile, (y0, x0), (0, 1)), (-(-height // 256), -(-width // 256)))
     scaled = np.rint(grain[:height, :width] * strength).astype(np.int16)
