@@ -117,7 +117,7 @@ def test_only_the_surviving_window_is_read():
     """Protects the speed of packed data: a crop must not read the whole source."""
 
     class Recorder(np.ndarray):
-        reads: list = []  # noqa: RUF012
+        reads: list = []
 
         def __getitem__(self, item):
             piece = super().__getitem__(item)
