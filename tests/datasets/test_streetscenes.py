@@ -203,6 +203,10 @@ def test_painters_order() -> None:
     assert order.index(3) < order.index(0)
     assert order.index(1) < order.index(2)
     assert sorted(order) == [0, 1, 2, 3]
+    # The car is beyond the truck, but nothing the truck could hide: no reason to paint it before the truck.
+    truck, tram, car = item((-8, -5), (12, 22)), item((-4, -2), (8, 35)), item((-1, 1), (27, 32))
+    order = layout.painters_order([tram, truck, car], 0.0)
+    assert order.index(1) < order.index(0) < order.index(2)
 
 
 def run_tool(*args: object) -> subprocess.CompletedProcess[str]:

@@ -239,17 +239,22 @@ def in_view(camera: Camera, items: list[Item], margin: float = 3.5) -> np.ndarra
 def painters_order(items: list[Item], eye_x: float) -> list[int]:
     """Indices from back to front, so that nothing is covered by what it stands before.
 
-    Of two boxes on the ground, the one that begins beyond the other's end is painted first; boxes side by
-    side are painted from the outside towards the camera. Where that is circular, the farther one is first.
+    Of two boxes on one side of the camera's line, the one that begins beyond the other's end is painted first,
+    unless the other is so far out that no ray meets both; boxes side by side are painted from the outside
+    in. Where that is circular all the same, the farther one is first.
     """
-    x = np.array([item.x for item in items])
+    x = np.array([item.x for item in items]) - eye_x
     z = np.array([item.z for item in items])
-    aside = np.maximum(np.maximum(x[:, 0] - eye_x, eye_x - x[:, 1]), 0.0)
+    inner = np.maximum(np.maximum(x[:, 0], -x[:, 1]), 0.0)  # distance from the line: a box's begin
+    outer = np.abs(x).max(axis=1)
+    right, left = x[:, 1] > 0, x[:, 0] < 0
+    together = (right[:, None] & right) | (left[:, None] & left)
     beyond = z[:, None, 0] >= z[None, :, 1]
-    beside = ~beyond & ~beyond.T & (aside[:, None] > aside[None, :] + 0.05)
-    before = (beyond | beside).astype(np.int64)  # [i, j]: i must be painted before j
+    beside = ~beyond & ~beyond.T & (inner[:, None] > inner[None, :] + 0.05)
+    hidden = beyond & (outer[:, None] > inner[None, :])
+    before = (together & (hidden | beside)).astype(np.int64)  # [i, j]: i must be painted before j
     waiting = before.sum(axis=0)
-    distance = z.mean(axis=1) + aside
+    distance = z.mean(axis=1) + inner
     order: list[int] = []
     done = np.zeros(len(items), bool)
     for _ in items:
