@@ -107,7 +107,7 @@ def test_float_images_are_refused(tmp_path):
 def test_palette_label_gives_indices(tmp_path, bits):
     """Protects Pascal VOC's kind of labels: the ids are the indices, not the colours."""
     ids = np.minimum(IDS, 2**bits - 1)
-    picture = Image.fromarray(ids, mode="P")
+    picture = Image.fromarray(ids)
     picture.putpalette([value for index in range(2**bits) for value in (index * 7 % 256, 200, 255 - index)])
     picture.save(tmp_path / "a.png", bits=bits, transparency=0)
     assert (read_label(tmp_path / "a.png") == ids).all()
