@@ -81,7 +81,7 @@ def building(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.r
     x = -side * 0.02
 
     def face(left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, colour: Colour) -> None:
-        canvas.fill(frame.on_side(x, rectangles(left, right, low, high)), colour, None)
+        canvas.fill(frame.on_side(x, rectangles(left, right, low, high)), colour, None, disjoint=True)
 
     lows = np.arange(1 if shops else 0, floors) * floor + 1.0
     if front:
@@ -101,7 +101,7 @@ def building(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.r
     if near:
         at, low = (v.ravel() for v in np.meshgrid(np.arange(1.2, depth - 2.0, step + 0.6), lows))
         panes = rectangles(side * at, side * (at + wide), low, low + tall)
-        canvas.fill(frame.on_end(-0.02, panes), window, None)
+        canvas.fill(frame.on_end(-0.02, panes), window, None, disjoint=True)
     if rng.random() < 0.5:
         _roof(canvas, frame, side, length, depth, top, rng)
 
@@ -119,7 +119,12 @@ def wall(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rando
         canvas.fill(frame.on_side(x, rectangles(0.0, length, course, course + 0.05)), joint, None)
         at, low = (v.ravel() for v in np.meshgrid(np.arange(0.2, length - 0.5, 0.9), course[:-1]))
         shift = 0.45 * (np.rint(low / 0.36) % 2)
-        canvas.fill(frame.on_side(x, rectangles(at + shift, at + shift + 0.05, low, low + 0.36)), joint, None)
+        canvas.fill(
+            frame.on_side(x, rectangles(at + shift, at + shift + 0.05, low, low + 0.36)),
+            joint,
+            None,
+            disjoint=True,
+        )
     else:
         at = np.arange(0.0, length, 2.4)
         canvas.fill(frame.on_side(x, rectangles(at, at + 0.35, 0.0, height)), darker(stone, 0.75), None)
@@ -143,10 +148,17 @@ def fence(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rand
     canvas.mark(frame.on_side(0.0, rectangles(0.0, length, 0.1, height)), pal.FENCE)
     if kind == 0:  # iron bars
         at = np.arange(0.0, length, 0.26)
-        canvas.fill(frame.on_side(0.0, rectangles(at, at + 0.06, 0.1, height)), colour, pal.FENCE)
+        canvas.fill(
+            frame.on_side(0.0, rectangles(at, at + 0.06, 0.1, height)), colour, pal.FENCE, disjoint=True
+        )
     elif kind == 1:  # wooden pickets
         at = np.arange(0.0, length, 0.3)
-        canvas.fill(frame.on_side(0.0, rectangles(at, at + 0.17, 0.08, height - 0.05)), colour, pal.FENCE)
+        canvas.fill(
+            frame.on_side(0.0, rectangles(at, at + 0.17, 0.08, height - 0.05)),
+            colour,
+            pal.FENCE,
+            disjoint=True,
+        )
     else:  # wire mesh
         at = np.arange(-height, length, 0.42)
         up = [limb((a, 0.1), (a + height, height), 0.035, 0.035) for a in at]

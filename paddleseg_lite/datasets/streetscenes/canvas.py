@@ -26,6 +26,7 @@ class _Stroke(NamedTuple):
     label: int | None  # None: paint only
     normal: Colour | None  # None: that of the polygons' own plane
     hole: bool = False  # the second polygon is a hole in the first
+    disjoint: bool = False
 
 
 def clip_near(projected: np.ndarray) -> np.ndarray:
@@ -53,7 +54,12 @@ class Canvas:
         self._strokes: list[_Stroke] = []
 
     def fill(
-        self, points: np.ndarray, albedo: Colour, label: int | None, normal: Colour | None = None
+        self,
+        points: np.ndarray,
+        albedo: Colour,
+        label: int | None,
+        normal: Colour | None = None,
+        disjoint: bool = False,
     ) -> None:
         """Fill world polygons that share one colour and one normal.
 
@@ -62,10 +68,11 @@ class Canvas:
             albedo: RGB 0..1.
             label: class id, or None to paint only (a detail upon something already labelled).
             normal: unit vector that overrides the polygons' own.
+            disjoint: draw all polygons in one call, which is faster; where two overlap, nothing is drawn.
         """
         points = points[None] if points.ndim == 2 else points
         if len(points):
-            self._strokes.append(_Stroke(points, albedo, label, normal))
+            self._strokes.append(_Stroke(points, albedo, label, normal, disjoint=disjoint))
 
     def ring(self, outer: np.ndarray, inner: np.ndarray, albedo: Colour, label: int) -> None:
         """Paint the area between two polygons [K, 3]; the label covers the hole as well, as annotators do."""
@@ -131,11 +138,12 @@ class Canvas:
                 cv2.fillPoly(self.image, polygons, colour, cv2.LINE_AA, _BITS)
                 cv2.fillPoly(self.label, polygons[:1], stroke.label or 0, cv2.LINE_8, _BITS)
             return
-        for polygon in polygons:  # one by one: in a common call, overlaps would cancel out
+        # In a common call, overlaps would cancel out.
+        for group in [polygons] if stroke.disjoint and polygons else [[polygon] for polygon in polygons]:
             if stroke.albedo is not None:
-                cv2.fillPoly(self.image, [polygon], colour, cv2.LINE_AA, _BITS)
+                cv2.fillPoly(self.image, group, colour, cv2.LINE_AA, _BITS)
             if stroke.label is not None:
-                cv2.fillPoly(self.label, [polygon], stroke.label, cv2.LINE_8, _BITS)
+                cv2.fillPoly(self.label, group, stroke.label, cv2.LINE_8, _BITS)
 
 
 def _fixed(projected: np.ndarray) -> np.ndarray:

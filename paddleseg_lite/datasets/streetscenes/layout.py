@@ -239,9 +239,9 @@ def in_view(camera: Camera, items: list[Item], margin: float = 3.5) -> np.ndarra
 def painters_order(items: list[Item], eye_x: float) -> list[int]:
     """Indices from back to front, so that nothing is covered by what it stands before.
 
-    Of two boxes on one side of the camera's line, the one that begins beyond the other's end is painted first,
-    unless the other is so far out that no ray meets both; boxes side by side are painted from the outside
-    in. Where that is circular all the same, the farther one is first.
+    Of two boxes on one side of the camera's line, the one that begins beyond the other's end is painted
+    first, unless the other is so far out that no ray meets both; boxes side by side are painted from the
+    outside in. Where that is circular all the same, the farther one is first.
     """
     x = np.array([item.x for item in items]) - eye_x
     z = np.array([item.z for item in items])

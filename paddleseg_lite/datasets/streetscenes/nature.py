@@ -110,7 +110,7 @@ def tufts(canvas: Canvas, points: np.ndarray, colour: Colour, rng: np.random.Gen
     a, b, c = points - width, points + width, points + np.stack([lean, high, 0 * lean], -1)
     blades = np.stack([a, b, c], axis=1)
     for k, tone in enumerate((0.6, 0.85, 1.25)):
-        canvas.fill(blades[k::3], darker(colour, tone), pal.TERRAIN, UP)
+        canvas.fill(blades[k::3], darker(colour, tone), pal.TERRAIN, UP, disjoint=True)
 
 
 def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:

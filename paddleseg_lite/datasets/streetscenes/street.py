@@ -156,9 +156,13 @@ def _pavement(canvas: Canvas, street: Street, side: int, rng: np.random.Generato
     inner = kerb + side * (verge + 0.22)
     joint = (slab[0] * 0.6, slab[1] * 0.6, slab[2] * 0.6)
     rows = np.arange(1.5, 34, 0.75)
-    canvas.fill(street.patches(inner, front, rows, rows + 0.05 + rows * 0.002, KERB), joint, None, UP)
+    canvas.fill(
+        street.patches(inner, front, rows, rows + 0.05 + rows * 0.002, KERB), joint, None, UP, disjoint=True
+    )
     for lateral in np.arange(inner, front, side * 0.75):
-        canvas.fill(street.strip(lateral, lateral + 0.05 * side, 1.2, 34, KERB), joint, None, UP)
+        canvas.fill(
+            street.strip(lateral, lateral + 0.05 * side, 1.2, 34, KERB), joint, None, UP, disjoint=True
+        )
     if verge:
         grass = pal.plant(rng)
         canvas.fill(street.strip(kerb + side * 0.2, inner, y=KERB), grass, pal.TERRAIN, UP)
