@@ -32,7 +32,8 @@ lint: .venv/dev
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-# The stamps are files in .venv, so that a second make installs nothing.
+# The stamps are files in .venv, so that a second make installs nothing. --no-compile: compiling the byte code of
+# all dependencies takes half a minute, and what is needed of it is compiled when first used.
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
 	  { echo "error: $$($(PYTHON) --version 2>&1) is too old; give 3.9 or newer: make PYTHON=python3.11"; exit 2; }
@@ -40,11 +41,11 @@ lint: .venv/dev
 	  { rm -rf .venv; echo "error: $(PYTHON) cannot make an environment; on Debian: apt-get install python3-venv"; exit 2; }
 
 .venv/cpu: setup.py | .venv/bin/python
-	$(PY) -m pip install --quiet --editable '.[cpu]'
+	$(PY) -m pip install --quiet --no-compile --editable '.[cpu]'
 	touch $@
 
 .venv/dev: setup.py | .venv/bin/python
-	$(PY) -m pip install --quiet --editable '.[cpu,dev]'
+	$(PY) -m pip install --quiet --no-compile --editable '.[cpu,dev]'
 	touch $@ .venv/cpu
 
 clean:
