@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from paddleseg_lite.errors import UserError
 
@@ -128,6 +131,22 @@ def _prepare_cpu() -> None:
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
+def _import_paddle() -> Any:
+    """Import Paddle without what it says at import: a compiler cache is missing, threads are not 1."""
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean")
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            import paddle
+        except ModuleNotFoundError as error:
+            if error.name != "paddle":
+                raise
+            raise UserError(
+                "PaddlePaddle is not installed; pip install 'paddleseg_lite[cpu]', or [gpu] for NVIDIA GPUs"
+            ) from error
+    return paddle
+
+
 def cpu_count() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -136,8 +155,7 @@ def cpu_count() -> int:
 def _set_device(device: str | None) -> None:
     if device is None:  # a tool that never computes
         return
-    import paddle
-
+    paddle = _import_paddle()
     has_gpu = paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
     if device == "auto":
         device = "gpu" if has_gpu else "cpu"
