@@ -19,7 +19,18 @@ setup(
     extras_require={
         "cpu": ["paddlepaddle>=2.6.2,<3.4"],
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4"],
-        "dev": ["hypothesis", "mypy", "pytest", "pytest-cov", "ruff", "types-PyYAML", "types-tqdm"],
+        "dev": [
+            "cityscapesscripts",  # the test oracle for Cityscapes' ids and scores
+            "hypothesis",
+            "mypy",
+            "pytest",
+            "pytest-cov",
+            "ruff",
+            "setuptools>=61",  # the wheel is built and tried out in a test
+            "types-PyYAML",
+            "types-tqdm",
+            "wheel",
+        ],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
