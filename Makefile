@@ -8,7 +8,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 CONFIG := configs/quickstart/lpsnet_streetscenes.yml
 DATA := data/streetscenes
-OUT := output/quickstart
+OUT := output/demo
 BEST := $(OUT)/best_model/model.pdparams
 
 demo: .venv/cpu
@@ -49,4 +49,4 @@ lint: .venv/dev
 	touch $@ .venv/cpu
 
 clean:
-	rm -rf .venv build output data/streetscenes
+	rm -rf .venv build output/demo

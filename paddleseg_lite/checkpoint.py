@@ -40,6 +40,7 @@ __all__ = [
     "load_checkpoint",
     "load_pretrained",
     "load_weights",
+    "read_info",
     "read_weights",
     "save_checkpoint",
     "save_weights",
@@ -169,6 +170,16 @@ def save_weights(model_or_state_dict: Model, folder: PathLike, **info: Any) -> P
             "untouched: free some space or give another save_dir"
         ) from error
     return folder / _MODEL
+
+
+def read_info(folder: PathLike) -> dict[str, Any]:
+    """Return what `save_weights` noted beside the weights; {} if the two do not belong together."""
+    folder = Path(folder)
+    try:
+        info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
+        return info if info.pop("sha256", None) == sha256(folder / _MODEL) else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def load_checkpoint(

@@ -7,6 +7,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -103,8 +104,10 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     Sets up what a library must not touch: log format, CPU threads, device.
     """
     logging.basicConfig(
-        format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.INFO
+        format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.WARNING
     )
+    # Ours alone, for Paddle 2.6 and 3.2 put the root logger back to warnings when they are imported.
+    logging.getLogger("paddleseg_lite").setLevel(logging.INFO)
     _prepare_cpu()
     try:
         _set_device(getattr(args, "device", None))
@@ -160,7 +163,7 @@ def _set_device(device: str | None) -> None:
     if device == "auto":
         device = "gpu" if has_gpu else "cpu"
     kind = device.split(":")[0]
-    if kind not in ("cpu", "gpu"):
+    if not re.fullmatch(r"cpu|gpu(:\d+)?", device):
         raise UserError(f"--device is '{device}'; give auto, cpu, gpu or gpu:N")
     if kind == "gpu" and not has_gpu:
         reason = (

@@ -34,6 +34,8 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.engine.predict import LABELS, write_png
     from paddleseg_lite.visualize import contact_sheet, to_rgb
 
+    if args.rows < 1:
+        raise UserError(f"--rows is {args.rows}; give 1 or more")
     dataset = builder.build_dataset(load_config(args.config, args.opts), "val_dataset")
     predicted = {path.stem: path for path in (args.prediction_dir / LABELS).rglob("*.png")}
     rows = []

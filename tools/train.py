@@ -10,6 +10,7 @@ best_model/model.pdparams, the weights with the highest mIoU. Stop it at any tim
 import argparse
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from paddleseg_lite import cli
 
@@ -17,7 +18,7 @@ from paddleseg_lite import cli
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument(
-        "--save_dir", type=Path, default=Path("output"), help="folder of the run; default ./output"
+        "--save_dir", type=Path, help="folder of the run; default ./output, or where the resumed one is"
     )
     parser.add_argument("--iters", type=int, help="iterations, instead of the config's")
     parser.add_argument("--batch_size", type=int, help="images in an iteration, instead of the config's")
@@ -53,42 +54,31 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.config import load_config
     from paddleseg_lite.engine.train import TrainOptions, train
 
-    flags = {"iters": "iters", "batch_size": "batch_size", "learning_rate": "lr_scheduler.learning_rate"}
-    overrides = [
-        f"{key}={getattr(args, flag)}" for flag, key in flags.items() if getattr(args, flag) is not None
-    ]
-    config = load_config(args.config, [*args.opts, *overrides])
-    paddle.seed(args.seed)
+    flags = {
+        "iters": args.iters,
+        "batch_size": args.batch_size,
+        "lr_scheduler.learning_rate": args.learning_rate,
+    }
+    config = load_config(args.config, [*args.opts, *(f"{k}={v}" for k, v in flags.items() if v is not None)])
+    resume = args.resume_model
+    settings: dict[str, Any] = {field.name: getattr(args, field.name, None) for field in fields(TrainOptions)}
+    settings.update(
+        iters=config.iters,
+        batch_size=config.batch_size,
+        save_dir=args.save_dir or (resume.parent if resume else Path("output")),
+        resume=resume,
+        inference=cli.inference_options(argparse.Namespace(), builder.build_test_options(config)),
+    )
+    options = TrainOptions(**settings)
     train_dataset = builder.build_dataset(config, "train_dataset")
     val_dataset = builder.build_dataset(config, "val_dataset") if args.do_eval else None
+    paddle.seed(args.seed)
     model = builder.build_model(config)
-    options = TrainOptions(
-        **{
-            **{
-                field.name: getattr(args, field.name)
-                for field in fields(TrainOptions)
-                if hasattr(args, field.name)
-            },
-            "iters": config.values["iters"],
-            "batch_size": config.values["batch_size"],
-            "resume": args.resume_model,
-            "inference": cli.inference_options(argparse.Namespace(), builder.build_test_options(config)),
-        }
-    )
-    result = train(
-        model,
-        train_dataset,
-        builder.build_optimizer(config, model),
-        builder.build_criterion(config),
-        options,
-        val_dataset,
-    )
-    best = (
-        ""
-        if result.best_miou is None
-        else f"; best mIoU {result.best_miou:.4f} at iter {result.best_iteration}"
-    )
-    print(f"{result.iteration} iterations in {result.seconds:.0f} s, in {args.save_dir}{best}")
+    optimizer, criterion = builder.build_optimizer(config, model), builder.build_criterion(config)
+    result = train(model, train_dataset, optimizer, criterion, options, val_dataset)
+    print(f"{result.iteration} iterations in {result.seconds:.0f} s, in {options.save_dir}")
+    if result.best_miou is not None:
+        print(f"best mIoU {result.best_miou:.4f} at iter {result.best_iteration}, in its best_model/")
 
 
 if __name__ == "__main__":

@@ -204,7 +204,9 @@ def _load(
         RuntimeError: any other exception of a sample, with its trace.
     """
     source = (
-        _in_workers(task, key_lists, num_workers, stays_on_cpu) if num_workers else _here(task, key_lists)
+        _in_workers(task, key_lists, num_workers, stays_on_cpu)
+        if num_workers
+        else _here(task, key_lists, stays_on_cpu)
     )
     for images, labels, note in source:
         if note.failure:
@@ -216,10 +218,11 @@ def _load(
         yield images, labels, note
 
 
-def _here(task: _Task, key_lists: Iterable[list[Key]]) -> Iterator[Loaded]:
+def _here(task: _Task, key_lists: Iterable[list[Key]], stays_on_cpu: bool) -> Iterator[Loaded]:
+    place = paddle.CPUPlace() if stays_on_cpu else None
     for keys in key_lists:
         images, labels, note = _collate([task[key] for key in keys])
-        yield paddle.to_tensor(images), paddle.to_tensor(labels), note
+        yield paddle.to_tensor(images, place=place), paddle.to_tensor(labels, place=place), note
 
 
 def _in_workers(

@@ -37,8 +37,12 @@ def evaluate(
         num_workers: processes that read images; 0 reads in this one.
 
     Raises:
-        UserError: bad data, or a sample without a label.
+        UserError: bad data, a sample without a label, or a batch size below 1.
     """
+    if batch_size < 1 or num_workers < 0:
+        raise UserError(
+            f"batch_size is {batch_size} and num_workers {num_workers}; give at least 1 and at least 0"
+        )
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,62 +15,18 @@ from paddle import Tensor
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from paddleseg_lite.checkpoint import TrainState, load_checkpoint, save_checkpoint, save_weights
+from paddleseg_lite.checkpoint import TrainState, load_checkpoint, read_info, save_checkpoint, save_weights
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loader import Batch, train_batches
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluate import evaluate
-from paddleseg_lite.engine.inference import InferenceOptions
+from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.metrics import Metrics
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to run a training; what to train comes as objects.
-
-    Attributes:
-        iters: iterations in all, counted from the first start of the run.
-        batch_size: images in an iteration.
-        save_dir: folder of the run: `iter_N/` checkpoints and `best_model/`.
-        save_interval: iterations between checkpoints (and evaluations).
-        log_iters: iterations between log lines.
-        num_workers: processes that read data; 0 reads in this one.
-        keep_checkpoint_max: how many `iter_N/` are kept, the newest ones.
-        seed: of the order and the augmentation of samples.
-        resume: an `iter_N/` folder to go on from.
-        use_vdl: write VisualDL scalars into `save_dir`.
-        use_ema: also keep a moving average of the weights, evaluated and saved as `ema_best_model/`.
-        early_stop_intervals: stop after so many evaluations without a better mIoU.
-        precision: "fp32", "fp16" or "bf16"; the reduced ones on a GPU only.
-        amp_level: "O1" or "O2", for the reduced ones.
-        inference: how evaluation turns images into logits.
-    """
-
-    iters: int
-    batch_size: int
-    save_dir: Path
-    save_interval: int = 1000
-    log_iters: int = 10
-    num_workers: int = 0
-    keep_checkpoint_max: int = 5
-    seed: int = 0
-    resume: Path | None = None
-    use_vdl: bool = False
-    use_ema: bool = False
-    early_stop_intervals: int | None = None
-    precision: str = "fp32"
-    amp_level: str = "O1"
-    inference: InferenceOptions = field(default_factory=InferenceOptions)
-
-    def __post_init__(self) -> None:
-        for name in ("iters", "batch_size", "save_interval", "log_iters", "keep_checkpoint_max"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}; give a whole number of 1 or more")
 
 
 @dataclass(frozen=True)
@@ -123,17 +79,31 @@ class Trainer:
         self.ema = ExponentialMovingAverage(model) if options.use_ema else None
         self.loss: float | None = None
         self.state = TrainState(iteration=0, best_miou=-1.0, best_iteration=0, extra={})
+        if options.early_stop_intervals is not None and val_dataset is None:
+            raise UserError("--early_stop_intervals needs evaluations; add --do_eval")
         if options.resume is not None:
-            self.state = load_checkpoint(options.resume, model, optimizer)
-            log.info(f"resumed {options.resume} at iteration {self.state.iteration}")
-            if self.ema:
-                self.ema.load(options.resume)
-        elif list(options.save_dir.glob("iter_*")) or (options.save_dir / "best_model").exists():
-            raise UserError(
-                f"{options.save_dir} holds the checkpoints of an earlier run; go on from one with "
-                "--resume_model, or give this run a --save_dir of its own"
-            )
+            self._resume(options.resume)
+        self.state.extra["stream"] = {"seed": options.seed, "batch_size": options.batch_size}
         self.scalars = _vdl_writer(options.save_dir) if options.use_vdl else None
+
+    def _resume(self, checkpoint: Path) -> None:
+        """Take up a checkpoint; the best so far is what lies in best_model/, which may be of a later one."""
+        self.state = load_checkpoint(checkpoint, self.model, self.optimizer)
+        stream = {"seed": self.options.seed, "batch_size": self.options.batch_size}
+        if self.state.extra.get("stream", stream) != stream:
+            raise UserError(
+                f"{checkpoint} was saved with {self.state.extra['stream']}, this run has {stream} and would "
+                "see other samples than the run it goes on with; give the same --seed and --batch_size"
+            )
+        if self.ema:
+            self.ema.load(checkpoint)
+        for name, key in (("best_model", "best_miou"), ("ema_best_model", "best_ema_miou")):
+            info = read_info(self.options.save_dir / name)
+            if key == "best_miou" and info.get("miou", -1.0) > self.state.best_miou:
+                self.state.best_miou, self.state.best_iteration = info["miou"], info["iteration"]
+            elif key == "best_ema_miou" and "miou" in info:
+                self.state.extra[key] = max(info["miou"], self.state.extra.get(key, -1.0))
+        log.info(f"resumed {checkpoint} at iteration {self.state.iteration}")
 
     def run(self) -> TrainResult:
         """Train up to `options.iters`."""
@@ -201,7 +171,16 @@ class Trainer:
         self._add_scalars("Train", scalars)
 
     def _evaluate_and_save(self) -> None:
-        """Evaluate if there is something to evaluate on, keep the best weights, write a checkpoint."""
+        """Write a checkpoint; evaluate if there is something to evaluate on, and keep the best weights."""
+        folder = save_checkpoint(
+            self.options.save_dir,
+            self.model,
+            self.optimizer,
+            self.state,
+            keep=self.options.keep_checkpoint_max,
+            average=self.ema.weights if self.ema else None,
+        )
+        log.info(f"[TRAIN] saved {folder}")
         if self.val_dataset is not None:
             metrics = self._evaluate("Evaluate")
             if metrics.miou > self.state.best_miou:
@@ -216,15 +195,6 @@ class Trainer:
                     if metrics.miou > self.state.extra.get("best_ema_miou", -1.0):
                         self.state.extra["best_ema_miou"] = metrics.miou
                         self._save_best("ema_best_model", metrics)
-        folder = save_checkpoint(
-            self.options.save_dir,
-            self.model,
-            self.optimizer,
-            self.state,
-            keep=self.options.keep_checkpoint_max,
-            average=self.ema.weights if self.ema else None,
-        )
-        log.info(f"[TRAIN] saved {folder}")
 
     def _save_best(self, name: str, metrics: Metrics) -> None:
         save_weights(
