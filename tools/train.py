@@ -61,6 +61,9 @@ def main(args: argparse.Namespace) -> None:
     paddle.seed(args.seed)
     train_dataset = builder.build_dataset(config, "train_dataset")
     val_dataset = builder.build_dataset(config, "val_dataset") if args.do_eval else None
+    for dataset in (train_dataset, val_dataset):
+        if dataset is not None:
+            print(dataset.describe())
     model = builder.build_model(config)
     options = TrainOptions(
         **{

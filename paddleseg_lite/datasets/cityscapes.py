@@ -137,7 +137,9 @@ def find_pairs(root: Path, mode: str) -> list[Pair]:
         candidates = [f"{stem}{suffix}" for suffix in (TRAIN_IDS_SUFFIX, LABEL_IDS_SUFFIX)]
         label = next((path for path in candidates if Path(path).is_file()), None)
         if label is None and mode != "test":
-            message = f"Cityscapes: {image} has no label, neither {candidates[0]} nor {LABEL_IDS_SUFFIX} beside it"
+            message = (
+                f"Cityscapes: {image} has no label, neither {candidates[0]} nor {LABEL_IDS_SUFFIX} beside it"
+            )
             problems.append(Problem("missing file", str(image), message))
         else:
             pairs.append((str(image), label))

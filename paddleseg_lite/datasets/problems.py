@@ -1,4 +1,4 @@
-"""What is wrong with a data set's files: raised as one error, or collected by a check that wants all of it."""
+"""What is wrong with a data set's files: one error, or a list for a check that wants all."""
 
 from __future__ import annotations
 
