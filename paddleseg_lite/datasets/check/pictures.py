@@ -11,6 +11,7 @@ import numpy as np
 
 from paddleseg_lite import durable
 from paddleseg_lite.datasets.check.findings import Findings
+from paddleseg_lite.datasets.check.pair import has_own_reader
 from paddleseg_lite.datasets.images import read_image, read_label
 from paddleseg_lite.visualize import label_sheet, to_rgb
 
@@ -79,7 +80,7 @@ def _pair(findings: Findings, index: int) -> tuple[np.ndarray, np.ndarray]:
     if data is None:
         raise ValueError("there is no data set to take a pair from")
     image_path, label_path = data.pairs[index]
-    if label_path is None or type(data).read_files.__qualname__ != "SegmentationDataset.read_files":
+    if label_path is None or has_own_reader(data):
         image, label = data.read_files(index)
         return to_rgb(image), np.asarray(label)
     rule = data.label_rule(label_path)

@@ -32,7 +32,7 @@ def _section(findings: Findings) -> str:
     data = findings.dataset
     if data is not None:
         lines += [data.describe(sizes=False), *_size_lines(findings), "", *_class_table(findings), ""]
-        if findings.class_pixels.any():
+        if findings.class_pixels.any() and data.mode == "train":
             weights = ", ".join(f"{weight:g}" for weight in findings.class_weights())
             lines += [f"class weights by median frequency: --opts loss.types.0.weight=[{weights}]", ""]
     lines += [f"warning: {text}" for text in findings.warnings]
@@ -75,11 +75,14 @@ def _class_table(findings: Findings) -> list[str]:
     if data is None:
         return []
     valid, weights = max(int(findings.class_pixels.sum()), 1), findings.class_weights()
+    has_weights = data.mode == "train"  # what is evaluated is not weighted
     width = max(len("class"), *(len(name) for name in data.classes))
-    lines = [f" id  {'class':<{width}}          pixels     share    images  weight"]
+    lines = [
+        f" id  {'class':<{width}}          pixels     share    images{'  weight' if has_weights else ''}"
+    ]
     for index, name in enumerate(data.classes):
         pixels, images = int(findings.class_pixels[index]), int(findings.class_images[index])
-        weight = f"{weights[index]:>8.4g}" if pixels else "       -"
+        weight = f"{weights[index]:>8.4g}" if pixels and has_weights else ""
         lines.append(
             f"{index:>3}  {name:<{width}}  {pixels:>14}  {pixels / valid:>8.3%}  {images:>8}{weight}"
         )
