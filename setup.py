@@ -15,7 +15,15 @@ setup(
     python_requires=">=3.9",
     packages=find_packages(include=["paddleseg_lite*"]),
     package_data={"paddleseg_lite": ["py.typed"]},
-    install_requires=["numpy", "opencv-python-headless", "pyyaml", "safetensors", "tqdm", "visualdl"],
+    install_requires=[
+        "matplotlib",
+        "numpy",
+        "opencv-python-headless",
+        "pyyaml",
+        "safetensors",
+        "tqdm",
+        "visualdl",
+    ],
     extras_require={
         "cpu": ["paddlepaddle>=2.6.2,<3.4"],
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4"],

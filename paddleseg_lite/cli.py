@@ -22,21 +22,23 @@ if TYPE_CHECKING:
 USER_ERROR, INTERRUPTED = 2, 130
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
+def parser(description: str | None, computes: bool = True) -> argparse.ArgumentParser:
     """Return a parser with the flags that every tool has: --config --device --opts --debug.
 
     Args:
         description: the tool's docstring; --help prints it as it is written.
+        computes: False leaves --device out, for a tool that runs no network.
     """
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--config", required=True, type=Path, help="YAML file that says what to build")
-    made.add_argument(
-        "--device",
-        default="auto",
-        help="auto (a GPU if there is one, else the CPU), cpu, gpu or gpu:N; default auto",
-    )
+    if computes:
+        made.add_argument(
+            "--device",
+            default="auto",
+            help="auto (a GPU if there is one, else the CPU), cpu, gpu or gpu:N; default auto",
+        )
     made.add_argument(
         "--opts",
         nargs="+",

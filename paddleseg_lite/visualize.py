@@ -90,16 +90,43 @@ def contact_sheet(
     Returns:
         uint8 [height, 4 x width + gaps, 3], RGB.
     """
-    titles = ("image", "truth", "prediction", "overlay")
+    pictures = [
+        (image, colorize(truth, palette), colorize(prediction, palette), overlay(image, prediction, palette))
+        for image, truth, prediction in rows
+    ]
+    return _sheet(("image", "truth", "prediction", "overlay"), pictures, classes, palette, width)
+
+
+def label_sheet(
+    rows: Sequence[tuple[np.ndarray, np.ndarray]],
+    classes: Sequence[str],
+    palette: np.ndarray,
+    width: int = 480,
+) -> np.ndarray:
+    """Lay out samples as image | label | overlay, with a legend of the classes below.
+
+    Args:
+        rows: (image uint8 [H, W, 3] RGB, label uint8 [H, W]) for each sample.
+        classes: K names.
+        palette: uint8 [K, 3], RGB.
+        width: of each picture, in pixels.
+
+    Returns:
+        uint8 [height, 3 x width + gaps, 3], RGB.
+    """
+    pictures = [(image, colorize(label, palette), overlay(image, label, palette)) for image, label in rows]
+    return _sheet(("image", "label", "overlay"), pictures, classes, palette, width)
+
+
+def _sheet(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[np.ndarray]],
+    classes: Sequence[str],
+    palette: np.ndarray,
+    width: int,
+) -> np.ndarray:
     strips = [np.hstack([_pad(_title(title, width)) for title in titles])]
-    for image, truth, prediction in rows:
-        pictures = (
-            image,
-            colorize(truth, palette),
-            colorize(prediction, palette),
-            overlay(image, prediction, palette),
-        )
-        strips.append(np.hstack([_pad(_fit(picture, width)) for picture in pictures]))
+    strips += [np.hstack([_pad(_fit(picture, width)) for picture in row]) for row in rows]
     sheet = np.vstack(strips)
     return np.vstack([sheet, _legend(classes, palette, sheet.shape[1])])
 

@@ -72,6 +72,9 @@ def main(args: argparse.Namespace) -> None:
     options = TrainOptions(**settings)
     train_dataset = builder.build_dataset(config, "train_dataset")
     val_dataset = builder.build_dataset(config, "val_dataset") if args.do_eval else None
+    for dataset in (train_dataset, val_dataset):
+        if dataset is not None:
+            print(dataset.describe())
     paddle.seed(args.seed)
     model = builder.build_model(config)
     optimizer, criterion = builder.build_optimizer(config, model), builder.build_criterion(config)

@@ -34,6 +34,7 @@ def main(args: argparse.Namespace) -> None:
     config = load_config(args.config, args.opts)
     inference = cli.inference_options(args, builder.build_test_options(config))
     dataset = builder.build_dataset(config, "val_dataset")
+    print(dataset.describe())
     model = builder.build_model(config, pretrained=False)
     load_weights(model, fetch(args.model_path))
     metrics = evaluate(model, dataset, inference, args.batch_size, args.num_workers)

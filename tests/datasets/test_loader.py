@@ -138,7 +138,7 @@ def test_dead_worker_is_an_error_and_no_hang(folder):
             return super().read_files(index)
 
     parent = os.getpid()
-    with pytest.raises(UserError, match="a data worker died"):
+    with pytest.raises(UserError, match=r"a data worker died \(SIGKILL, as it does when memory"):
         list(eval_samples(dataset(folder, [T.Normalize()], "val", Deadly), 1))
 
 
