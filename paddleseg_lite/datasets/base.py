@@ -11,6 +11,7 @@ import paddle
 
 from paddleseg_lite.datasets.images import read_image, read_label
 from paddleseg_lite.datasets.labels import LabelRule
+from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import closest
 from paddleseg_lite.transforms import Compose, Sample
@@ -79,6 +80,7 @@ class SegmentationDataset(paddle.io.Dataset):
         self.transforms = Compose(transforms or ())
         self.reader: Callable[[int], tuple[np.ndarray, np.ndarray | None]] = self.read_files
         self._rule = LabelRule(num_classes, ignore_index, self.label_map)
+        self._output_rule = LabelRule(num_classes, ignore_index)
         self._check_pairs()
         self._check_label_padding()
 
@@ -105,11 +107,16 @@ class SegmentationDataset(paddle.io.Dataset):
         sample = Sample.from_source(image, label, self.pairs[index][0], label_at_source=self.mode != "train")
         rng = np.random.default_rng([seed, epoch, index])
         try:
-            return self.transforms(sample, rng)
+            sample = self.transforms(sample, rng)
         except UserError as error:
             if sample.path in str(error):
                 raise
             raise UserError(f"{sample.path}: {error}") from error
+        if sample.label is not None:
+            # Whatever `reader` or a transform of somebody's own did: no other id may reach the loss, which
+            # would crash a GPU without a file's name. 0.1 ms for 1024x512.
+            self._output_rule.apply(sample.label, f"{self.pairs[index][1]}, after reader and transforms")
+        return sample
 
     def read_files(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Decode a pair: image [H, W, C] uint8 or uint16, label [H, W] uint8 with its ids mapped and checked.
@@ -133,23 +140,37 @@ class SegmentationDataset(paddle.io.Dataset):
         """Return what the ids in a label file mean; a data set of several kinds of files overrides it."""
         return self._rule
 
-    def describe(self) -> str:
-        """Return a line for the log: size, classes, ignored id, mapping."""
+    def describe(self, sizes: bool = True) -> str:
+        """Return a line for the log: size, classes, ignored id, mapping.
+
+        Args:
+            sizes: also say the first image's size before and after the transforms, which reads it.
+
+        Raises:
+            UserError: the first pair is wrong, or the transforms don't fit it.
+        """
         kind = type(self).__name__
         mapping = f", label_map {self.label_map}" if self.label_map else ""
-        return (
+        facts = (
             f"{kind} {self.mode}: {len(self)} images with {self.in_channels} channels, {self.num_classes} "
             f"classes ({', '.join(self.classes)}), {self.ignore_index} ignored{mapping}"
         )
+        if not sizes:
+            return facts
+        sample = self.sample(0)
+        before, after = (f"{width}x{height}" for height, width in (sample.source_size, sample.size))
+        return f"{facts}; the first image is {before} (width x height), {after} after the transforms"
 
     def _check_pairs(self) -> None:
         if not self.pairs:
-            raise UserError(f"{type(self).__name__}: no images for mode '{self.mode}'; check dataset_root")
+            message = f"{type(self).__name__}: no images for mode '{self.mode}'; check dataset_root"
+            refuse([Problem("no images", "", message)])
         if self.mode == "test":
             return
-        for image, label in self.pairs:
-            if label is None:
-                raise UserError(f"{image} has no label, but mode '{self.mode}' needs one for every image")
+        bare = [image for image, label in self.pairs if label is None]
+        wanted = f"has no label, but mode '{self.mode}' needs one for every image"
+        refuse([Problem("missing file", image, f"{image} {wanted}") for image in bare])
+        self.pairs = [pair for pair in self.pairs if pair[1] is not None]
 
     def _check_label_padding(self) -> None:
         """Padding with an id that is neither ignored nor a class would only be found out by the loss."""

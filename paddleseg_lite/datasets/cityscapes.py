@@ -7,6 +7,7 @@ from pathlib import Path
 
 from paddleseg_lite.datasets.base import Pair, SegmentationDataset, checked_folder, checked_mode
 from paddleseg_lite.datasets.labels import LabelRule
+from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms.base import TransformLike
@@ -120,7 +121,7 @@ def find_pairs(root: Path, mode: str) -> list[Pair]:
     """Return the images of leftImg8bit/MODE, sorted by city and name, each with its label.
 
     Raises:
-        UserError: there are no images, or (but for the mode 'test') one has no label.
+        UserError: there are no images, or (but for the mode 'test') some have no label.
     """
     folder = root / "leftImg8bit" / mode
     images = sorted(folder.glob(f"*/*{IMAGE_SUFFIX}"))
@@ -130,13 +131,15 @@ def find_pairs(root: Path, mode: str) -> list[Pair]:
             "leftImg8bit and gtFine as Cityscapes ships them"
         )
     pairs: list[Pair] = []
+    problems: list[Problem] = []
     for image in images:
         stem = root / "gtFine" / mode / image.parent.name / image.name[: -len(IMAGE_SUFFIX)]
         candidates = [f"{stem}{suffix}" for suffix in (TRAIN_IDS_SUFFIX, LABEL_IDS_SUFFIX)]
         label = next((path for path in candidates if Path(path).is_file()), None)
         if label is None and mode != "test":
-            raise UserError(
-                f"Cityscapes: {image} has no label, neither {candidates[0]} nor {LABEL_IDS_SUFFIX} beside it"
-            )
-        pairs.append((str(image), label))
+            message = f"Cityscapes: {image} has no label, neither {candidates[0]} nor {LABEL_IDS_SUFFIX} beside it"
+            problems.append(Problem("missing file", str(image), message))
+        else:
+            pairs.append((str(image), label))
+    refuse(problems)
     return pairs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -139,15 +140,26 @@ def _png_as_gray(data: bytes) -> tuple[bytes, int]:
         return data, 255
     if kind == PNG_PALETTE:
         header = struct.pack(">IIBBBBB", width, height, depth, PNG_GRAY, *rest)
-        chunks = [_png_chunk(b"IHDR", header)]
-        position = 33
-        while position + 8 <= len(data):
-            length = int.from_bytes(data[position : position + 4], "big")
-            if data[position + 4 : position + 8] in (b"IDAT", b"IEND"):
-                chunks.append(data[position : position + length + 12])
-            position += length + 12
-        data = PNG_SIGNATURE + b"".join(chunks)
+        kept = [chunk for name, chunk in _png_chunks(data) if name in (b"IDAT", b"IEND")]
+        data = PNG_SIGNATURE + _png_chunk(b"IHDR", header) + b"".join(kept)
     return data, 2**depth - 1
+
+
+def png_palette(data: bytes) -> np.ndarray | None:
+    """Return the colours of a palette PNG, [N, 3] uint8 RGB; None if the bytes are anything else."""
+    if data[:8] != PNG_SIGNATURE or len(data) <= 33 or data[25] != PNG_PALETTE:
+        return None
+    colours = next((chunk[8:-4] for name, chunk in _png_chunks(data) if name == b"PLTE"), b"")
+    return np.frombuffer(colours, np.uint8, len(colours) // 3 * 3).reshape(-1, 3)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and bytes (length, name, content, checksum) of every chunk behind the header."""
+    position = 33
+    while position + 8 <= len(data):
+        end = position + int.from_bytes(data[position : position + 4], "big") + 12
+        yield data[position + 4 : position + 8], data[position:end]
+        position = end
 
 
 def _png_chunk(name: bytes, content: bytes) -> bytes:

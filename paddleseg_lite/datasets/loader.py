@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -234,13 +235,30 @@ def _in_workers(
         "prefetch_factor": PREFETCH,
         "worker_init_fn": _start_worker,
     }
+    batches = iter(paddle.io.DataLoader(task, **options))
     try:
-        yield from paddle.io.DataLoader(task, **options)
+        yield from batches
     except SystemError as error:  # Paddle's word for it, some seconds after the death
         raise UserError(
-            "a data worker died, as it does when memory runs out; use fewer workers (--num_workers), or 0 "
-            "to see what happens"
+            f"a data worker died{_cause_of_death(batches)}; use fewer workers (--num_workers), or 0 to see "
+            "what happens"
         ) from error
+
+
+def _cause_of_death(batches: Any) -> str:
+    """Return in words how a worker of Paddle's iterator ended, "" if it does not say."""
+    codes = [worker.exitcode for worker in getattr(batches, "_workers", None) or ()]  # not public
+    code = next((code for code in codes if code), None)
+    if code is None:
+        return ""
+    if code > 0:
+        return f" (exit code {code})"
+    name = signal.Signals(-code).name
+    words = {
+        "SIGKILL": ", as it does when memory runs out",
+        "SIGBUS": f", as it does when {SHARED_MEMORY} is full",
+    }
+    return f" ({name}{words.get(name, '')})"
 
 
 def _start_worker(_: int) -> None:
