@@ -2,8 +2,9 @@
 
   python benchmarks/data_server.py ours ROOT            (or: ours ROOT CACHE, or: peer ROOT CHECKOUT)
 
-Reads a line of JSON from stdin, {"samples": N} or {"samples": N, "num_workers": W}, and answers with a line of
-JSON: the seconds it took, and the memory it needed on top of what the libraries had taken before.
+Reads a line of JSON from stdin, {"samples": N} or {"samples": N, "num_workers": W}, and answers with one:
+the seconds it took, and without workers the processor's seconds, the peak of memory in MB, and how much of
+it lies above what there was before.
 """
 
 import json
@@ -106,12 +107,13 @@ def status(name):
 
 
 def timed_read(side, samples):
-    """Read samples here; return seconds, and the peak of memory above what there was before."""
+    """Read samples here."""
     before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     side.read(samples)
-    return {"seconds": time.perf_counter() - start, "peak": status("VmHWM") - before, "total": status("VmHWM")}
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
+    return {"seconds": seconds, "cpu": cpu, "peak": status("VmHWM") - before, "total": status("VmHWM")}
 
 
 def timed_batches(side, samples, num_workers):
@@ -135,10 +137,7 @@ def main():
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
         order = json.loads(line)
-        if "num_workers" in order:
-            answer = timed_batches(side, **order)
-        else:
-            answer = timed_read(side, **order)
+        answer = timed_batches(side, **order) if "num_workers" in order else timed_read(side, **order)
         print(json.dumps(answer), file=answers, flush=True)
 
 
