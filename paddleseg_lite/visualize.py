@@ -35,6 +35,7 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
     Deeper values are stretched over 0 to 255; of more than three channels the first three are shown, of fewer
     than three the first one, as grey.
     """
+    image = np.asarray(image)  # a data set's reader may give what is still on the disk
     if image.dtype != np.uint8:
         low, high = float(image.min()), float(image.max())
         image = ((image - low) * (255.0 / max(high - low, 1.0))).astype(np.uint8)

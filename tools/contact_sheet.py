@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> None:
 
     from paddleseg_lite import builder
     from paddleseg_lite.config import load_config
-    from paddleseg_lite.datasets.base import read_image
+    from paddleseg_lite.datasets.images import read_image
     from paddleseg_lite.engine.predict import LABELS, write_png
     from paddleseg_lite.visualize import contact_sheet, to_rgb
 

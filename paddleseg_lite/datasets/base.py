@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddleseg_lite.datasets.images import read_image, read_label
+from paddleseg_lite.datasets.images import open_image, read_label
 from paddleseg_lite.datasets.labels import LabelRule
+from paddleseg_lite.datasets.packed import Pack
 from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import closest
@@ -35,17 +36,19 @@ class SegmentationDataset(paddle.io.Dataset):
         label_map: {id in the files: class id or ignore_index}.
         classes: names; "class 0" and so on by default.
         palette: [num_classes, 3] RGB, 0 to 255; Pascal VOC's colours by default.
+        cache: folder that tools/pack_dataset.py wrote; what it has for this mode is read, not the files.
 
     Attributes:
-        pairs, mode, num_classes, ignore_index, in_channels, label_map: as given.
+        pairs, mode, num_classes, ignore_index, in_channels, label_map, cache: as given.
         classes: tuple of names.
         palette: [num_classes, 3] uint8 RGB.
         transforms: a Compose.
         reader: `reader(index) -> (image [H, W, C], label [H, W] uint8 or None)`, ids mapped and checked. It
-            may return memory maps: the transforms read only the part that they need.
+            may return memory maps, or what Sample says: the transforms read only the part that they need.
 
     Raises:
-        UserError: there are no pairs, a label is missing, or the arguments contradict each other.
+        UserError: there are no pairs, a label is missing, the arguments contradict each other, or the cache
+            is missing, stale or damaged.
     """
 
     num_classes: int
@@ -65,6 +68,7 @@ class SegmentationDataset(paddle.io.Dataset):
         label_map: Mapping[int, int] | None = None,
         classes: Sequence[str] | None = None,
         palette: Any = None,
+        cache: str | Path | None = None,
     ) -> None:
         _check_integer("num_classes", num_classes, 1, 256)
         _check_integer("ignore_index", ignore_index, 0, 255)
@@ -78,11 +82,17 @@ class SegmentationDataset(paddle.io.Dataset):
         self.palette = _checked_palette(palette, num_classes)
         self.pairs = list(pairs)
         self.transforms = Compose(transforms or ())
-        self.reader: Callable[[int], tuple[np.ndarray, np.ndarray | None]] = self.read_files
+        is_own = (
+            type(self).read_files is not SegmentationDataset.read_files
+        )  # a subclass reads in its own way
+        self.reader: Callable[[int], tuple[Any, Any]] = self.read_files if is_own else self._open_files
         self._rule = LabelRule(num_classes, ignore_index, self.label_map)
         self._output_rule = LabelRule(num_classes, ignore_index)
         self._check_pairs()
         self._check_label_padding()
+        self.cache = cache
+        if cache is not None:
+            self.reader = Pack(Path(cache) / self.mode, self)
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -124,8 +134,13 @@ class SegmentationDataset(paddle.io.Dataset):
         Raises:
             UserError: a file is unreadable, the sizes differ, or an id isn't allowed; the message names it.
         """
+        image, label = self._open_files(index)
+        return np.asarray(image), label
+
+    def _open_files(self, index: int) -> tuple[Any, np.ndarray | None]:
+        """As `read_files`, but the image may be one that is decoded as far as it is needed."""
         image_path, label_path = self.pairs[index]
-        image = read_image(image_path, self.in_channels)
+        image = open_image(image_path, self.in_channels)
         if label_path is None:
             return image, None
         label = read_label(label_path)
@@ -151,9 +166,10 @@ class SegmentationDataset(paddle.io.Dataset):
         """
         kind = type(self).__name__
         mapping = f", label_map {self.label_map}" if self.label_map else ""
+        origin = f", packed in {self.cache}" if self.cache else ""
         facts = (
             f"{kind} {self.mode}: {len(self)} images with {self.in_channels} channels, {self.num_classes} "
-            f"classes ({', '.join(self.classes)}), {self.ignore_index} ignored{mapping}"
+            f"classes ({', '.join(self.classes)}), {self.ignore_index} ignored{mapping}{origin}"
         )
         if not sizes:
             return facts

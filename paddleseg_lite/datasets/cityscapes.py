@@ -38,6 +38,7 @@ class Cityscapes(SegmentationDataset):
         dataset_root: the folder that holds leftImg8bit and gtFine.
         mode: 'train', 'val' or 'test' (where labels may be missing).
         label_map: {train id: class id or 255}, after the mapping of labelIds.
+        cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
 
     Raises:
         UserError: a folder is missing or empty, or an image has no label (named).
@@ -95,8 +96,12 @@ class Cityscapes(SegmentationDataset):
         dataset_root: str,
         mode: str = "train",
         label_map: Mapping[int, int] | None = None,
+        cache: str | None = None,
     ) -> None:
         mode = checked_mode(mode)
+        later = dict(label_map) if isinstance(label_map, Mapping) else {}  # else refused below
+        chained = {source: later.get(target, target) for source, target in label_id_to_train_id().items()}
+        self._label_ids_rule = LabelRule(self.num_classes, self.ignore_index, chained)
         super().__init__(
             transforms,
             find_pairs(checked_folder(dataset_root), mode),
@@ -107,10 +112,8 @@ class Cityscapes(SegmentationDataset):
             label_map,
             self.classes,
             self.palette,
+            cache,
         )
-        later = dict(label_map or {})
-        chained = {source: later.get(target, target) for source, target in label_id_to_train_id().items()}
-        self._label_ids_rule = LabelRule(self.num_classes, self.ignore_index, chained)
 
     def label_rule(self, label_path: str) -> LabelRule:
         """Return the rule for labelIds or for train ids, by the file's name."""

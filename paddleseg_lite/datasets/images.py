@@ -6,13 +6,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from paddleseg_lite.datasets.png import SIGNATURE as PNG_SIGNATURE
+from paddleseg_lite.datasets.png import RgbPng, open_rgb
 from paddleseg_lite.errors import UserError
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_GRAY, PNG_PALETTE = 0, 3
 
 
@@ -32,16 +34,23 @@ def read_image(path: str | Path, channels: int = 3) -> np.ndarray:
     Raises:
         UserError: the file is missing, unreadable, truncated, or of another depth or number of channels.
     """
+    image = open_image(path, channels)
+    return image if isinstance(image, np.ndarray) else np.asarray(image)
+
+
+def open_image(path: str | Path, channels: int = 3) -> np.ndarray | RgbPng:
+    """Return what `read_image` would, or something of its shape that decodes the rows it is indexed with.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    image: Any
     if str(path).endswith(".npy"):
         image = _read_npy(path)
     else:
         data = _read_bytes(path)
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if channels == 3 else cv2.IMREAD_UNCHANGED
-        image = _decode(path, data, flags)
-        if image.ndim == 3 and image.shape[2] == 3:
-            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        elif image.ndim == 3 and image.shape[2] == 4:
-            image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+        image = open_rgb(str(path), data)
+        image = _decode_ordered(path, data, channels) if image is None else image
     image = image if image.ndim == 3 else image[..., None]
     if image.ndim != 3 or image.dtype not in (np.uint8, np.uint16):
         raise UserError(
@@ -116,6 +125,17 @@ def _decode(path: str | Path, data: bytes, flags: int) -> np.ndarray:
             f"cannot read {path}: {len(data)} bytes that are no complete image of a known format; replace "
             "the file or take it off the list"
         )
+    return image
+
+
+def _decode_ordered(path: str | Path, data: bytes, channels: int) -> np.ndarray:
+    """Decode an image with cv2, colours in RGB order."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if channels == 3 else cv2.IMREAD_UNCHANGED
+    image = _decode(path, data, flags)
+    if image.ndim == 3 and image.shape[2] == 3:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    if image.ndim == 3 and image.shape[2] == 4:
+        return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
     return image
 
 

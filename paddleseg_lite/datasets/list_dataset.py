@@ -30,6 +30,7 @@ class Dataset(SegmentationDataset):
         label_map: {id in the files: class id or ignore_index}.
         classes: names of the classes.
         palette: a colour [red, green, blue] for each class.
+        cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
 
     Raises:
         UserError: a folder, list or listed file is missing, or a line can't be understood (with its number).
@@ -50,6 +51,7 @@ class Dataset(SegmentationDataset):
         label_map: Mapping[int, int] | None = None,
         classes: Sequence[str] | None = None,
         palette: Any = None,
+        cache: str | None = None,
     ) -> None:
         mode = checked_mode(mode)
         root = checked_folder(dataset_root)
@@ -69,6 +71,7 @@ class Dataset(SegmentationDataset):
             label_map,
             classes,
             palette,
+            cache,
         )
 
 

@@ -32,7 +32,7 @@ class Batch:
 
     Attributes:
         images: float32 [N, C, H, W].
-        labels: int64 [N, H, W].
+        labels: uint8 [N, H, W], an eighth of what losses take: the training step widens them on its device.
         paths: the images' files.
     """
 
@@ -71,7 +71,7 @@ def train_batches(
     key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed)
     loaded = _load(_Task(dataset, seed), key_lists, num_workers, stays_on_cpu=False)
     for images, labels, note in loaded:
-        yield Batch(images, labels.astype("int64"), [sample.path for sample in note.samples])
+        yield Batch(images, labels, [sample.path for sample in note.samples])
 
 
 def eval_samples(dataset: SegmentationDataset, num_workers: int = 0) -> Iterator[Sample]:

@@ -14,7 +14,7 @@ import paddle
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from paddleseg_lite.datasets.base import read_image
+from paddleseg_lite.datasets.images import read_image
 from paddleseg_lite.engine.evaluate import predict_labels
 from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network
 from paddleseg_lite.errors import UserError

@@ -38,7 +38,7 @@ class TrainStep:
         """Update the weights once and return the weighted losses, detached."""
         with paddle.amp.auto_cast(**self.cast):
             logits = self.model(batch.images)
-        losses = self.criterion([x.astype("float32") for x in logits], batch.labels)
+        losses = self.criterion([x.astype("float32") for x in logits], batch.labels.astype("int64"))
         self.scaler.scale(paddle.add_n(losses)).backward()
         self.scaler.step(self.optimizer)
         self.scaler.update()

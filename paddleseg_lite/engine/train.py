@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import paddle
-from paddle import Tensor
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -20,6 +19,7 @@ from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loader import Batch, train_batches
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluate import evaluate
+from paddleseg_lite.engine.meter import Meter, StarvationWatch
 from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
@@ -40,27 +40,6 @@ class TrainResult:
     seconds: float
 
 
-class Meter:
-    """Sums since the last log line; losses stay on the device until then: reading one waits for the GPU."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.losses: list[Tensor] = []
-        self.reading = 0.0
-        self.start = time.perf_counter()
-
-    def add(self, losses: list[Tensor], reading: float) -> None:
-        """Count one iteration: its losses, and the seconds it waited for data."""
-        self.losses = losses if self.count == 0 else [a + b for a, b in zip(self.losses, losses)]
-        self.reading += reading
-        self.count += 1
-
-    def means(self) -> tuple[list[float], float, float]:
-        """Return mean losses, mean seconds of an iteration, mean seconds of waiting for data."""
-        losses = [float(loss) / self.count for loss in self.losses]
-        return losses, (time.perf_counter() - self.start) / self.count, self.reading / self.count
-
-
 class Trainer:
     """One run: the objects that are trained and where the run stands."""
 
@@ -77,6 +56,7 @@ class Trainer:
         self.train_dataset, self.val_dataset, self.options = train_dataset, val_dataset, options
         self.step = TrainStep(model, criterion, optimizer, options.precision, options.amp_level)
         self.ema = ExponentialMovingAverage(model) if options.use_ema else None
+        self.starvation = StarvationWatch(train_dataset, options.num_workers)
         self.loss: float | None = None
         self.state = TrainState(iteration=0, best_miou=-1.0, best_iteration=0, extra={})
         if options.early_stop_intervals is not None and val_dataset is None:
@@ -169,6 +149,7 @@ class Trainer:
         scalars = {"loss": self.loss, "lr": lr, "batch_cost": batch_cost, "reader_cost": reader_cost}
         scalars.update((f"loss_{name}", loss) for name, loss in zip(parts, losses))
         self._add_scalars("Train", scalars)
+        self.starvation.look(batch_cost, reader_cost)
 
     def _evaluate_and_save(self) -> None:
         """Write a checkpoint; evaluate if there is something to evaluate on, and keep the best weights."""

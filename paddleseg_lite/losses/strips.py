@@ -73,6 +73,6 @@ def _strips(shape: tuple[int, ...]) -> list[tuple[int, slice]]:
 
 
 def _of_label(ids: np.ndarray, ignore_index: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Return where in [C, pixels] the label's class is (ignored pixels: class 0), and which are not ignored."""
+    """Return where in [C, pixels] the label is (class 0 if ignored), and which pixels are not ignored."""
     valid = ids != ignore_index
     return (np.where(valid, ids, 0), np.arange(len(ids))), valid
