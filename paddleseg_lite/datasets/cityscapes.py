@@ -99,7 +99,8 @@ class Cityscapes(SegmentationDataset):
         cache: str | None = None,
     ) -> None:
         mode = checked_mode(mode)
-        later = dict(label_map) if isinstance(label_map, Mapping) else {}  # else refused below
+        LabelRule(self.num_classes, self.ignore_index, label_map)  # a wrong map is refused in its own ids
+        later = dict(label_map) if label_map else {}
         chained = {source: later.get(target, target) for source, target in label_id_to_train_id().items()}
         self._label_ids_rule = LabelRule(self.num_classes, self.ignore_index, chained)
         super().__init__(
