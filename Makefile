@@ -12,9 +12,9 @@ OUT := output/demo
 BEST := $(OUT)/best_model/model.pdparams
 
 demo: .venv/cpu
-	$(PY) tools/make_streetscenes.py --save_dir $(DATA) --train 300
+	$(PY) tools/make_streetscenes.py --save_dir $(DATA)
 	rm -rf $(OUT)
-	$(PY) tools/train.py --config $(CONFIG) --save_dir $(OUT) --do_eval --save_interval 320 --num_workers 1
+	$(PY) tools/train.py --config $(CONFIG) --save_dir $(OUT) --do_eval --save_interval 400 --num_workers 1
 	$(PY) tools/val.py --config $(CONFIG) --model_path $(BEST) | tee $(OUT)/val.txt
 	$(PY) tools/val.py --config $(CONFIG) --model_path $(BEST) --aug_eval --flip_horizontal | tee $(OUT)/val_flip.txt
 	$(PY) tools/predict.py --config $(CONFIG) --model_path $(BEST) --image_path $(DATA)/leftImg8bit/val --save_dir $(OUT)/result

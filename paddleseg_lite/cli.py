@@ -158,9 +158,9 @@ def cpu_count() -> int:
 
 
 def _set_device(device: str | None) -> None:
+    paddle = _import_paddle()
     if device is None:  # a tool that never computes
         return
-    paddle = _import_paddle()
     has_gpu = paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
     if device == "auto":
         device = "gpu" if has_gpu else "cpu"

@@ -1,7 +1,7 @@
 """Train a network from a YAML config.
 
   python tools/train.py --config configs/quickstart/lpsnet_streetscenes.yml --do_eval
-  python tools/train.py --config C.yml --resume_model output/iter_1000 --opts loss.types.0.min_kept=50000
+  python tools/train.py --config C.yml --resume_model output/iter_1000 --opts optimizer.weight_decay=1e-4
 
 Writes to --save_dir: iter_N/ (weights, optimizer, state: all that --resume_model needs), and with --do_eval
 best_model/model.pdparams, the weights with the highest mIoU. Stop it at any time and resume.

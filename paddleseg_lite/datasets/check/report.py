@@ -34,7 +34,7 @@ def _section(findings: Findings) -> str:
         lines += [data.describe(sizes=False), *_size_lines(findings), "", *_class_table(findings), ""]
         if findings.class_pixels.any() and data.mode == "train":
             weights = ", ".join(f"{weight:g}" for weight in findings.class_weights())
-            lines += [f"class weights by median frequency: --opts loss.types.0.weight=[{weights}]", ""]
+            lines += [f"class weights by median frequency: --opts 'loss.types.0.weight=[{weights}]'", ""]
     lines += [f"warning: {text}" for text in findings.warnings]
     lines += _problem_lines(findings.problems)
     lines += [f"probable cause: {text}" for text in findings.causes]
