@@ -208,7 +208,7 @@ def test_damaged_indexes_are_named(files, packed, name, damage):
     """Protects from an index that says something else than what was written, or nothing."""
     path = packed / name
     data = path.read_bytes()
-    path.write_bytes(data[:-30] + b"1" + data[-29:] if damage is None else damage)
+    path.write_bytes(data[:-30] + bytes([data[-30] ^ 1]) + data[-29:] if damage is None else damage)
     with pytest.raises(UserError, match=rf"{name} is damaged.*pack_dataset"):
         dataset(files, cache=packed.parent)
 
