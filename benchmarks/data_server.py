@@ -139,22 +139,27 @@ def timed_batches(side, samples, num_workers):
 
 
 def weighed_batches(side, samples, num_workers):
-    """Read samples by workers; return the largest proportional set size of any of them."""
+    """Read samples by workers; return the largest proportional set size of one while all are there."""
     sizes = [0.0]
     done = threading.Event()
 
     def weigh():
         while not done.wait(0.02):
-            for worker in multiprocessing.active_children():
+            workers = multiprocessing.active_children()
+            for worker in workers if len(workers) == num_workers else ():
                 with contextlib.suppress(OSError):  # it has ended
                     sizes.append(kilobytes(Path(f"/proc/{worker.pid}/smaps_rollup"), "Pss") / 1024)
 
     watcher = threading.Thread(target=weigh)
     watcher.start()
-    for _ in side.batches(samples // BATCH, num_workers):
+    count = samples // BATCH
+    batches = iter(side.batches(count, num_workers))
+    for _ in islice(batches, count):
         pass
     done.set()
     watcher.join()
+    for _ in batches:  # ends the workers
+        pass
     return {"worker": max(sizes)}
 
 
