@@ -7,9 +7,10 @@ same weights, data and optimizer (paddle.optimizer.Momentum). The processes of a
 round each makes one step while the others wait, so that a slow moment of the machine hits them all. Reported
 are the median and the spread of the rounds, and the peak of resident memory.
 
-"+" marks MKL_DEBUG_CPU_TYPE=5, which our command-line tools set on AMD CPUs and PaddleSeg's do not; both
-libraries are measured with and without it. PaddleSeg is needed as a checkout at its repository's head, with a
-Python in which it runs, with Paddle of the same version as ours. Linux only.
+"+" marks what our command-line tools set for their process and PaddleSeg's do not: freed memory is kept, and
+MKL_DEBUG_CPU_TYPE is 5 (our tools: on AMD CPUs only). Both libraries are measured with and without.
+PaddleSeg is needed as a checkout at its repository's head, with a Python in which it runs, with Paddle of the
+same version as ours. Linux only.
 """
 
 from __future__ import annotations
@@ -59,11 +60,13 @@ class Worker:
         environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads)}
         environment["PYTHONPATH"] = str((args.peer if peer else ROOT).resolve())
         environment.pop("MKL_DEBUG_CPU_TYPE", None)
-        if side.endswith("+"):
-            environment["MKL_DEBUG_CPU_TYPE"] = "5"
-        command = [str(args.peer_python) if peer else sys.executable, ROOT / "benchmarks" / "train_worker.py"]
+        python = args.peer_python if peer else sys.executable
+        command: list[str | Path] = [python, ROOT / "benchmarks" / "train_worker.py"]
         command += ["--library", "peer" if peer else "ours", "--case", case]
         command += ["--size", *map(str, args.size), "--batch_size", str(args.batch_size)]
+        if side.endswith("+"):
+            environment["MKL_DEBUG_CPU_TYPE"] = "5"
+            command.append("--keep_freed_memory")
         self.gradient = folder / f"{side}.npy"
         if case == "ohem":
             command += ["--gradient", self.gradient]
@@ -71,14 +74,22 @@ class Worker:
             command, env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def step(self) -> dict[str, Any]:
-        """Have a step made; return its seconds, the loss and the peak of memory in bytes."""
+    def start(self) -> None:
+        """Have a step begun."""
         self.process.stdin.write("step\n")
         self.process.stdin.flush()
+
+    def finish(self) -> dict[str, Any]:
+        """Wait for the step; return its seconds, the loss and the peak of memory in bytes."""
         for line in self.process.stdout:
             if line.startswith("@"):  # the libraries print, too
                 return json.loads(line[1:])
         sys.exit("error: a measuring process ended before its time; its message is above")
+
+    def step(self) -> dict[str, Any]:
+        """Have a step made; return what `finish` does."""
+        self.start()
+        return self.finish()
 
     def close(self) -> None:
         """End the process."""
@@ -163,7 +174,7 @@ def main() -> None:
         "",
         f"{date.today()}, {machine()}; batch {args.batch_size}, {width}x{height}, "
         f"OMP_NUM_THREADS={args.threads}, {args.rounds} rounds in which the sides take turns. "
-        "`+`: with MKL_DEBUG_CPU_TYPE=5, which our tools set on AMD CPUs.",
+        "`+`: with what our tools set for their process, MKL_DEBUG_CPU_TYPE=5 and freed memory kept.",
         "",
         f"`python benchmarks/bench_train.py --peer PATH --peer_python PY --rounds {args.rounds} "
         f"--threads {args.threads}`",

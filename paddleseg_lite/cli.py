@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from paddleseg_lite.allocator import keep_freed_memory
 from paddleseg_lite.errors import UserError
 
 if TYPE_CHECKING:
@@ -127,7 +128,10 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
 
 def _prepare_cpu() -> None:
     """Set what Paddle and its matrix library read once, when they are loaded."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(cpu_count()))  # else Paddle computes on one core
+    keep_freed_memory()
+    # Paddle would compute on one core. The launcher says how many processes share this machine's.
+    threads = cpu_count() // int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
     cpuinfo = Path("/proc/cpuinfo")
     facts = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
     if "AuthenticAMD" in facts and " avx2" in facts:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import paddle
 
-from paddleseg_lite.cpu import as_tensor
+from paddleseg_lite.cpu import as_tensor, empty
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.workers import Allocate, in_workers
 from paddleseg_lite.errors import UserError
@@ -130,7 +130,7 @@ class _Task:
         self.dataset = dataset
         self.seed = seed
 
-    def __call__(self, keys: Sequence[Key], allocate: Allocate = np.empty) -> Collated:
+    def __call__(self, keys: Sequence[Key], allocate: Allocate = empty) -> Collated:
         """Return ((images, labels), note)."""
         try:
             return self._collated(keys, allocate)

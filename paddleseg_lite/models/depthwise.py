@@ -10,7 +10,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
-from paddleseg_lite.cpu import as_array, as_tensor, computes_here, in_threads
+from paddleseg_lite.cpu import as_array, as_tensor, computes_here, empty, in_threads
 
 _BLOCK = 1 << 16  # values of a block of channels, 256 KB: all k x k products read it from the cache
 
@@ -59,8 +59,9 @@ class _Filter(PyLayer):
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.dilation = stride, dilation
+        ctx.wants_images, ctx.wants_kernels = not x.stop_gradient, not weight.stop_gradient
         images, kernels = as_array(x), _spread(as_array(weight)[:, 0], dilation)
-        result = np.empty_like(images[:, :, ::stride, ::stride], order="C")
+        result = empty(images[:, :, ::stride, ::stride].shape, images.dtype)
 
         def compute(channels: slice) -> None:
             full = np.empty(images.shape[2:], images.dtype)
@@ -75,22 +76,29 @@ class _Filter(PyLayer):
         return as_tensor(result)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        """Return the gradients by the images and the kernels, None for what is frozen."""
         x, weight = ctx.saved_tensor()
         images, kernels, gradients = as_array(x), as_array(weight)[:, 0], as_array(gradient)
-        by_images, by_kernels = np.empty_like(images), np.zeros_like(kernels)
+        by_images, by_kernels = empty(images.shape, images.dtype), empty(kernels.shape, kernels.dtype)
+        by_kernels[:] = 0
         flipped = _spread(kernels[:, ::-1, ::-1], ctx.dilation)
 
         def compute(channels: slice) -> None:
             block = _Block(images[0, channels], kernels.shape[-1], ctx.stride, ctx.dilation)
             for image, arriving, by_image in zip(images, gradients, by_images):
                 block.fill(image[channels], arriving[channels])
-                for source, kernel, target in zip(block.gradients, flipped[channels], by_image[channels]):
-                    _filter(source, kernel, ctx.dilation, target)
-                by_kernels[channels] += block.products()
+                if ctx.wants_images:
+                    for source, kernel, target in zip(block.gradients, flipped[channels], by_image[channels]):
+                        _filter(source, kernel, ctx.dilation, target)
+                if ctx.wants_kernels:
+                    by_kernels[channels] += block.products()
 
         in_threads(compute, _blocks(images))
-        return as_tensor(by_images), as_tensor(by_kernels[:, None])
+        return (
+            as_tensor(by_images) if ctx.wants_images else None,
+            as_tensor(by_kernels[:, None]) if ctx.wants_kernels else None,
+        )
 
 
 class _Block:

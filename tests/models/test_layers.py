@@ -1,4 +1,4 @@
-"""What protects the resize by matrices: it is Paddle's own, value for value and gradient for gradient."""
+"""Building blocks: what they compute must be what Paddle's own layers compute."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
+from paddle import nn
 
-from paddleseg_lite.models.layers import resize
+import paddleseg_lite.models as zoo
+from paddleseg_lite.losses import OhemCrossEntropyLoss
+from paddleseg_lite.models.layers import Conv2D, ConvBNReLU, resize
 
 
 @pytest.mark.parametrize("align_corners", [True, False])
@@ -30,3 +33,54 @@ def test_resize_is_paddles(source, target, align_corners):
         x.clear_grad()
     for ours, paddles in zip(*results):
         np.testing.assert_allclose(ours, paddles, atol=5e-5)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"stride": 2, "padding": 1}, {"padding": 2, "dilation": 2}])
+def test_a_convolution_s_bias(arguments: dict) -> None:
+    """Value and gradients of Paddle's layer."""
+    layer = Conv2D(3, 5, 3, **arguments)
+    layer.bias.set_value(paddle.arange(5).astype("float32"))
+    x = paddle.randn([2, 3, 9, 8])
+    outputs, gradients = [], []
+    for forward in (layer.forward, lambda x: nn.Conv2D.forward(layer, x)):
+        layer.clear_gradients()
+        outputs.append(forward(x))
+        outputs[-1].square().sum().backward()
+        gradients.append([p.grad.numpy() for p in layer.parameters()])
+    np.testing.assert_allclose(outputs[0].numpy(), outputs[1].numpy(), rtol=1e-5, atol=1e-5)
+    for ours, expected in zip(*gradients):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_relu_in_place_leaves_the_gradients_alone() -> None:
+    """Batch norm's gradient does not need the result that is overwritten."""
+    block = ConvBNReLU(3, 4, 3)
+    x = paddle.randn([2, 3, 6, 7])
+    block(x).square().sum().backward()
+    learnt = [parameter for parameter in block.parameters() if not parameter.stop_gradient]
+    ours = [parameter.grad.numpy() for parameter in learnt]
+    block.clear_gradients()
+    nn.functional.relu(block._batch_norm(block._conv(x))).square().sum().backward()
+    for gradient, parameter in zip(ours, learnt):
+        np.testing.assert_array_equal(gradient, parameter.grad.numpy())
+
+
+@pytest.mark.parametrize("name", ["lraspp", "lpsnet"])
+def test_the_same_step_twice_gives_the_same_bits(name: str) -> None:
+    """Where memory happens to lie must not matter: a resumed run continues bit by bit."""
+    paddle.seed(0)
+    if name == "lraspp":
+        model: nn.Layer = zoo.LRASPP(5, zoo.MobileNetV3_small_x1_0_os8())
+    else:
+        model = zoo.LPSNet((1, 1, 1, 1, 1), (8, 8, 8, 8, 8), (1, 0.25), 5)
+    x = paddle.randn([2, 3, 67, 95])
+    label = paddle.randint(0, 5, [2, 67, 95])
+    gradients, ballast = [], []
+    for round_ in range(4):
+        model.clear_gradients()
+        OhemCrossEntropyLoss(min_kept=1000)(model(x)[0], label).backward()
+        gradients.append([p.grad.numpy() for p in model.parameters() if not p.stop_gradient])
+        ballast += [np.ones(977 * (round_ + i) + 4, np.uint8) for i in range(50)]  # moves what comes next
+    for later in gradients[1:]:
+        for first, again in zip(gradients[0], later):
+            np.testing.assert_array_equal(first, again)

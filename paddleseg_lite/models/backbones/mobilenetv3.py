@@ -13,6 +13,7 @@ from paddle.regularizer import L2Decay
 
 from paddleseg_lite.checkpoint import load_pretrained
 from paddleseg_lite.models.depthwise import DepthwiseConv2D
+from paddleseg_lite.models.layers import relu_
 from paddleseg_lite.registry import BACKBONES
 
 
@@ -63,6 +64,9 @@ SMALL = (
     Block(kernel=5, expand=576, out=96, se=True, act="hardswish"),
     Block(kernel=5, expand=576, out=96, se=True, act="hardswish", feature=True),
 )
+
+
+ACTIVATIONS = {"relu": relu_, "hardswish": F.hardswish, None: lambda x: x}
 
 
 def _at_output_stride_8(blocks: Sequence[Block]) -> tuple[Block, ...]:
@@ -125,12 +129,11 @@ class ConvBN(nn.Layer):
             weight_attr=paddle.ParamAttr(regularizer=L2Decay(0.0)),
             bias_attr=paddle.ParamAttr(regularizer=L2Decay(0.0)),
         )
-        self._act = getattr(F, act) if act else None
+        self._act = ACTIVATIONS[act]
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map [N, in_channels, H, W] to [N, out_channels, ceil(H / stride), ceil(W / stride)]."""
-        x = self.bn(self.conv(x))
-        return x if self._act is None else self._act(x)
+        return self._act(self.bn(self.conv(x)))
 
 
 class SqueezeExcite(nn.Layer):
