@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import paddle
 import paddle.nn as nn
+import paddle.nn.functional as F
 
 from paddleseg_lite.checkpoint import load_pretrained
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.models.layers import ConvBNReLU, resize
+from paddleseg_lite.models.layers import ConvBNReLU, relu_, resize
 from paddleseg_lite.registry import MODELS
 
 _KERNEL = 49  # side of the large pooling kernel (section 6.3), in pixels of the deepest feature
@@ -43,7 +44,7 @@ class LRASPPHead(nn.Layer):
         deep_to_shallow = list(zip(shallow, inter_channels))[::-1]
         self.convs = nn.LayerList([nn.Conv2D(c, width, 1, bias_attr=False) for c, width in deep_to_shallow])
         self.conv_ups = nn.LayerList(
-            [ConvBNReLU(out_channels + width, out_channels, 1) for _, width in deep_to_shallow]
+            [_Merge(out_channels, width, out_channels, resize_mode) for _, width in deep_to_shallow]
         )
         pool = nn.AdaptiveAvgPool2D(1) if use_gap else nn.AvgPool2D(_KERNEL, _STRIDE)
         self.conv_w = nn.Sequential(pool, nn.Conv2D(deepest, out_channels, 1, bias_attr=False), nn.Sigmoid())
@@ -51,16 +52,52 @@ class LRASPPHead(nn.Layer):
         self.conv_t = nn.Conv2D(out_channels, out_channels, 1, bias_attr=False)
         self.conv_out = nn.Conv2D(out_channels, num_classes, 1, bias_attr=False)
 
-    def _resize(self, x: paddle.Tensor, like: paddle.Tensor) -> paddle.Tensor:
-        return resize(x, like.shape[2:], align_corners=False, mode=self._resize_mode)
-
     def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Map features [N, C_i, H_i, W_i], shallow to deep, to logits [N, num_classes, H_0, W_0]."""
         *shallow, x = features
-        y = self.conv_t(self.conv_v(x) * self._resize(self.conv_w(x), x))  # [N, out_channels, H_deep, W_deep]
+        gate = resize(self.conv_w(x), x.shape[2:], align_corners=False, mode=self._resize_mode)
+        y = self.conv_t(self.conv_v(x) * gate)  # [N, out_channels, H_deep, W_deep]
         for feature, conv, conv_up in zip(shallow[::-1], self.convs, self.conv_ups):
-            y = conv_up(paddle.concat([self._resize(y, feature), conv(feature)], axis=1))
+            y = conv_up(y, conv(feature))
         return self.conv_out(y)
+
+
+class _Merge(nn.Layer):
+    """ConvBNReLU 1x1 of a deeper feature, enlarged, beside a shallower one."""
+
+    def __init__(
+        self, deep_channels: int, shallow_channels: int, out_channels: int, resize_mode: str
+    ) -> None:
+        super().__init__()
+        self._conv = _MergingConv2D(deep_channels + shallow_channels, out_channels, 1)
+        self._conv.resize_mode = resize_mode
+        self._batch_norm = nn.BatchNorm2D(out_channels)
+
+    def forward(self, deep: paddle.Tensor, shallow: paddle.Tensor) -> paddle.Tensor:
+        """Map [N, deep_channels, h, w] and [N, shallow_channels, H, W] to [N, out_channels, H, W]."""
+        return relu_(self._batch_norm(self._conv(deep, shallow)))
+
+
+class _MergingConv2D(nn.Conv2D):
+    """Convolution 1x1 of concat(resize(deep), shallow), computed without either.
+
+    A resize mixes pixels, a 1x1 convolution channels, so they may trade places: the deeper part is convolved
+    where it is small, for a quarter of the products and of the memory. The bias goes the same way: the
+    weights of a resize add up to 1.
+    """
+
+    resize_mode: str
+
+    def forward(self, deep: paddle.Tensor, shallow: paddle.Tensor) -> paddle.Tensor:  # type: ignore[override]
+        """Map [N, C, h, w] and [N, in_channels - C, H, W] to [N, out_channels, H, W]."""
+        channels = deep.shape[1]
+        enlarged = resize(
+            F.conv2d(deep, self.weight[:, :channels], self.bias),
+            shallow.shape[2:],
+            align_corners=False,
+            mode=self.resize_mode,
+        )
+        return enlarged + F.conv2d(shallow, self.weight[:, channels:])
 
 
 @MODELS.register
