@@ -10,7 +10,7 @@ from paddle import nn
 
 import paddleseg_lite.models as zoo
 from paddleseg_lite.losses import OhemCrossEntropyLoss
-from paddleseg_lite.models.layers import Conv2D, ConvBNReLU, resize
+from paddleseg_lite.models.layers import Conv2D, ConvBNReLU, norm_hardswish, resize
 
 
 @pytest.mark.parametrize("align_corners", [True, False])
@@ -84,3 +84,24 @@ def test_the_same_step_twice_gives_the_same_bits(name: str) -> None:
     for later in gradients[1:]:
         for first, again in zip(gradients[0], later):
             np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_hardswish_computed_again_changes_nothing(frozen: bool) -> None:
+    """Values, gradients and running statistics are those of the two layers, bit for bit; frozen, too."""
+    results = []
+    for forward in (norm_hardswish, lambda norm, x: nn.functional.hardswish(norm(x))):
+        paddle.seed(0)
+        norm = nn.BatchNorm2D(4)
+        norm.weight.set_value(paddle.rand([4]))
+        norm.weight.stop_gradient = norm.bias.stop_gradient = frozen
+        x = paddle.randn([2, 4, 6, 7]) * 3
+        x.stop_gradient = False
+        y = forward(norm, x)
+        (y * y).sum().backward()
+        assert (norm.weight.grad is None) == frozen
+        found = [y, x.grad, norm._mean, norm._variance]
+        found += [] if frozen else [norm.weight.grad, norm.bias.grad]
+        results.append([tensor.numpy() for tensor in found])
+    for ours, expected in zip(*results):
+        np.testing.assert_array_equal(ours, expected)

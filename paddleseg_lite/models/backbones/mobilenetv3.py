@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
+from paddle.autograd import PyLayer
 from paddle.nn.initializer import KaimingNormal
 from paddle.regularizer import L2Decay
 
 from paddleseg_lite.checkpoint import load_pretrained
+from paddleseg_lite.cpu import computes_here
 from paddleseg_lite.models.depthwise import DepthwiseConv2D
-from paddleseg_lite.models.layers import relu_
+from paddleseg_lite.models.layers import norm_hardswish, relu_
 from paddleseg_lite.registry import BACKBONES
 
 
@@ -64,9 +67,6 @@ SMALL = (
     Block(kernel=5, expand=576, out=96, se=True, act="hardswish"),
     Block(kernel=5, expand=576, out=96, se=True, act="hardswish", feature=True),
 )
-
-
-ACTIVATIONS = {"relu": relu_, "hardswish": F.hardswish, None: lambda x: x}
 
 
 def _at_output_stride_8(blocks: Sequence[Block]) -> tuple[Block, ...]:
@@ -129,11 +129,14 @@ class ConvBN(nn.Layer):
             weight_attr=paddle.ParamAttr(regularizer=L2Decay(0.0)),
             bias_attr=paddle.ParamAttr(regularizer=L2Decay(0.0)),
         )
-        self._act = ACTIVATIONS[act]
+        self._act = act
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map [N, in_channels, H, W] to [N, out_channels, ceil(H / stride), ceil(W / stride)]."""
-        return self._act(self.bn(self.conv(x)))
+        x = self.conv(x)
+        if self._act == "hardswish":
+            return norm_hardswish(self.bn, x)
+        return relu_(self.bn(x)) if self._act == "relu" else self.bn(x)
 
 
 class SqueezeExcite(nn.Layer):
@@ -147,9 +150,31 @@ class SqueezeExcite(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Scale each channel of x [N, C, H, W] by a gate in [0, 1]."""
-        gate = self.conv2(F.relu(self.conv1(self.pool(x))))  # [N, C, 1, 1]
+        # The mean's gradient does not keep x; the pooling's does, but is what other runtimes know best.
+        is_lean = self.training and computes_here(x)
+        pooled = x.mean([2, 3], keepdim=True) if is_lean else self.pool(x)  # [N, C, 1, 1]
         # The released weights were trained with slope 0.2, not with the paper's 1/6.
-        return x * F.hardsigmoid(gate, slope=0.2, offset=0.5)
+        gate = F.hardsigmoid(self.conv2(F.relu(self.conv1(pooled))), slope=0.2, offset=0.5)
+        return _Gate.apply(x, gate) if is_lean else x * gate
+
+
+class _Gate(PyLayer):
+    """x * gate, for a hardsigmoid's gate, which keeps the result, as the next convolution does, and not x.
+
+    Where the gate is 0, its own gradient cannot be had from that; but there the hardsigmoid passes none on.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: paddle.Tensor, gate: paddle.Tensor) -> paddle.Tensor:
+        y = x * gate
+        ctx.save_for_backward(y.detach(), gate)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        y, gate = ctx.saved_tensor()
+        by_gate = (gradient * y).sum([2, 3], keepdim=True) / gate.clip(min=1e-30)
+        return gradient * gate, by_gate
 
 
 class InvertedResidual(nn.Layer):
