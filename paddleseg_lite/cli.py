@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from paddleseg_lite.errors import UserError
 
@@ -64,6 +66,86 @@ def add_inference_flags(made: argparse.ArgumentParser, switch: str) -> None:
     )
 
 
+def train_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a training tool; what it parses goes to `config_overrides` and `train_options`."""
+    made = parser(description)
+    made.add_argument(
+        "--save_dir", type=Path, default=Path("output"), help="folder of the run; default ./output"
+    )
+    group = made.add_argument_group("instead of the config's")
+    group.add_argument("--iters", type=int, help="iterations, one update of the weights each")
+    group.add_argument("--batch_size", type=int, help="images in a forward pass, of each process")
+    group.add_argument("--learning_rate", type=float, help="learning rate")
+    group = made.add_argument_group("going on, stopping")
+    group.add_argument(
+        "--resume_model",
+        dest="resume",
+        help="an iter_N folder to go on from, or auto: the newest valid one, if any",
+    )
+    group.add_argument(
+        "--pretrained", help="path or URL of weights to start from, instead of model.pretrained"
+    )
+    group.add_argument(
+        "--allow_missing",
+        nargs="+",
+        default=[],
+        metavar="PREFIX",
+        help="keys that --pretrained may lack or have in another shape, as those of a new head: head.",
+    )
+    group.add_argument(
+        "--early_stop_intervals", type=int, help="stop after N evaluations without a better mIoU"
+    )
+    _add_counts(
+        group,
+        (
+            "skip_nonfinite",
+            0,
+            "pass over so many iterations whose loss is NaN or infinite; then save and stop",
+        ),
+        ("save_interval", 1000, "iterations between checkpoints, and evaluations"),
+        ("keep_checkpoint_max", 5, "newest checkpoints to keep"),
+    )
+    weights = ["pdparams", "safetensors"]
+    group.add_argument("--weights_format", choices=weights, default="pdparams", help="default pdparams")
+    group = made.add_argument_group("how to compute")
+    _add_counts(
+        group,
+        ("num_workers", 0, "processes that read data; 0: none"),
+        ("seed", 0, "of weights, order and augmentation"),
+        ("accumulate", 1, "forward passes of an iteration, whose gradients are averaged"),
+    )
+    group.add_argument("--use_ema", action="store_true", help="also average the weights, as ema_best_model/")
+    group.add_argument("--precision", choices=["fp32", "fp16", "bf16"], default="fp32", help="default fp32")
+    group.add_argument("--amp_level", choices=["O1", "O2"], default="O1", help="with fp16, bf16; default O1")
+    group = made.add_argument_group("what to tell")
+    group.add_argument("--do_eval", action="store_true", help="evaluate every --save_interval iterations")
+    _add_counts(group, ("log_iters", 10, "iterations between log lines"))
+    group.add_argument("--use_vdl", action="store_true", help="write VisualDL scalars and pictures")
+    group.add_argument(
+        "--profile", action="store_true", help="measure the parts of an iteration: profile.txt"
+    )
+    return made
+
+
+def _add_counts(group: argparse._ArgumentGroup, *flags: tuple[str, int, str]) -> None:
+    for name, default, text in flags:
+        group.add_argument(f"--{name}", type=int, default=default, help=f"{text}; default {default}")
+
+
+def config_overrides(args: argparse.Namespace) -> list[str]:
+    """Return the flags of `train_parser` that stand for keys of the config, as --opts has them."""
+    keys = {"iters": "iters", "batch_size": "batch_size", "learning_rate": "lr_scheduler.learning_rate"}
+    return [f"{key}={getattr(args, flag)}" for flag, key in keys.items() if getattr(args, flag) is not None]
+
+
+def train_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the flags of `train_parser` that are options of the engine; none of them is in the config."""
+    from paddleseg_lite.engine.options import TrainOptions
+
+    names = {field.name for field in fields(TrainOptions)} - {"iters", "batch_size", "config"}
+    return {name: value for name, value in vars(args).items() if name in names}
+
+
 def inference_options(args: argparse.Namespace, test_config: dict) -> InferenceOptions:
     """Merge the config's `test_config` with the flags; flags win.
 
@@ -102,6 +184,7 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.INFO
     )
+    logging.captureWarnings(True)  # printed past the log, they would tear a progress bar
     _prepare_cpu()
     try:
         _set_device(getattr(args, "device", None))
@@ -126,6 +209,17 @@ def _prepare_cpu() -> None:
         # Paddle's MKL takes its slowest path on any CPU that is not Intel's; this names its AVX2 one instead,
         # with which matrix products are three times as fast.
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+
+
+def resume_command() -> str:
+    """Return the command line of this process, changed to go on from the newest checkpoint."""
+    arguments, kept = iter(sys.argv), []
+    for argument in arguments:
+        if argument == "--resume_model":
+            next(arguments, None)
+        elif not argument.startswith("--resume_model="):
+            kept.append(argument)
+    return shlex.join(["python", *kept, "--resume_model", "auto"])
 
 
 def cpu_count() -> int:
@@ -153,4 +247,10 @@ def _set_device(device: str | None) -> None:
         raise UserError(
             f"--device {device}: {reason}; use --device cpu, or install paddlepaddle-gpu on such a machine"
         )
-    paddle.set_device(device)
+    from paddleseg_lite.engine import parallel
+
+    # Of several ranks, Paddle gives each a GPU of its own.
+    paddle.set_device(kind if parallel.ranks() > 1 else device)
+    parallel.join()
+    if not parallel.is_main():  # the others would say the same; what goes wrong on them is told
+        logging.getLogger("paddleseg_lite").setLevel(logging.WARNING)

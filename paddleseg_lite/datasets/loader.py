@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import signal
+import threading
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +50,11 @@ def train_batches(
     iters: int,
     seed: int = 0,
     num_workers: int = 0,
-) -> Iterator[Batch]:
-    """Yield the batches of iterations start_iter, ..., iters - 1 (counted from 0).
+    accumulate: int = 1,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Generator[Batch, None, None]:
+    """Yield the batches of iterations start_iter, ..., iters - 1 (counted from 0), `accumulate` for each.
 
     The epochs, each in an order of its own, follow each other without a gap; a batch may reach into the next
     one. The stream depends on `seed` alone, so a run that is resumed at start_iter goes on as if never
@@ -61,59 +67,72 @@ def train_batches(
         iters: iterations of the whole run.
         seed: at least 0.
         num_workers: processes that prepare batches; 0 prepares them here.
+        accumulate: batches of an iteration.
+        rank: this process's number among `ranks`; together their batches of an iteration are those that one
+            process would take with a batch of batch_size x accumulate x ranks.
+        ranks: processes that train together.
 
     Raises:
         UserError: a file is wrong (also in a worker), the images of a batch differ in size, a worker died.
     """
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, got {batch_size}")
-    key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed)
+    key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed, accumulate, rank, ranks)
     loaded = _load(_Task(dataset, seed), key_lists, num_workers, stays_on_cpu=False)
     for images, labels, note in loaded:
         yield Batch(images, labels.astype("int64"), [sample.path for sample in note.samples])
 
 
-def eval_samples(dataset: SegmentationDataset, num_workers: int = 0) -> Iterator[Sample]:
-    """Yield all samples once, in order; images float32 [H, W, C], labels at the source's size.
+def eval_samples(
+    dataset: SegmentationDataset, num_workers: int = 0, rank: int = 0, ranks: int = 1
+) -> Iterator[Sample]:
+    """Yield samples rank, rank + ranks, ... once, in order; images float32 [H, W, C], labels at source size.
 
     Args:
         dataset: in mode 'val' or 'test'.
         num_workers: processes that read ahead; 0 reads here.
+        rank: this process's number among `ranks`, which share the samples out among them.
+        ranks: processes that evaluate together.
 
     Raises:
         UserError: a file is wrong (also in a worker), or a worker died.
     """
-    key_lists = [[(0, index)] for index in range(len(dataset))]
+    key_lists = [[(0, index)] for index in range(rank, len(dataset), ranks)]
     for images, labels, note in _load(_Task(dataset, seed=0), key_lists, num_workers, stays_on_cpu=True):
         sample = note.samples[0]
         label = labels.numpy()[0] if note.has_labels else None
         yield replace(sample, image=images.numpy()[0].transpose(1, 2, 0), label=label)
 
 
+@dataclass(frozen=True)
 class _BatchKeys:
-    """The keys of every batch, computed when asked for."""
+    """The keys of every batch, computed when asked for; see `train_batches`."""
 
-    def __init__(self, length: int, batch_size: int, start_iter: int, iters: int, seed: int) -> None:
-        self.length = length
-        self.batch_size = batch_size
-        self.start_iter = start_iter
-        self.iters = iters
-        self.seed = seed
+    length: int
+    batch_size: int
+    start_iter: int
+    iters: int
+    seed: int
+    accumulate: int
+    rank: int
+    ranks: int
 
     def __len__(self) -> int:
-        return max(self.iters - self.start_iter, 0)
+        return max(self.iters - self.start_iter, 0) * self.accumulate
 
     def __iter__(self) -> Iterator[list[Key]]:
         known, order = -1, np.empty(0, np.int64)
         for iteration in range(self.start_iter, self.iters):
-            keys: list[Key] = []
-            first = iteration * self.batch_size
-            for position in range(first, first + self.batch_size):
-                epoch, place = divmod(position, self.length)
-                if epoch != known:
-                    known, order = epoch, np.random.default_rng([self.seed, epoch]).permutation(self.length)
-                keys.append((epoch, int(order[place])))
-            yield keys
+            first = (iteration * self.ranks + self.rank) * self.accumulate * self.batch_size
+            for start in range(first, first + self.accumulate * self.batch_size, self.batch_size):
+                keys: list[Key] = []
+                for position in range(start, start + self.batch_size):
+                    epoch, place = divmod(position, self.length)
+                    if epoch != known:
+                        rng = np.random.default_rng([self.seed, epoch])
+                        known, order = epoch, rng.permutation(self.length)
+                    keys.append((epoch, int(order[place])))
+                yield keys
 
 
 @dataclass(frozen=True)
@@ -234,8 +253,11 @@ def _in_workers(
         "prefetch_factor": PREFETCH,
         "worker_init_fn": _start_worker,
     }
+    state = np.random.get_state()
+    batches = iter(paddle.io.DataLoader(task, **options))
+    np.random.set_state(state)  # Paddle draws a seed for its workers: not from what a resumed run continues
     try:
-        yield from paddle.io.DataLoader(task, **options)
+        yield from batches
     except SystemError as error:  # Paddle's word for it, some seconds after the death
         raise UserError(
             "a data worker died, as it does when memory runs out; use fewer workers (--num_workers), or 0 "
@@ -247,6 +269,18 @@ def _start_worker(_: int) -> None:
     # 0, not 1: with 1, cv2 rebuilds its thread pool, and in a forked process it would wait for ever for
     # threads that only exist in the parent.
     cv2.setNumThreads(0)
+    # Ctrl-C and a scheduler's SIGTERM reach the whole group of processes; the main one still needs its batch.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    """Obey a SIGTERM from the main process, which ends its workers by it, and from nobody else."""
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _fits_shared_memory(task: _Task, key_lists: Iterable[list[Key]], num_workers: int) -> bool:

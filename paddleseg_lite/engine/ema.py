@@ -8,7 +8,7 @@ from pathlib import Path
 
 import paddle
 
-from paddleseg_lite.checkpoint import read_weights
+from paddleseg_lite.checkpoint import read_weights, weights_file
 
 
 class ExponentialMovingAverage:
@@ -47,7 +47,7 @@ class ExponentialMovingAverage:
 
     def load(self, checkpoint: Path) -> None:
         """Read the average that a checkpoint holds; one without starts from the network's weights."""
-        file = Path(checkpoint) / "ema.pdparams"
+        file = weights_file(checkpoint, "ema")
         if file.exists():
             for key, value in read_weights(file).items():
                 self.weights[key].set_value(value)
