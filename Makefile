@@ -6,15 +6,15 @@ SHELL := /bin/bash
 .PHONY: demo test lint clean
 
 PY := .venv/bin/python
-CONFIG := configs/quickstart/lraspp_streetscenes.yml
+CONFIG := configs/quickstart/lpsnet_streetscenes.yml
 DATA := data/streetscenes
-OUT := output/quickstart
+OUT := output/demo
 BEST := $(OUT)/best_model/model.pdparams
 
 demo: .venv/cpu
 	$(PY) tools/make_streetscenes.py --save_dir $(DATA)
 	rm -rf $(OUT)
-	$(PY) tools/train.py --config $(CONFIG) --save_dir $(OUT) --do_eval --save_interval 250
+	$(PY) tools/train.py --config $(CONFIG) --save_dir $(OUT) --do_eval --save_interval 400 --num_workers 1
 	$(PY) tools/val.py --config $(CONFIG) --model_path $(BEST) | tee $(OUT)/val.txt
 	$(PY) tools/val.py --config $(CONFIG) --model_path $(BEST) --aug_eval --flip_horizontal | tee $(OUT)/val_flip.txt
 	$(PY) tools/predict.py --config $(CONFIG) --model_path $(BEST) --image_path $(DATA)/leftImg8bit/val --save_dir $(OUT)/result
@@ -49,4 +49,4 @@ lint: .venv/dev
 	touch $@ .venv/cpu
 
 clean:
-	rm -rf .venv build output data/streetscenes
+	rm -rf .venv build output/demo

@@ -19,14 +19,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Union
 
-import numpy as np
 import paddle
 
 from paddleseg_lite.durable import sha256, sync_folder, write, write_text
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.optimizer_state import translated_state
+from paddleseg_lite.plain_data import plain, restored
 from paddleseg_lite.unpickle import PathLike, read_pickle
 from paddleseg_lite.weights import (
+    FORMATS,
     LoadReport,
     load_pretrained,
     load_weights,
@@ -41,6 +42,7 @@ __all__ = [
     "load_checkpoint",
     "load_pretrained",
     "load_weights",
+    "read_info",
     "read_weights",
     "save_checkpoint",
     "save_weights",
@@ -113,7 +115,7 @@ def save_checkpoint(
             folder.mkdir()
             write(folder / f"{_MODEL}.{weights_format}", lambda path: write_weights(weights, path))
             write(folder / _OPTIMIZER, lambda path: paddle.save(optimizer.state_dict(), str(path)))
-            write_text(folder / _STATE, json.dumps(described, default=_to_json, indent=1))
+            write_text(folder / _STATE, json.dumps(described, default=plain, indent=1))
             if average is not None:
                 write(folder / f"{_AVERAGE}.{weights_format}", lambda path: write_weights(average, path))
             sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
@@ -166,9 +168,11 @@ def save_weights(
             write(new_model, lambda path: write_weights(weights, path))
             # The sum tells whether an info.json belongs to these weights, should a crash part the two.
             described = {**info, "sha256": sha256(new_model)}
-            write_text(new_info, json.dumps(described, default=_to_json, indent=1))
+            write_text(new_info, json.dumps(described, default=plain, indent=1))
             os.replace(new_model, folder / name)
             os.replace(new_info, folder / new_info.name)
+        for ending in {*FORMATS} - {weights_format}:  # older weights, which would now be taken for these
+            (folder / f"{_MODEL}.{ending}").unlink(missing_ok=True)
         sync_folder(folder)
         sync_folder(folder.parent)
     except OSError as error:
@@ -177,6 +181,16 @@ def save_weights(
             "untouched: free some space or give another save_dir"
         ) from error
     return folder / name
+
+
+def read_info(folder: PathLike) -> dict[str, Any]:
+    """Return what `save_weights` noted beside the weights; {} if the two do not belong together."""
+    folder = Path(folder)
+    try:
+        info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
+        return info if info.pop("sha256", None) == sha256(weights_file(folder)) else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def load_checkpoint(
@@ -195,7 +209,7 @@ def load_checkpoint(
     folder = Path(folder)
     if fault := _fault(folder):
         raise UserError(f"cannot resume from {folder}: {fault}; give another iter_N folder")
-    state = json.loads((folder / _STATE).read_text(encoding="utf-8"), object_hook=_from_json)
+    state = json.loads((folder / _STATE).read_text(encoding="utf-8"), object_hook=restored)
     kind = state.pop("optimizer")
     if kind != type(optimizer).__name__:
         raise UserError(
@@ -279,18 +293,3 @@ def _remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:
                 os.rename(folder, Path(hidden) / folder.name)
         except OSError as error:
             _log.warning("cannot remove the old checkpoint %s: %s", folder, error)
-
-
-def _to_json(value: object) -> Any:
-    """Write what JSON does not know: arrays and tensors with their dtype."""
-    if isinstance(value, paddle.Tensor):
-        value = value.numpy()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return {"__array__": value.tolist(), "dtype": value.dtype.str}
-    raise TypeError(f"a {type(value).__name__} cannot be saved in a checkpoint's state")
-
-
-def _from_json(item: dict[str, Any]) -> Any:
-    return np.array(item["__array__"], item["dtype"]) if "__array__" in item else item

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import logging
 import os
-import shlex
+import re
 import sys
+import warnings
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,21 +22,23 @@ if TYPE_CHECKING:
 USER_ERROR, INTERRUPTED = 2, 130
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
+def parser(description: str | None, computes: bool = True) -> argparse.ArgumentParser:
     """Return a parser with the flags that every tool has: --config --device --opts --debug.
 
     Args:
         description: the tool's docstring; --help prints it as it is written.
+        computes: False leaves --device out, for a tool that runs no network.
     """
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--config", required=True, type=Path, help="YAML file that says what to build")
-    made.add_argument(
-        "--device",
-        default="auto",
-        help="auto (a GPU if there is one, else the CPU), cpu, gpu or gpu:N; default auto",
-    )
+    if computes:
+        made.add_argument(
+            "--device",
+            default="auto",
+            help="auto (a GPU if there is one, else the CPU), cpu, gpu or gpu:N; default auto",
+        )
     made.add_argument(
         "--opts",
         nargs="+",
@@ -64,86 +68,6 @@ def add_inference_flags(made: argparse.ArgumentParser, switch: str) -> None:
     group.add_argument(
         "--stride", nargs=2, type=int, metavar=("W", "H"), help="step in pixels, with --is_slide"
     )
-
-
-def train_parser(description: str | None) -> argparse.ArgumentParser:
-    """Return the parser of a training tool; what it parses goes to `config_overrides` and `train_options`."""
-    made = parser(description)
-    made.add_argument(
-        "--save_dir", type=Path, default=Path("output"), help="folder of the run; default ./output"
-    )
-    group = made.add_argument_group("instead of the config's")
-    group.add_argument("--iters", type=int, help="iterations, one update of the weights each")
-    group.add_argument("--batch_size", type=int, help="images in a forward pass, of each process")
-    group.add_argument("--learning_rate", type=float, help="learning rate")
-    group = made.add_argument_group("going on, stopping")
-    group.add_argument(
-        "--resume_model",
-        dest="resume",
-        help="an iter_N folder to go on from, or auto: the newest valid one, if any",
-    )
-    group.add_argument(
-        "--pretrained", help="path or URL of weights to start from, instead of model.pretrained"
-    )
-    group.add_argument(
-        "--allow_missing",
-        nargs="+",
-        default=[],
-        metavar="PREFIX",
-        help="keys that --pretrained may lack or have in another shape, as those of a new head: head.",
-    )
-    group.add_argument(
-        "--early_stop_intervals", type=int, help="stop after N evaluations without a better mIoU"
-    )
-    _add_counts(
-        group,
-        (
-            "skip_nonfinite",
-            0,
-            "pass over so many iterations whose loss is NaN or infinite; then save and stop",
-        ),
-        ("save_interval", 1000, "iterations between checkpoints, and evaluations"),
-        ("keep_checkpoint_max", 5, "newest checkpoints to keep"),
-    )
-    weights = ["pdparams", "safetensors"]
-    group.add_argument("--weights_format", choices=weights, default="pdparams", help="default pdparams")
-    group = made.add_argument_group("how to compute")
-    _add_counts(
-        group,
-        ("num_workers", 0, "processes that read data; 0: none"),
-        ("seed", 0, "of weights, order and augmentation"),
-        ("accumulate", 1, "forward passes of an iteration, whose gradients are averaged"),
-    )
-    group.add_argument("--use_ema", action="store_true", help="also average the weights, as ema_best_model/")
-    group.add_argument("--precision", choices=["fp32", "fp16", "bf16"], default="fp32", help="default fp32")
-    group.add_argument("--amp_level", choices=["O1", "O2"], default="O1", help="with fp16, bf16; default O1")
-    group = made.add_argument_group("what to tell")
-    group.add_argument("--do_eval", action="store_true", help="evaluate every --save_interval iterations")
-    _add_counts(group, ("log_iters", 10, "iterations between log lines"))
-    group.add_argument("--use_vdl", action="store_true", help="write VisualDL scalars and pictures")
-    group.add_argument(
-        "--profile", action="store_true", help="measure the parts of an iteration: profile.txt"
-    )
-    return made
-
-
-def _add_counts(group: argparse._ArgumentGroup, *flags: tuple[str, int, str]) -> None:
-    for name, default, text in flags:
-        group.add_argument(f"--{name}", type=int, default=default, help=f"{text}; default {default}")
-
-
-def config_overrides(args: argparse.Namespace) -> list[str]:
-    """Return the flags of `train_parser` that stand for keys of the config, as --opts has them."""
-    keys = {"iters": "iters", "batch_size": "batch_size", "learning_rate": "lr_scheduler.learning_rate"}
-    return [f"{key}={getattr(args, flag)}" for flag, key in keys.items() if getattr(args, flag) is not None]
-
-
-def train_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags of `train_parser` that are options of the engine; none of them is in the config."""
-    from paddleseg_lite.engine.options import TrainOptions
-
-    names = {field.name for field in fields(TrainOptions)} - {"iters", "batch_size", "config"}
-    return {name: value for name, value in vars(args).items() if name in names}
 
 
 def inference_options(args: argparse.Namespace, test_config: dict) -> InferenceOptions:
@@ -182,9 +106,11 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     Sets up what a library must not touch: log format, CPU threads, device.
     """
     logging.basicConfig(
-        format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.INFO
+        format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.WARNING
     )
     logging.captureWarnings(True)  # printed past the log, they would tear a progress bar
+    # Ours alone, for Paddle 2.6 and 3.2 put the root logger back to warnings when they are imported.
+    logging.getLogger("paddleseg_lite").setLevel(logging.INFO)
     _prepare_cpu()
     try:
         _set_device(getattr(args, "device", None))
@@ -211,15 +137,20 @@ def _prepare_cpu() -> None:
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
-def resume_command() -> str:
-    """Return the command line of this process, changed to go on from the newest checkpoint."""
-    arguments, kept = iter(sys.argv), []
-    for argument in arguments:
-        if argument == "--resume_model":
-            next(arguments, None)
-        elif not argument.startswith("--resume_model="):
-            kept.append(argument)
-    return shlex.join(["python", *kept, "--resume_model", "auto"])
+def _import_paddle() -> Any:
+    """Import Paddle without what it says at import: a compiler cache is missing, threads are not 1."""
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean")
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            import paddle
+        except ModuleNotFoundError as error:
+            if error.name != "paddle":
+                raise
+            raise UserError(
+                "PaddlePaddle is not installed; pip install 'paddleseg_lite[cpu]', or [gpu] for NVIDIA GPUs"
+            ) from error
+    return paddle
 
 
 def cpu_count() -> int:
@@ -228,15 +159,14 @@ def cpu_count() -> int:
 
 
 def _set_device(device: str | None) -> None:
+    paddle = _import_paddle()
     if device is None:  # a tool that never computes
         return
-    import paddle
-
     has_gpu = paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
     if device == "auto":
         device = "gpu" if has_gpu else "cpu"
     kind = device.split(":")[0]
-    if kind not in ("cpu", "gpu"):
+    if not re.fullmatch(r"cpu|gpu(:\d+)?", device):
         raise UserError(f"--device is '{device}'; give auto, cpu, gpu or gpu:N")
     if kind == "gpu" and not has_gpu:
         reason = (
@@ -249,7 +179,7 @@ def _set_device(device: str | None) -> None:
         )
     from paddleseg_lite.engine import parallel
 
-    # Of several ranks, Paddle gives each a GPU of its own.
+    # Of several ranks, the launcher gives each a GPU of its own.
     paddle.set_device(kind if parallel.ranks() > 1 else device)
     parallel.join()
     if not parallel.is_main():  # the others would say the same; what goes wrong on them is told

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paddleseg_lite.config import Config
-from paddleseg_lite.config_schema import check_keys
+from paddleseg_lite.config_schema import check_keys, expect, is_number
 from paddleseg_lite.errors import UserError
 
 
@@ -83,6 +83,9 @@ def plan(
 
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         check_keys(config, key, arguments, ["type", *(name for name in parameters if name not in injected)])
+    for name, value in arguments.items():
+        if name in parameters and name in spec:
+            arguments[name] = _of_kind(config, f"{key}.{name}", value, str(parameters[name].annotation))
     for name, parameter in parameters.items():
         is_given = name in arguments or name in injected
         if (
@@ -92,6 +95,36 @@ def plan(
         ):
             raise UserError(f"{config.where(key)}: {spec['type']} needs '{name}'; add {key}.{name}")
     return Plan(config.where(key), component, arguments, is_foreign)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer()
+
+
+def _is_list_of(is_kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, (list, tuple)) and all(is_kind(item) for item in value)
+
+
+# What an annotation admits of the values that YAML has; other annotations are the component's own affair.
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "bool": ("True or False", lambda value: isinstance(value, bool)),
+    "int": ("a whole number", _is_whole),
+    "float": ("a number", is_number),
+    "str": ("a text", lambda value: isinstance(value, str)),
+    "Sequence[int]": ("a list of whole numbers", _is_list_of(_is_whole)),
+    "Sequence[float]": ("a list of numbers", _is_list_of(is_number)),
+    "Sequence[str]": ("a list of texts", _is_list_of(lambda value: isinstance(value, str))),
+}
+
+
+def _of_kind(config: Config, key: str, value: Any, annotation: str) -> Any:
+    """Return the value, 1e5 as 100000; refuse one of another kind than the constructor's annotation says."""
+    kind = annotation.replace(" | None", "")
+    if kind not in _KINDS or isinstance(value, Plan) or (value is None and kind != annotation):
+        return value
+    allowed, is_allowed = _KINDS[kind]
+    expect(config, key, value, allowed, is_allowed(value))
+    return int(value) if kind == "int" else value
 
 
 def parameters_of(component: Callable[..., Any]) -> dict[str, inspect.Parameter]:

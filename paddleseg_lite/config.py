@@ -197,7 +197,8 @@ def _child_key(node: Any, part: str, above: str, opt: str) -> Any:
         return int(part)
     if not isinstance(node, dict):
         raise UserError(f"{_OPTS}: '{opt}': '{above}' is {node!r} and has nothing below it")
-    return next((key for key in node if str(key) == part), part)  # a key of a label_map is a number
+    # A key of a label_map is a number, as it would be in YAML.
+    return next((key for key in node if str(key) == part), int(part) if part.isdigit() else part)
 
 
 def _parse_value(text: str, opt: str) -> Any:

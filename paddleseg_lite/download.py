@@ -36,8 +36,8 @@ def fetch(source: str | Path) -> Path:
     """Return a local path for `source`.
 
     Args:
-        source: a path, returned as it is, or an http(s) URL of a file or of a tar or zip archive that holds
-            one .pdparams. What a URL gave once is not downloaded again.
+        source: a path or an http(s) URL, of a file or of a tar or zip archive that holds one .pdparams. What
+            a URL gave once is not downloaded again; archives are unpacked into the cache.
 
     Returns:
         The path, the downloaded file, or the .pdparams unpacked from the archive.
@@ -46,19 +46,33 @@ def fetch(source: str | Path) -> Path:
         UserError: the download fails (the message tells how to do it by hand), or the archive is
             damaged, unsafe, or has no .pdparams.
     """
-    if urlsplit(str(source)).scheme not in ("http", "https"):
-        return Path(source)
-    url = str(source)
-    path = _cached_path(url)
+    url = str(source) if urlsplit(str(source)).scheme in ("http", "https") else None
+    path = _cached_path(url) if url else Path(source)
     suffix = next((suffix for suffix in _ARCHIVES if path.name.lower().endswith(suffix)), None)
-    folder = path.with_name(path.name[: -len(suffix)] + ".unpacked") if suffix else path
-    if not folder.exists() and not path.exists():
-        _download(url, path)
     if suffix is None:
+        if url and not path.exists():
+            _download(url, path)
         return path
+    folder = _unpacked(path, suffix) if url else _unpacked(_cached_copy(path), suffix)
     if not folder.exists():
+        if url and not path.exists():
+            _download(url, path)
         _unpack(path, folder)
     return _weights_in(folder)
+
+
+def _unpacked(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name[: -len(suffix)] + ".unpacked")
+
+
+def _cached_copy(archive: Path) -> Path:
+    """Where in the cache a local archive belongs, by its path and time: a new one is not missed."""
+    if not archive.is_file():
+        raise UserError(f"there is no file {archive}; check the path")
+    identity = f"{archive.resolve()} {archive.stat().st_mtime_ns}"
+    folder = cache_dir() / "local" / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / archive.name
 
 
 def _cached_path(url: str) -> Path:

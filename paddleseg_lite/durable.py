@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from paddleseg_lite.errors import UserError
+
 
 def write(path: Path, save: Callable[[Path], object]) -> None:
     """Write a file by `save(path)` and wait until it is on the disk."""
@@ -18,6 +20,25 @@ def write(path: Path, save: Callable[[Path], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file and wait until it is on the disk."""
     write(path, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file beside its target, wait until it is on the disk, and rename it: it is whole or absent.
+
+    What an interruption leaves behind is `.NAME.part`, which the next attempt writes over.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(part, lambda part: part.write_bytes(data))
+        os.replace(part, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}; give a folder that can be written to"
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:

@@ -35,6 +35,7 @@ def to_rgb(image: np.ndarray) -> np.ndarray:
     Deeper values are stretched over 0 to 255; of more than three channels the first three are shown, of fewer
     than three the first one, as grey.
     """
+    image = np.asarray(image)  # a data set's reader may give what is still on the disk
     if image.dtype != np.uint8:
         low, high = float(image.min()), float(image.max())
         image = ((image - low) * (255.0 / max(high - low, 1.0))).astype(np.uint8)
@@ -90,16 +91,43 @@ def contact_sheet(
     Returns:
         uint8 [height, 4 x width + gaps, 3], RGB.
     """
-    titles = ("image", "truth", "prediction", "overlay")
+    pictures = [
+        (image, colorize(truth, palette), colorize(prediction, palette), overlay(image, prediction, palette))
+        for image, truth, prediction in rows
+    ]
+    return _sheet(("image", "truth", "prediction", "overlay"), pictures, classes, palette, width)
+
+
+def label_sheet(
+    rows: Sequence[tuple[np.ndarray, np.ndarray]],
+    classes: Sequence[str],
+    palette: np.ndarray,
+    width: int = 480,
+) -> np.ndarray:
+    """Lay out samples as image | label | overlay, with a legend of the classes below.
+
+    Args:
+        rows: (image uint8 [H, W, 3] RGB, label uint8 [H, W]) for each sample.
+        classes: K names.
+        palette: uint8 [K, 3], RGB.
+        width: of each picture, in pixels.
+
+    Returns:
+        uint8 [height, 3 x width + gaps, 3], RGB.
+    """
+    pictures = [(image, colorize(label, palette), overlay(image, label, palette)) for image, label in rows]
+    return _sheet(("image", "label", "overlay"), pictures, classes, palette, width)
+
+
+def _sheet(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[np.ndarray]],
+    classes: Sequence[str],
+    palette: np.ndarray,
+    width: int,
+) -> np.ndarray:
     strips = [np.hstack([_pad(_title(title, width)) for title in titles])]
-    for image, truth, prediction in rows:
-        pictures = (
-            image,
-            colorize(truth, palette),
-            colorize(prediction, palette),
-            overlay(image, prediction, palette),
-        )
-        strips.append(np.hstack([_pad(_fit(picture, width)) for picture in pictures]))
+    strips += [np.hstack([_pad(_fit(picture, width)) for picture in row]) for row in rows]
     sheet = np.vstack(strips)
     return np.vstack([sheet, _legend(classes, palette, sheet.shape[1])])
 

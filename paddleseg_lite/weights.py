@@ -18,6 +18,7 @@ from paddleseg_lite.unpickle import PathLike, read_pickle
 _log = logging.getLogger(__name__)
 
 NAME_TABLE = "StructuredToParameterName@@"  # Paddle's entry for {key: the parameter's global name}
+FORMATS = ("pdparams", "safetensors")
 _SHOWN = 5  # keys listed in a message before "and N more"
 
 

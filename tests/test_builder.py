@@ -215,8 +215,9 @@ def test_what_a_component_complains_about_gets_its_place(tmp_path: Path) -> None
         builder.build_model(make(tmp_path, "model.backbone.pretrained=missing.pdparams"))
     with pytest.raises(UserError, match=r"loss\.types\.0: thresh is 2"):
         builder.build_criterion(make(tmp_path, "loss.types.0={type: OhemCrossEntropyLoss, thresh: 2}"))
+    schedule = "lr_scheduler={type: StepDecay, learning_rate: 0.1, step_size: 5, gamma: 3.0}"
     with pytest.raises(UserError, match="lr_scheduler: the arguments do not fit"):
-        builder.build_optimizer(make(tmp_path, "lr_scheduler.power=high"), nn.Linear(1, 1))
+        builder.build_optimizer(make(tmp_path, schedule), nn.Linear(1, 1))
 
 
 def test_pretrained_weights_can_be_skipped(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import stat
 import tarfile
@@ -134,6 +135,16 @@ def test_archives_are_unpacked(server: Server, name: str, make: object) -> None:
     assert path.name == "weights.pdparams"
     assert fetch(f"{server.url}/{name}") == path
     assert server.requests == 1
+
+
+def test_a_local_archive_is_unpacked_into_the_cache(server: Server, tmp_path: Path) -> None:
+    """What was downloaded by hand works like its URL, and a newer file of that name is not missed."""
+    archive = tmp_path / "backbone.tar.gz"
+    for seconds, content in enumerate((b"old", b"new")):
+        archive.write_bytes(tar({"model.pdparams": content}))
+        os.utime(archive, (seconds, seconds))
+        assert fetch(archive).read_bytes() == content
+    assert sorted(path.name for path in archive.parent.iterdir() if path.is_file()) == [archive.name]
 
 
 @pytest.mark.parametrize(

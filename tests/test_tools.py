@@ -26,7 +26,8 @@ def write_config(folder: Path, root: Path, **changes: str) -> Path:
         "model": "{type: LPSNet, depths: [1, 1, 1], channels: [4, 8, 8], scale_ratios: [1, 0.5]}",
         "train_dataset": f"{{type: Cityscapes, dataset_root: '{root}', mode: train, transforms: ["
         "{type: RandomPaddingCrop, crop_size: [96, 64]}, {type: Normalize}]}",
-        "val_dataset": f"{{type: Cityscapes, dataset_root: '{root}', mode: val, transforms: [{{type: Normalize}}]}}",
+        "val_dataset": f"{{type: Cityscapes, dataset_root: '{root}', mode: val, "
+        "transforms: [{type: Normalize}]}",
         "optimizer": "{type: SGD, momentum: 0.9, weight_decay: 5.0e-4}",
         "lr_scheduler": "{type: PolynomialDecay, learning_rate: 0.05, end_lr: 0, power: 0.9}",
         "loss": "{types: [{type: OhemCrossEntropyLoss, min_kept: 1000}], coef: [1]}",
@@ -65,12 +66,12 @@ def command(folder: Path, name: str, *args: object) -> str:
 
 
 def test_the_whole_job(tmp_path, street_root):
-    """Train with evaluation, resume, evaluate with flips, predict, lay out: every file where it was promised."""
+    """Train with evaluation, resume, evaluate with flips, predict, lay out: every file in its place."""
     config = write_config(tmp_path, street_root)
     train = ("train", "--config", config, "--save_dir", "run", "--device", "cpu", "--log_iters", "1")
     out = command(tmp_path, *train, "--do_eval", "--save_interval", "2", "--num_workers", "1", "--use_vdl")
-    assert "[TRAIN] epoch: 1, iter: 1/3, loss: " in out
-    assert re.search(r"3 iterations in \d+ s, in run; best mIoU 0\.\d{4}", out)
+    assert "[TRAIN] epoch: 1, iter: 1/3, loss: " in out, "whatever Paddle does to the root logger"
+    assert re.search(r"3 iterations in \d+ s, in run\nbest mIoU 0\.\d{4} at iter", out)
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"iter_2", "iter_3", "best_model"}
 
     command(tmp_path, *train, "--resume_model", "run/iter_3", "--iters", "4")
@@ -88,7 +89,16 @@ def test_the_whole_job(tmp_path, street_root):
     assert ids.shape == (64, 128)
     assert ids.max() < 19
 
-    command(tmp_path, "contact_sheet", "--config", config, "--prediction_dir", "result", "--save_path", "sheet.png")
+    command(
+        tmp_path,
+        "contact_sheet",
+        "--config",
+        config,
+        "--prediction_dir",
+        "result",
+        "--save_path",
+        "sheet.png",
+    )
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] > 4 * 480
 
 
@@ -100,7 +110,15 @@ def test_prediction_needs_no_data_set(tmp_path, tool, street_root):
     picture = tmp_path / "photo.jpg"
     cv2.imwrite(str(picture), np.full((50, 70, 3), 99, np.uint8))
     weights = tmp_path / "run" / "iter_3" / "model.pdparams"
-    arguments = ("--config", config, "--model_path", weights, "--save_dir", tmp_path / "result", "--image_path")
+    arguments = (
+        "--config",
+        config,
+        "--model_path",
+        weights,
+        "--save_dir",
+        tmp_path / "result",
+        "--image_path",
+    )
     assert tool("predict", *arguments, picture)[0] == 0
     assert (tmp_path / "result" / "added_prediction" / "photo.png").exists()
 
@@ -114,19 +132,29 @@ def test_prediction_needs_no_data_set(tmp_path, tool, street_root):
     assert "1 images segmented" in out
 
 
-LARGE_KERNEL = (
-    "{type: LRASPP, use_gap: false, backbone: {type: MobileNetV3_small_x1_0_os8}, backbone_indices: [0, 1, 3]}"
-)
+LARGE_KERNEL = "{type: LRASPP, use_gap: false, backbone: {type: MobileNetV3_small_x1_0_os8}}"
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"iterz": "10"}, "config.yml: 'iterz'.*'iters'"),
+        ({"iterz": "10"}, "config.yml: unknown key 'iterz'.*'iters'"),
         ({"model": "{type: LPSnet}"}, "config.yml: model.type.*did you mean 'LPSNet'"),
-        ({"optimizer": "{type: SGD, momentun: 0.9}"}, "config.yml: optimizer.*'momentun'.*'momentum'"),
+        (
+            {"optimizer": "{type: SGD, momentun: 0.9}"},
+            "config.yml: unknown key 'optimizer.momentun'.*'momentum'",
+        ),
         ({"model": LARGE_KERNEL}, "96x64.*392x392.*use_gap: True"),
         ({"model": "{type: LPSNet, depths: [1], channels: [4], scale_ratios: [1], num_classes: 7}"}, "7.*19"),
+        (
+            {"model": "{type: LPSNet, depths: 5, channels: [4], scale_ratios: [1]}"},
+            "model.depths is 5; .*list of",
+        ),
+        (
+            {"model": "{type: LPSNet, depths: [1], channels: [x], scale_ratios: [1]}"},
+            "model.channels .*list of",
+        ),
+        ({"batch_size": "null"}, "batch_size"),
     ],
 )
 def test_a_wrong_config(tmp_path, tool, street_root, changes, named):
@@ -206,7 +234,7 @@ def test_weights_that_do_not_fit(tmp_path, tool, street_root):
     code, _, err = tool("val", "--config", config, "--model_path", weights)
     assert code == 2
     assert "nets.0.1.1._conv.weight" in err
-    assert "head.weight" in err
+    assert re.search(r"\d+ of another shape", err)
 
 
 def test_debug_shows_the_trace(tmp_path, street_root):
@@ -232,7 +260,9 @@ def test_debug_shows_the_trace(tmp_path, street_root):
         (["--crop_size", "8", "8"], "--is_slide"),
         (["--aug_eval", "--scales", "0"], "scales"),
         (["--device", "tpu"], "--device"),
-        (["--device", "gpu:0"], "GPU"),
+        (["--device", "gpu:0"], "use --device cpu"),
+        (["--device", "cpu:0"], "--device"),
+        (["--aug_eval", "--scales", "nan"], "scales"),
     ],
 )
 def test_flags_that_would_be_ignored_are_refused(tmp_path, tool, street_root, flags, named):
@@ -241,6 +271,55 @@ def test_flags_that_would_be_ignored_are_refused(tmp_path, tool, street_root, fl
     code, _, err = tool("val", "--config", config, "--model_path", "none.pdparams", *flags)
     assert code == 2
     assert named in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--seed", "-1"], "seed"),
+        (["--num_workers", "-1"], "num_workers"),
+        (["--early_stop_intervals", "2"], "--do_eval"),
+        (["--early_stop_intervals", "0"], "early_stop_intervals"),
+        (["--save_dir", "config.yml"], "nothing can be written"),
+    ],
+)
+def test_training_flags_are_checked_before_anything_slow(
+    tmp_path, tool, street_root, monkeypatch, flags, named
+):
+    """Before a night is lost."""
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path, street_root)
+    code, _, err = tool("train", "--config", config, "--save_dir", "run", *flags)
+    assert code == 2
+    assert named in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_readmes_config_for_ones_own_images(tmp_path, tool):
+    """The YAML that the README shows, with three classes, trains and evaluates on such a folder."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    text = next(block for block in re.findall(r"```yaml\n(.*?)```", readme, re.S) if "data/mine" in block)
+    text = text.replace("data/mine", str(tmp_path / "mine")).replace(
+        "_base_: ", f"_base_: {REPOSITORY}/configs/"
+    )
+    config = tmp_path / "mine.yml"
+    config.write_text(text, encoding="utf-8")
+    (tmp_path / "mine").mkdir()
+    for split in ("train", "val"):
+        cv2.imwrite(str(tmp_path / "mine" / f"{split}.jpg"), np.full((60, 80, 3), 120, np.uint8))
+        cv2.imwrite(str(tmp_path / "mine" / f"{split}.png"), np.full((60, 80), 2, np.uint8))
+        (tmp_path / "mine" / f"{split}.txt").write_text(f"{split}.jpg {split}.png\n")
+    code, _, err = tool(
+        *("train", "--config", config, "--save_dir", tmp_path / "run", "--do_eval", "--iters", "1"),
+        *(
+            "--batch_size",
+            "1",
+            "--opts",
+            "model.pretrained=null",
+            "train_dataset.transforms.1.crop_size=[64, 64]",
+        ),
+    )
+    assert code == 0, err
 
 
 @pytest.mark.parametrize("name", ["train", "val", "predict", "contact_sheet", "make_streetscenes"])

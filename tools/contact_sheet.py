@@ -30,10 +30,12 @@ def main(args: argparse.Namespace) -> None:
 
     from paddleseg_lite import builder
     from paddleseg_lite.config import load_config
-    from paddleseg_lite.datasets.base import read_image
+    from paddleseg_lite.datasets.images import read_image
     from paddleseg_lite.engine.predict import LABELS, write_png
     from paddleseg_lite.visualize import contact_sheet, to_rgb
 
+    if args.rows < 1:
+        raise UserError(f"--rows is {args.rows}; give 1 or more")
     dataset = builder.build_dataset(load_config(args.config, args.opts), "val_dataset")
     predicted = {path.stem: path for path in (args.prediction_dir / LABELS).rglob("*.png")}
     rows = []

@@ -1,6 +1,6 @@
 """Draw StreetScenes, a small data set of road scenes with the 19 classes of Cityscapes, into a folder.
 
-  python tools/make_streetscenes.py --save_dir data/streetscenes --train 200 --val 40
+  python tools/make_streetscenes.py --save_dir data/streetscenes --train 300 --val 40
 
 The folder looks like Cityscapes itself, so whatever reads Cityscapes reads it: images are
 leftImg8bit/{train,val}/streets/*_leftImg8bit.png, labels gtFine/{train,val}/streets/*_gtFine_labelIds.png.
@@ -9,7 +9,6 @@ command again to continue after an interruption, or with more scenes to enlarge 
 """
 
 import argparse
-import multiprocessing
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--save_dir", type=Path, required=True, help="folder to write to: new, empty, or made by this tool")
-    add("--train", type=int, default=200, help="scenes to train on; default 200")
+    add("--train", type=int, default=300, help="scenes to train on; default 300")
     add("--val", type=int, default=40, help="scenes to evaluate on, all different from those; default 40")
     add("--width", type=int, default=512, help="pixels; default 512 (Cityscapes has 2048)")
     add("--height", type=int, default=256, help="pixels; half the width looks best; default 256")
@@ -43,9 +42,8 @@ def draw(job: "tuple[str, int]", args: argparse.Namespace) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from tqdm import tqdm
-
     from paddleseg_lite.datasets.streetscenes.files import claim_folder
+    from paddleseg_lite.processes import in_processes
 
     for name in ("train", "val", "width", "height", "seed", "num_workers"):
         low = {"width": 64, "height": 32}.get(name, 0)
@@ -53,12 +51,8 @@ def main(args: argparse.Namespace) -> None:
             raise UserError(f"--{name} is {getattr(args, name)}, but must be at least {low}")
     claim_folder(args.save_dir, args.seed, args.width, args.height)
     jobs = [(split, number) for split in ("train", "val") for number in range(getattr(args, split))]
-    work = partial(draw, args=args)
-    if args.num_workers < 2:
-        list(map(work, tqdm(jobs, unit="scene")))
-    else:
-        with multiprocessing.Pool(args.num_workers) as pool:
-            list(tqdm(pool.imap_unordered(work, jobs, chunksize=4), total=len(jobs), unit="scene"))
+    for _ in in_processes(partial(draw, args=args), jobs, args.num_workers, "draw", "scene"):
+        pass
     print(f"{args.train} scenes to train on and {args.val} to evaluate on are in {args.save_dir}")
 
 

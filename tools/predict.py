@@ -17,7 +17,7 @@ from paddleseg_lite.errors import UserError
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--model_path", type=Path, required=True, help="weights: .pdparams or .safetensors")
+    parser.add_argument("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
     parser.add_argument("--image_path", type=Path, required=True, help="image, folder, or list of images")
     parser.add_argument(
         "--save_dir", type=Path, default=Path("output/result"), help="default ./output/result"
@@ -34,6 +34,7 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite import builder
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.download import fetch
     from paddleseg_lite.engine.predict import find_images, predict
     from paddleseg_lite.visualize import custom_palette
 
@@ -43,7 +44,7 @@ def main(args: argparse.Namespace) -> None:
     data = builder.describe_dataset(config, "val_dataset")
     palette = custom_palette(args.custom_color, data.num_classes) if args.custom_color else data.palette
     model = builder.build_model(config, pretrained=False)
-    load_weights(model, args.model_path)
+    load_weights(model, fetch(args.model_path))
     transforms = builder.build_transforms(config, "val_dataset")
     result = predict(model, images, transforms, palette, args.save_dir, root, data.in_channels, inference)
     print(f"{len(result.written)} images segmented, in {args.save_dir}")

@@ -8,14 +8,13 @@
 """
 
 import argparse
-from pathlib import Path
 
 from paddleseg_lite import cli
 
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--model_path", type=Path, required=True, help="weights: .pdparams or .safetensors")
+    parser.add_argument("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
     parser.add_argument("--batch_size", type=int, default=1, help="images in a forward pass; default 1")
     parser.add_argument(
         "--num_workers", type=int, default=0, help="processes that read images; 0: none; default 0"
@@ -29,17 +28,21 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite import builder
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.download import fetch
     from paddleseg_lite.engine import parallel
     from paddleseg_lite.engine.evaluate import evaluate
 
     config = load_config(args.config, args.opts)
     inference = cli.inference_options(args, builder.build_test_options(config))
     dataset = builder.build_dataset(config, "val_dataset")
+    if parallel.is_main():
+        print(dataset.describe())
     model = builder.build_model(config, pretrained=False)
-    print(f"{args.model_path}: {load_weights(model, args.model_path)}")
+    report = load_weights(model, fetch(args.model_path))
     metrics = evaluate(model, dataset, inference, args.batch_size, args.num_workers)
     if not parallel.is_main():
         return
+    print(f"{args.model_path}: {report}")
     print(metrics.table())
     print(f"[EVAL] #Images: {len(dataset)} {metrics.summary()}")
 

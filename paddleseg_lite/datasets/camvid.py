@@ -23,6 +23,7 @@ class CamVid(SegmentationDataset):
         dataset_root: the folder.
         mode: 'train', 'val' or 'test'.
         label_map: {id in the files: class id or 255}.
+        cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
 
     Raises:
         UserError: the folder, a list or a file it names is missing.
@@ -64,6 +65,7 @@ class CamVid(SegmentationDataset):
         dataset_root: str = "data/camvid",
         mode: str = "train",
         label_map: Mapping[int, int] | None = None,
+        cache: str | None = None,
     ) -> None:
         mode = checked_mode(mode)
         root = checked_folder(dataset_root)
@@ -80,4 +82,5 @@ class CamVid(SegmentationDataset):
             label_map,
             self.classes,
             self.palette,
+            cache,
         )

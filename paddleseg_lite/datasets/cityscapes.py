@@ -7,6 +7,7 @@ from pathlib import Path
 
 from paddleseg_lite.datasets.base import Pair, SegmentationDataset, checked_folder, checked_mode
 from paddleseg_lite.datasets.labels import LabelRule
+from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms.base import TransformLike
@@ -37,6 +38,7 @@ class Cityscapes(SegmentationDataset):
         dataset_root: the folder that holds leftImg8bit and gtFine.
         mode: 'train', 'val' or 'test' (where labels may be missing).
         label_map: {train id: class id or 255}, after the mapping of labelIds.
+        cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
 
     Raises:
         UserError: a folder is missing or empty, or an image has no label (named).
@@ -94,8 +96,13 @@ class Cityscapes(SegmentationDataset):
         dataset_root: str,
         mode: str = "train",
         label_map: Mapping[int, int] | None = None,
+        cache: str | None = None,
     ) -> None:
         mode = checked_mode(mode)
+        LabelRule(self.num_classes, self.ignore_index, label_map)  # a wrong map is refused in its own ids
+        later = dict(label_map) if label_map else {}
+        chained = {source: later.get(target, target) for source, target in label_id_to_train_id().items()}
+        self._label_ids_rule = LabelRule(self.num_classes, self.ignore_index, chained)
         super().__init__(
             transforms,
             find_pairs(checked_folder(dataset_root), mode),
@@ -106,10 +113,8 @@ class Cityscapes(SegmentationDataset):
             label_map,
             self.classes,
             self.palette,
+            cache,
         )
-        later = dict(label_map or {})
-        chained = {source: later.get(target, target) for source, target in label_id_to_train_id().items()}
-        self._label_ids_rule = LabelRule(self.num_classes, self.ignore_index, chained)
 
     def label_rule(self, label_path: str) -> LabelRule:
         """Return the rule for labelIds or for train ids, by the file's name."""
@@ -120,7 +125,7 @@ def find_pairs(root: Path, mode: str) -> list[Pair]:
     """Return the images of leftImg8bit/MODE, sorted by city and name, each with its label.
 
     Raises:
-        UserError: there are no images, or (but for the mode 'test') one has no label.
+        UserError: there are no images, or (but for the mode 'test') some have no label.
     """
     folder = root / "leftImg8bit" / mode
     images = sorted(folder.glob(f"*/*{IMAGE_SUFFIX}"))
@@ -130,13 +135,17 @@ def find_pairs(root: Path, mode: str) -> list[Pair]:
             "leftImg8bit and gtFine as Cityscapes ships them"
         )
     pairs: list[Pair] = []
+    problems: list[Problem] = []
     for image in images:
         stem = root / "gtFine" / mode / image.parent.name / image.name[: -len(IMAGE_SUFFIX)]
         candidates = [f"{stem}{suffix}" for suffix in (TRAIN_IDS_SUFFIX, LABEL_IDS_SUFFIX)]
         label = next((path for path in candidates if Path(path).is_file()), None)
         if label is None and mode != "test":
-            raise UserError(
+            message = (
                 f"Cityscapes: {image} has no label, neither {candidates[0]} nor {LABEL_IDS_SUFFIX} beside it"
             )
-        pairs.append((str(image), label))
+            problems.append(Problem("missing file", str(image), message))
+        else:
+            pairs.append((str(image), label))
+    refuse(problems)
     return pairs

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from paddleseg_lite.datasets.png import SIGNATURE as PNG_SIGNATURE
+from paddleseg_lite.datasets.png import RgbPng, open_rgb
 from paddleseg_lite.errors import UserError
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_GRAY, PNG_PALETTE = 0, 3
 
 
@@ -31,16 +34,23 @@ def read_image(path: str | Path, channels: int = 3) -> np.ndarray:
     Raises:
         UserError: the file is missing, unreadable, truncated, or of another depth or number of channels.
     """
+    image = open_image(path, channels)
+    return image if isinstance(image, np.ndarray) else np.asarray(image)
+
+
+def open_image(path: str | Path, channels: int = 3) -> np.ndarray | RgbPng:
+    """Return what `read_image` would, or something of its shape that decodes the rows it is indexed with.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    image: Any
     if str(path).endswith(".npy"):
         image = _read_npy(path)
     else:
         data = _read_bytes(path)
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if channels == 3 else cv2.IMREAD_UNCHANGED
-        image = _decode(path, data, flags)
-        if image.ndim == 3 and image.shape[2] == 3:
-            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        elif image.ndim == 3 and image.shape[2] == 4:
-            image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+        image = open_rgb(str(path), data)
+        image = _decode_ordered(path, data, channels) if image is None else image
     image = image if image.ndim == 3 else image[..., None]
     if image.ndim != 3 or image.dtype not in (np.uint8, np.uint16):
         raise UserError(
@@ -118,6 +128,17 @@ def _decode(path: str | Path, data: bytes, flags: int) -> np.ndarray:
     return image
 
 
+def _decode_ordered(path: str | Path, data: bytes, channels: int) -> np.ndarray:
+    """Decode an image with cv2, colours in RGB order."""
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if channels == 3 else cv2.IMREAD_UNCHANGED
+    image = _decode(path, data, flags)
+    if image.ndim == 3 and image.shape[2] == 3:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    if image.ndim == 3 and image.shape[2] == 4:
+        return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
+    return image
+
+
 def _is_cut_jpeg(data: bytes) -> bool:
     """Whether a JPEG lacks its end: some versions of cv2 fill the rest with gray and say nothing."""
     if data[:2] != b"\xff\xd8":
@@ -139,15 +160,26 @@ def _png_as_gray(data: bytes) -> tuple[bytes, int]:
         return data, 255
     if kind == PNG_PALETTE:
         header = struct.pack(">IIBBBBB", width, height, depth, PNG_GRAY, *rest)
-        chunks = [_png_chunk(b"IHDR", header)]
-        position = 33
-        while position + 8 <= len(data):
-            length = int.from_bytes(data[position : position + 4], "big")
-            if data[position + 4 : position + 8] in (b"IDAT", b"IEND"):
-                chunks.append(data[position : position + length + 12])
-            position += length + 12
-        data = PNG_SIGNATURE + b"".join(chunks)
+        kept = [chunk for name, chunk in _png_chunks(data) if name in (b"IDAT", b"IEND")]
+        data = PNG_SIGNATURE + _png_chunk(b"IHDR", header) + b"".join(kept)
     return data, 2**depth - 1
+
+
+def png_palette(data: bytes) -> np.ndarray | None:
+    """Return the colours of a palette PNG, [N, 3] uint8 RGB; None if the bytes are anything else."""
+    if data[:8] != PNG_SIGNATURE or len(data) <= 33 or data[25] != PNG_PALETTE:
+        return None
+    colours = next((chunk[8:-4] for name, chunk in _png_chunks(data) if name == b"PLTE"), b"")
+    return np.frombuffer(colours, np.uint8, len(colours) // 3 * 3).reshape(-1, 3)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and bytes (length, name, content, checksum) of every chunk behind the header."""
+    position = 33
+    while position + 8 <= len(data):
+        end = position + int.from_bytes(data[position : position + 4], "big") + 12
+        yield data[position + 4 : position + 8], data[position:end]
+        position = end
 
 
 def _png_chunk(name: bytes, content: bytes) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paddleseg_lite.datasets.base import Pair, SegmentationDataset, checked_folder, checked_mode
+from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms.base import TransformLike
@@ -29,6 +30,7 @@ class Dataset(SegmentationDataset):
         label_map: {id in the files: class id or ignore_index}.
         classes: names of the classes.
         palette: a colour [red, green, blue] for each class.
+        cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
 
     Raises:
         UserError: a folder, list or listed file is missing, or a line can't be understood (with its number).
@@ -49,6 +51,7 @@ class Dataset(SegmentationDataset):
         label_map: Mapping[int, int] | None = None,
         classes: Sequence[str] | None = None,
         palette: Any = None,
+        cache: str | None = None,
     ) -> None:
         mode = checked_mode(mode)
         root = checked_folder(dataset_root)
@@ -68,6 +71,7 @@ class Dataset(SegmentationDataset):
             label_map,
             classes,
             palette,
+            cache,
         )
 
 
@@ -81,11 +85,13 @@ def read_list(path: Path, root: Path, separator: str = " ", needs_labels: bool =
         needs_labels: whether a line must have a label.
 
     Raises:
-        UserError: a line has too few or too many names, or a file it names doesn't exist.
+        UserError: lines have too few or too many names, or files that they name don't exist; the message has
+            the lines' numbers.
     """
     if not isinstance(separator, str) or not separator:
         raise UserError(f"separator must be a string that isn't empty, got {separator!r}")
     pairs: list[Pair] = []
+    problems: list[Problem] = []
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -96,15 +102,18 @@ def read_list(path: Path, root: Path, separator: str = " ", needs_labels: bool =
         names = line.strip().split(separator)
         if len(names) > 2 or (needs_labels and len(names) < 2) or not all(names):
             wanted = f"image{separator}label" if needs_labels else f"image or image{separator}label"
-            raise UserError(
+            message = (
                 f"{path}, line {number}: {line.strip()!r} has {len(names)} name(s) separated by "
                 f"{separator!r}, expected {wanted!r}; correct the line or set separator"
             )
+            problems.append(Problem("bad line in a list", str(path), message))
+            continue
         files = [root / name for name in names]
-        for file in files:
-            if not file.is_file():
-                raise UserError(
-                    f"{path}, line {number}: there is no file {file}; correct the line or the folder"
-                )
-        pairs.append((str(files[0]), str(files[1]) if len(files) == 2 else None))
+        missing = [file for file in files if not file.is_file()]
+        for file in missing:
+            message = f"{path}, line {number}: there is no file {file}; correct the line or the folder"
+            problems.append(Problem("missing file", str(file), message))
+        if not missing:
+            pairs.append((str(files[0]), str(files[1]) if len(files) == 2 else None))
+    refuse(problems)
     return pairs

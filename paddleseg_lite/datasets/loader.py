@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import signal
-import threading
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import paddle
 
 from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.workers import SHARED_MEMORY, cause_of_death, start_worker
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Sample
 
 logger = logging.getLogger(__name__)
 
 Key = tuple[int, int]  # (epoch, index)
-SHARED_MEMORY = Path("/dev/shm")
 PREFETCH = 2  # batches that each worker may have ready; Paddle's default
 
 
@@ -34,7 +29,7 @@ class Batch:
 
     Attributes:
         images: float32 [N, C, H, W].
-        labels: int64 [N, H, W].
+        labels: uint8 [N, H, W], an eighth of what losses take: the training step widens them on its device.
         paths: the images' files.
     """
 
@@ -80,7 +75,7 @@ def train_batches(
     key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed, accumulate, rank, ranks)
     loaded = _load(_Task(dataset, seed), key_lists, num_workers, stays_on_cpu=False)
     for images, labels, note in loaded:
-        yield Batch(images, labels.astype("int64"), [sample.path for sample in note.samples])
+        yield Batch(images, labels, [sample.path for sample in note.samples])
 
 
 def eval_samples(
@@ -223,7 +218,9 @@ def _load(
         RuntimeError: any other exception of a sample, with its trace.
     """
     source = (
-        _in_workers(task, key_lists, num_workers, stays_on_cpu) if num_workers else _here(task, key_lists)
+        _in_workers(task, key_lists, num_workers, stays_on_cpu)
+        if num_workers
+        else _here(task, key_lists, stays_on_cpu)
     )
     for images, labels, note in source:
         if note.failure:
@@ -235,10 +232,11 @@ def _load(
         yield images, labels, note
 
 
-def _here(task: _Task, key_lists: Iterable[list[Key]]) -> Iterator[Loaded]:
+def _here(task: _Task, key_lists: Iterable[list[Key]], stays_on_cpu: bool) -> Iterator[Loaded]:
+    place = paddle.CPUPlace() if stays_on_cpu else None
     for keys in key_lists:
         images, labels, note = _collate([task[key] for key in keys])
-        yield paddle.to_tensor(images), paddle.to_tensor(labels), note
+        yield paddle.to_tensor(images, place=place), paddle.to_tensor(labels, place=place), note
 
 
 def _in_workers(
@@ -251,7 +249,7 @@ def _in_workers(
         "places": [paddle.CPUPlace()] if stays_on_cpu else None,
         "use_shared_memory": _fits_shared_memory(task, key_lists, num_workers),
         "prefetch_factor": PREFETCH,
-        "worker_init_fn": _start_worker,
+        "worker_init_fn": start_worker,
     }
     state = np.random.get_state()
     batches = iter(paddle.io.DataLoader(task, **options))
@@ -260,27 +258,9 @@ def _in_workers(
         yield from batches
     except SystemError as error:  # Paddle's word for it, some seconds after the death
         raise UserError(
-            "a data worker died, as it does when memory runs out; use fewer workers (--num_workers), or 0 "
-            "to see what happens"
+            f"a data worker died{cause_of_death(batches)}; use fewer workers (--num_workers), or 0 to see "
+            "what happens"
         ) from error
-
-
-def _start_worker(_: int) -> None:
-    # 0, not 1: with 1, cv2 rebuilds its thread pool, and in a forked process it would wait for ever for
-    # threads that only exist in the parent.
-    cv2.setNumThreads(0)
-    # Ctrl-C and a scheduler's SIGTERM reach the whole group of processes; the main one still needs its batch.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with_parent(parent: int) -> None:
-    """Obey a SIGTERM from the main process, which ends its workers by it, and from nobody else."""
-    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
-        pass
-    os._exit(0)
 
 
 def _fits_shared_memory(task: _Task, key_lists: Iterable[list[Key]], num_workers: int) -> bool:

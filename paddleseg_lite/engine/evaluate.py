@@ -48,6 +48,10 @@ def evaluate(
         EvaluationStopped: `stop` said so, on this rank or another.
         UserError: bad data, or a sample without a label.
     """
+    if batch_size < 1 or num_workers < 0:
+        raise UserError(
+            f"batch_size is {batch_size} and num_workers {num_workers}; give at least 1 and at least 0"
+        )
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)

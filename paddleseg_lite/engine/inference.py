@@ -5,6 +5,7 @@ The only place that does so, for evaluation and prediction alike, so that the tw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ class InferenceOptions:
     stride: Size | None = None
 
     def __post_init__(self) -> None:
-        if not self.scales or min(self.scales) <= 0:
+        if not self.scales or not all(0 < scale < math.inf for scale in self.scales):
             raise UserError(f"scales are {list(self.scales)}; give one or more factors above 0")
         if (self.crop_size is None) != (self.stride is None):
             raise UserError(
@@ -101,13 +102,17 @@ def infer(model: Network, images: Tensor, options: InferenceOptions) -> Tensor:
     passes = 0
     with paddle.no_grad():
         for scale in options.scales:
-            scaled = resize(images, [int(side * scale + 0.5) for side in size])
+            scaled = resize(images, [max(int(side * scale + 0.5), 1) for side in size])
             for axes in options.flips:
                 logits = windowed_logits(model, flip(scaled, axes), options.crop_size, options.stride)
                 logits = resize(flip(logits, axes), size)
-                # In place: at 2048x1024 and 19 classes each copy is 160 MB.
-                total = logits if total is None else total.add_(logits)
                 passes += 1
+                if total is None:
+                    total = logits
+                elif passes == 2:
+                    total = total + logits  # the first one may be the network's own tensor
+                else:
+                    total.add_(logits)  # in place: at 2048x1024 and 19 classes each copy is 160 MB
     if total is None:
         raise ValueError("no scale to run at")
     return total if passes == 1 else total.scale_(1.0 / passes)

@@ -6,6 +6,7 @@ and, if asked for, VisualDL's records.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -68,12 +69,15 @@ class Logbook:
         if self._vdl is not None:
             self._vdl.close()
 
-    def open(self, iteration: int, config: Mapping[str, Any] | None = None) -> None:
+    def open(
+        self, iteration: int, config: Mapping[str, Any] | None = None, will_evaluate: bool = False
+    ) -> None:
         """Begin to write; a second call does nothing.
 
         Args:
             iteration: where the run starts; later metrics, of a run that died after its last checkpoint, go.
             config: written as config.yml.
+            will_evaluate: the run starts with the evaluation of that iteration; metrics of it go as well.
 
         Raises:
             UserError: the folder cannot be written to.
@@ -86,7 +90,7 @@ class Logbook:
                 text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
                 _replace(self.folder / "config.yml", text)
             _replace(self.folder / "environment.json", json.dumps(environment(), indent=1))
-            self._drop_metrics_after(iteration)
+            self._drop_metrics_after(iteration, will_evaluate)
             file = _LogFile(self.folder / "train.log", encoding="utf-8")
         except OSError as error:
             raise _unwritable(self.folder, error) from error
@@ -140,12 +144,12 @@ class Logbook:
             except OSError as error:
                 raise _unwritable(self.folder / name, error) from error
 
-    def _drop_metrics_after(self, iteration: int) -> None:
+    def _drop_metrics_after(self, iteration: int, will_evaluate: bool) -> None:
         path = self.folder / METRICS
         if not path.exists():
             return
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        kept = [line for line in lines if _iteration(line) <= iteration]
+        kept = [line for line in lines if _iteration(line, will_evaluate) <= iteration]
         if kept != lines:
             _replace(path, "".join(kept))
 
@@ -155,6 +159,11 @@ class _LogFile(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Do nothing."""
+
+    def close(self) -> None:
+        """Close the file, even if what is left cannot be written."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def _replace(path: Path, text: str) -> None:
@@ -166,10 +175,12 @@ def _replace(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _iteration(line: str) -> float:
-    """Return a metrics line's iteration; infinity for one that was torn by a crash."""
+def _iteration(line: str, evaluations_follow: bool) -> float:
+    """Return a metrics line's iteration, or just after it; infinity for one that was torn by a crash."""
     try:
-        return float(json.loads(line)["iteration"]) if line.endswith("\n") else math.inf
+        values = json.loads(line) if line.endswith("\n") else {}
+        is_later = evaluations_follow and values.get("kind") == "eval"
+        return float(values["iteration"]) + (0.5 if is_later else 0.0)
     except (ValueError, KeyError, TypeError):
         return math.inf
 

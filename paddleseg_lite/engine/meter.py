@@ -1,13 +1,20 @@
-"""What is summed up between two log lines."""
+"""What is summed up between two log lines, and whether the device waits for data."""
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.losses.criterion import Criterion
+
+log = logging.getLogger(__name__)
+
+STARVING = 0.2  # share of the time that may pass in waiting for data
 
 
 class Meter:
@@ -74,3 +81,41 @@ def kept_fraction(criterion: Criterion) -> float | None:
     kept = [getattr(loss, "kept_fraction", None) for loss in criterion.losses]
     shares = [float(fraction) for fraction in kept if fraction is not None]
     return sum(shares) / len(shares) if shares else None
+
+
+class StarvationWatch:
+    """Warns, once in a run, when waiting for data takes more than a fifth of the time.
+
+    The first interval doesn't count: workers start in it.
+
+    Args:
+        dataset: what is waited for.
+        num_workers: processes that read it.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, num_workers: int) -> None:
+        self.dataset, self.num_workers = dataset, num_workers
+        self.intervals = 0
+        self.has_warned = False
+
+    def look(self, batch_cost: float, reader_cost: float) -> None:
+        """Judge an interval by the mean seconds of its iterations, and of those the wait for data."""
+        self.intervals += 1
+        if self.intervals == 1 or self.has_warned or reader_cost <= STARVING * batch_cost:
+            return
+        self.has_warned = True
+        log.warning(
+            f"[TRAIN] {reader_cost / batch_cost:.0%} of the time passes in waiting for data; "
+            f"{' or '.join(self._remedies())}"
+        )
+
+    def _remedies(self) -> list[str]:
+        cores = os.cpu_count() or 1
+        remedies = []
+        if self.num_workers < cores:
+            remedies.append(
+                f"use more processes (--num_workers is {self.num_workers}, the machine has {cores} cores)"
+            )
+        if self.dataset.cache is None:
+            remedies.append("pack the data set once with tools/pack_dataset.py and set its cache")
+        return remedies or ["take transforms away, or train on smaller images"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,8 @@ class TrainOptions:
         inference: how evaluation turns images into logits.
 
     Raises:
-        UserError: a count that is not positive.
+        UserError: a number that is too small, a setting without effect, or a `save_dir` that cannot be
+            written to or holds another run than the one to resume.
     """
 
     iters: int
@@ -66,11 +68,37 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         counts = ("iters", "batch_size", "save_interval", "log_iters", "keep_checkpoint_max", "accumulate")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}; give a whole number of 1 or more")
-        if self.skip_nonfinite < 0:
-            raise UserError(f"skip_nonfinite is {self.skip_nonfinite}; give a whole number of 0 or more")
+        least = {**dict.fromkeys(counts, 1), **dict.fromkeys(("num_workers", "seed", "skip_nonfinite"), 0)}
+        if self.early_stop_intervals is not None:
+            least["early_stop_intervals"] = 1
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise UserError(f"{name} is {getattr(self, name)}; give a whole number of {low} or more")
+        if self.amp_level != "O1" and self.precision == "fp32":
+            raise UserError(
+                f"--amp_level {self.amp_level} does nothing with fp32; add --precision fp16 or bf16"
+            )
+        _check_save_dir(self.save_dir, self.resume)
+
+
+def _check_save_dir(save_dir: Path, resume: Path | str | None) -> None:
+    """Refuse a folder that cannot be written to, or that holds another run than the one that is resumed."""
+    existing = next(path for path in (save_dir, *save_dir.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"--save_dir {save_dir}: nothing can be written to {existing}; give another folder")
+    resumes_here = resume is not None and (
+        str(resume) == AUTO or Path(resume).resolve().parent == save_dir.resolve()
+    )
+    if not resumes_here and holds_run(save_dir):
+        raise UserError(
+            f"{save_dir} holds the checkpoints of an earlier run; go on from the newest with "
+            "--resume_model auto, or give this run a --save_dir of its own"
+        )
+
+
+def holds_run(save_dir: Path) -> bool:
+    """Return whether a run has saved anything to the folder."""
+    return bool(list(save_dir.glob("iter_*"))) or (save_dir / "best_model").exists()
 
 
 @dataclass(frozen=True)

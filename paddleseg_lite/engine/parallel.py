@@ -81,11 +81,19 @@ def any_rank(flag: bool) -> bool:
     return bool(total(np.array([int(flag)]))[0])
 
 
-def share_buffers(model: paddle.nn.Layer) -> None:
-    """Give all ranks rank 0's buffers; on CPUs every rank has batch statistics of its own images."""
+def statistics(model: paddle.nn.Layer) -> list[paddle.Tensor]:
+    """Return what a forward pass changes: batch normalisation's running means and variances, [C] each.
+
+    Paddle keeps them among the parameters, as some that are not trained; frozen weights are there as well.
+    """
+    return [*model.buffers(), *(weight for weight in model.parameters() if weight.stop_gradient)]
+
+
+def share_statistics(model: paddle.nn.Layer) -> None:
+    """Give all ranks rank 0's running statistics; on CPUs every rank has those of its own images."""
     if ranks() > 1:
-        for buffer in model.buffers():
-            dist.broadcast(buffer, src=0)
+        for tensor in statistics(model):
+            dist.broadcast(tensor, src=0)
 
 
 def check_same(what: str, value: Any) -> None:

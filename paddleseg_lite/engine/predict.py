@@ -14,7 +14,7 @@ import paddle
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from paddleseg_lite.datasets.base import read_image
+from paddleseg_lite.datasets.images import read_image
 from paddleseg_lite.engine.evaluate import predict_labels
 from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network
 from paddleseg_lite.errors import UserError
@@ -73,7 +73,7 @@ def find_images(path: Path) -> tuple[list[Path], Path]:
 def _listed(folder: Path, line: str) -> Path:
     """Return the image that a line names: all of it, for names may hold spaces, or else its first column."""
     whole = folder / line
-    return whole if whole.exists() or " " not in line else folder / line.split()[0]
+    return whole if whole.exists() else folder / line.split()[0]
 
 
 def predict(
@@ -112,14 +112,14 @@ def predict(
         for path, name in tqdm(list(zip(images, names)), desc="predict", unit="image", dynamic_ncols=True):
             try:
                 image = read_image(path, in_channels)
+                source = Sample.from_source(image, path=str(path), label_at_source=True)
+                sample = transforms(source, np.random.default_rng(0))
+                labels = predict_labels(model, [sample], inference)[0].astype(np.uint8)
             except UserError as error:
-                log.error(f"skipped: {error}")
-                result.failed[path] = str(error)
+                reason = str(error) if str(path) in str(error) else f"{path}: {error}"
+                log.error(f"skipped: {reason}")
+                result.failed[path] = reason
                 continue
-            sample = transforms(
-                Sample.from_source(image, path=str(path), label_at_source=True), np.random.default_rng(0)
-            )
-            labels = predict_labels(model, [sample], inference)[0].astype(np.uint8)
             write_png(save_dir / LABELS / name, labels)
             write_png(save_dir / COLORS / name, colorize(labels, palette))
             write_png(save_dir / OVERLAYS / name, overlay(to_rgb(image), labels, palette))
@@ -143,9 +143,21 @@ def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write a PNG, uint8 [H, W] or RGB [H, W, 3], beside its target and rename it: no half-written result."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a PNG, uint8 [H, W] or RGB [H, W, 3], beside its target and rename it: no half-written result.
+
+    Raises:
+        UserError: the disk is full, or nothing can be written there.
+    """
     encoded = cv2.imencode(".png", picture if picture.ndim == 2 else picture[:, :, ::-1])[1]
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(encoded.tobytes())
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(encoded.tobytes())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path} ({error.strerror or error}); free some space or give another folder"
+        ) from error

@@ -10,11 +10,11 @@ from typing import Any
 
 import paddle
 
-from paddleseg_lite.checkpoint import TrainState, latest_checkpoint, load_checkpoint
+from paddleseg_lite.checkpoint import TrainState, latest_checkpoint, load_checkpoint, read_info
 from paddleseg_lite.engine import parallel
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.environment import versions
-from paddleseg_lite.engine.options import AUTO, TrainOptions
+from paddleseg_lite.engine.options import AUTO, TrainOptions, holds_run
 from paddleseg_lite.engine.rng import set_rng_state
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
@@ -29,27 +29,20 @@ def checkpoint_to_resume(options: TrainOptions) -> Path | None:
     """Return the folder to go on from, None for a run that begins.
 
     Raises:
-        UserError: a run that begins would overwrite another, or no checkpoint of an earlier one is whole.
+        UserError: no checkpoint of an earlier run is whole.
     """
-    save_dir = options.save_dir
-    has_run = bool(list(save_dir.glob("iter_*"))) or (save_dir / "best_model").exists()
     if options.resume is None:
-        if has_run:
-            raise UserError(
-                f"{save_dir} holds the checkpoints of an earlier run; go on from the newest with "
-                "--resume_model auto, or give this run a --save_dir of its own"
-            )
         return None
     if str(options.resume) != AUTO:
         return Path(options.resume)
-    newest = latest_checkpoint(save_dir)
-    if newest is None and has_run:
+    newest = latest_checkpoint(options.save_dir)
+    if newest is None and holds_run(options.save_dir):
         raise UserError(
-            f"none of the checkpoints in {save_dir} is whole, so that there is nothing to resume; give this "
-            "run a --save_dir of its own"
+            f"none of the checkpoints in {options.save_dir} is whole, so that there is nothing to resume; "
+            "give this run a --save_dir of its own"
         )
     if newest is None:
-        log.info(f"[TRAIN] no checkpoint in {save_dir} yet: starting at iteration 0")
+        log.info(f"[TRAIN] no checkpoint in {options.save_dir} yet: starting at iteration 0")
     return newest
 
 
@@ -64,9 +57,15 @@ def load(
     """Bring everything into the state that a checkpoint holds, and tell what is different now.
 
     Raises:
-        UserError: the checkpoint is damaged or of another model or optimizer.
+        UserError: the checkpoint is damaged, of another model or optimizer, or of another stream of samples.
     """
     state = load_checkpoint(folder, model, optimizer)
+    own = stream(options)
+    if state.extra.get("stream", own) != own:
+        raise UserError(
+            f"{folder} was saved with {state.extra['stream']}, this run has {own} and would see other "
+            "samples than the run it goes on with; give the same --seed and --batch_size"
+        )
     if ema is not None:
         ema.load(folder)
     if scaler := state.extra.get("scaler"):
@@ -74,10 +73,27 @@ def load(
     generators = state.extra.get("rng", [])
     if len(generators) == parallel.ranks():
         set_rng_state(generators[parallel.rank()])
+    _remember_best(state, options.save_dir)
     for difference in differences(state.extra.get("run", {}), description(options)):
         log.warning(f"[TRAIN] not as it was when {folder} was saved: {difference}")
     log.info(f"[TRAIN] resumed {folder} at iteration {state.iteration}")
     return state
+
+
+def stream(options: TrainOptions) -> dict[str, int]:
+    """Return what the order of samples depends on; batch_size is that of all ranks in an iteration."""
+    images = options.batch_size * options.accumulate * parallel.ranks()
+    return {"seed": options.seed, "batch_size": images}
+
+
+def _remember_best(state: TrainState, save_dir: Path) -> None:
+    """Let the best so far be what lies in best_model/, which may be of a later iteration than the state."""
+    info = read_info(save_dir / "best_model")
+    if info.get("miou", -1.0) > state.best_miou:
+        state.best_miou, state.best_iteration = info["miou"], info["iteration"]
+    info = read_info(save_dir / "ema_best_model")
+    if "miou" in info:
+        state.extra["best_ema_miou"] = max(info["miou"], state.extra.get("best_ema_miou", -1.0))
 
 
 def description(options: TrainOptions) -> dict[str, Any]:

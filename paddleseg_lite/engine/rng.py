@@ -12,6 +12,13 @@ import numpy as np
 import paddle
 
 
+def seed_everything(seed: int) -> None:
+    """Seed Paddle's generators, NumPy's global one and Python's, which a user's own parts may draw from."""
+    paddle.seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+
+
 def rng_state() -> dict[str, Any]:
     """Return the generators' state: Paddle's on CPU and GPUs, NumPy's global one, Python's."""
     name, keys, *rest = np.random.get_state(legacy=True)

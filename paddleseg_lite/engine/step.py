@@ -24,7 +24,7 @@ class StepResult:
 
     Attributes:
         losses: the weighted losses, means over the batches and the ranks.
-        is_finite: False if a loss was NaN or infinite; the weights are unchanged then.
+        is_finite: False if a loss or a batch statistic was NaN or infinite; the weights are unchanged then.
         stop: whether some rank was asked to stop.
     """
 
@@ -75,8 +75,8 @@ class TrainStep:
         self.model, self.criterion, self.optimizer = model, criterion, optimizer
         self.network = parallel.distribute(model)
         self.watch = stopwatch or Stopwatch(enabled=False)
-        # Running statistics, 1-D each: a forward pass changes them, even one whose loss is NaN.
-        self.statistics = [buffer for buffer in model.buffers() if buffer.dtype == paddle.float32]
+        # A forward pass changes them, even one whose loss is NaN.
+        self.statistics = [x for x in parallel.statistics(model) if x.dtype == paddle.float32]
 
     def __call__(self, batches: Sequence[Batch], stop: bool = False) -> StepResult:
         """Update the weights once, by the mean gradient of the batches of all ranks.
@@ -89,8 +89,8 @@ class TrainStep:
         sums = [0.0] * len(self.criterion.losses)
         for number, batch in enumerate(batches):
             losses = self._forward(batch)
-            # The value is needed before it can do harm; on a GPU this waits for the forward pass.
-            *values, wish = parallel.mean([*(float(loss) for loss in losses), float(stop)])
+            # The values are needed before they can do harm; on a GPU this waits for the forward pass.
+            *values, wish = parallel.mean([*self._values(losses), float(stop)])
             sums = [total + value for total, value in zip(sums, values)]
             stop = stop or wish > 0
             self.watch.lap("loss")
@@ -114,7 +114,17 @@ class TrainStep:
         with paddle.amp.auto_cast(**self.cast):
             logits = self.network(batch.images)
         self.watch.lap("forward")
-        return self.criterion([_as_float32(x) for x in logits], batch.labels)
+        return self.criterion([_as_float32(x) for x in logits], batch.labels.astype("int64"))
+
+    def _values(self, losses: Sequence[Tensor]) -> list[float]:
+        """Return the losses, all NaN if the forward pass met NaN or infinity without the losses showing it.
+
+        Paddle's ReLU makes 0 of NaN; batch normalisation before it remembers.
+        """
+        statistics = _joined(self.statistics)
+        if statistics is not None and not bool(paddle.isfinite(statistics).all()):
+            return [math.nan] * len(losses)
+        return [float(loss) for loss in losses]
 
     def _backward(self, loss: Tensor, is_last: bool) -> None:
         # Ranks exchange gradients once, with the last batch.

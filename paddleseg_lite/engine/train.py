@@ -21,13 +21,14 @@ from paddleseg_lite.engine import nonfinite, parallel, resume
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluate import EvaluationStopped, evaluate
 from paddleseg_lite.engine.logbook import Logbook
-from paddleseg_lite.engine.meter import Meter, kept_fraction, log_line
+from paddleseg_lite.engine.meter import Meter, StarvationWatch, kept_fraction, log_line
 from paddleseg_lite.engine.options import TrainOptions, TrainResult
 from paddleseg_lite.engine.rng import rng_state
 from paddleseg_lite.engine.showcase import showcase
 from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
 from paddleseg_lite.engine.step import StepResult, TrainStep
 from paddleseg_lite.engine.stopwatch import Stopwatch
+from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.metrics import Metrics
 
@@ -52,6 +53,9 @@ class Trainer:
     ) -> None:
         self.model, self.optimizer, self.criterion = model, optimizer, criterion
         self.train_dataset, self.val_dataset, self.options = train_dataset, val_dataset, options
+        if options.early_stop_intervals is not None and val_dataset is None:
+            raise UserError("--early_stop_intervals needs evaluations; add --do_eval")
+        self.starvation = StarvationWatch(train_dataset, options.num_workers)
         self.logbook = Logbook(options.save_dir, parallel.is_main(), options.use_vdl)
         self.signals = StopSignals(LAUNCHER_REPEATS if parallel.ranks() > 1 else 0)
         self.watch = Stopwatch(options.profile)
@@ -131,7 +135,7 @@ class Trainer:
             waited = time.perf_counter() - started
             self.watch.lap("read")
             result = self.step(batch, stop=self.signals.received is not None)
-            self._open_logbook()  # not before: a run that cannot begin leaves no trace
+            self.logbook.open(self.state.iteration, self.options.config)  # not before: it might not begin
             self._count(batch, result, waited)
             bar.update()
             self.watch.next_iteration()
@@ -139,13 +143,13 @@ class Trainer:
             if self.state.iteration % self.options.log_iters == 0 or is_last:
                 self._report()
                 bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
-            if self.state.iteration % self.options.save_interval == 0 or is_last:
-                self.state.extra["to_evaluate"] = self.val_dataset is not None
-                self._save()
+            is_due = self.state.iteration % self.options.save_interval == 0 or is_last
+            if is_due or result.stop:
+                self.state.extra["to_evaluate"] = is_due and self.val_dataset is not None
+                log.info(f"[TRAIN] saved {self._save()}")
                 self._finish_evaluation()
-            elif result.stop:
-                self._save()
-            if result.stop:
+                self.meter.restart_clock()
+            if result.stop and not is_last:
                 return True
         return False
 
@@ -163,9 +167,6 @@ class Trainer:
         kept = kept_fraction(self.criterion)
         self.meter.add(result.losses, None if kept is None else parallel.mean([kept])[0], waited)
 
-    def _open_logbook(self) -> None:
-        self.logbook.open(self.state.iteration, self.options.config)
-
     def _report(self) -> None:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
         options, iteration = self.options, self.state.iteration
@@ -180,6 +181,7 @@ class Trainer:
             "ips": images / max(means["batch_cost"], 1e-9),
         }
         log.info(log_line(record, options.iters))
+        self.starvation.look(means["batch_cost"], means["reader_cost"])
         self.logbook.record("train", record)
         losses = record.pop("losses", {})
         scalars = {name: value for name, value in record.items() if name not in ("iteration", "epoch")}
@@ -191,7 +193,7 @@ class Trainer:
         """Do the evaluation that is due at this iteration, and save again with what came of it."""
         if self.val_dataset is None or not self.state.extra.get("to_evaluate"):
             return
-        self._open_logbook()
+        self.logbook.open(self.state.iteration, self.options.config, will_evaluate=True)
         metrics = self._evaluate("Evaluate", self.val_dataset)
         if metrics.miou > self.state.best_miou:
             self.state.best_miou, self.state.best_iteration = metrics.miou, self.state.iteration
@@ -206,11 +208,10 @@ class Trainer:
         self.state.extra["to_evaluate"] = False
         self._save()
         self.model.train()
-        self.meter.restart_clock()
 
     def _evaluate(self, tag: str, dataset: SegmentationDataset) -> Metrics:
         options, iteration = self.options, self.state.iteration
-        parallel.share_buffers(self.model)
+        parallel.share_statistics(self.model)
         self.model.eval()
         metrics = evaluate(
             self.step.predict,
@@ -228,13 +229,14 @@ class Trainer:
             self.logbook.pictures(f"{tag}/image, truth, prediction", rows, iteration)
         return metrics
 
-    def _save(self) -> None:
-        """Write a checkpoint; of several ranks the first one does."""
+    def _save(self) -> Path | None:
+        """Write a checkpoint; of several ranks the first one does and returns its folder."""
         options, extra = self.options, self.state.extra
         generators = parallel.gathered(rng_state())
         if not parallel.is_main():
-            return
+            return None
         extra["rng"], extra["scaler"] = generators, self.step.scaler.state_dict()
+        extra["stream"] = resume.stream(options)
         extra["meter"], extra["run"] = self.meter.state(), resume.description(options)
         folder = save_checkpoint(
             options.save_dir,
@@ -245,7 +247,7 @@ class Trainer:
             average=self.ema.weights if self.ema else None,
             weights_format=options.weights_format,
         )
-        log.info(f"[TRAIN] saved {folder}")
+        return folder
 
     def _save_best(self, name: str, metrics: Metrics) -> None:
         if parallel.is_main():

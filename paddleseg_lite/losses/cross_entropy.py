@@ -8,7 +8,9 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
+from paddleseg_lite.cpu import computes_here
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.losses.strips import StripCrossEntropy
 from paddleseg_lite.registry import LOSSES
 
 
@@ -23,8 +25,12 @@ def pixel_cross_entropy(logits: Tensor, label: Tensor, ignore_index: int = 255) 
     Returns:
         [N, H, W] float32, >= 0.
     """
+    if logits.dtype != paddle.float32:  # before Paddle 3 astype copies in any case
+        logits = logits.astype("float32")
+    if computes_here(logits):
+        return StripCrossEntropy.apply(logits, label, ignore_index)
     # Paddle's kernel is fused for the last axis; moving the classes there costs less than it saves.
-    channels_last = logits.astype("float32").transpose([0, 2, 3, 1])  # [N, H, W, C]
+    channels_last = logits.transpose([0, 2, 3, 1])  # [N, H, W, C]
     target = label.astype("int64").unsqueeze(-1)
     loss = F.cross_entropy(channels_last, target, ignore_index=ignore_index, reduction="none")
     return loss.squeeze(-1)

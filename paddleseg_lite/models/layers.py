@@ -49,7 +49,7 @@ class ConvBNReLU(nn.Layer):
 _MATRIX_ROWS = 128
 
 
-def resize(x: paddle.Tensor, size: Any, align_corners: bool, mode: str = "bilinear") -> paddle.Tensor:
+def resize(x: paddle.Tensor, size: Any, align_corners: bool, mode: Any = "bilinear") -> paddle.Tensor:
     """Resize the maps of x [N, C, H, W] to `size` (height, width).
 
     `size` may be a slice of another tensor's shape, which keeps an exported network's sizes dynamic.

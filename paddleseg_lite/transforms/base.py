@@ -72,8 +72,9 @@ class Compose:
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the transformed sample; all randomness comes from `rng`."""
         for step in self._steps:
-            sample = step(sample, rng)
-        return sample
+            # A plan reads its window of an image that is still on the disk; anything else needs the whole.
+            sample = step(sample if isinstance(step, _Plan) else sample.loaded(), rng)
+        return sample.loaded()
 
 
 class _Plan(GeometricTransform):

@@ -17,7 +17,8 @@ class Sample:
 
     Attributes:
         image: [H, W, C], RGB when C is 3; uint8 or uint16 as read, float32 after Normalize. It may be a
-            memory map: nothing writes into it.
+            memory map, since nothing writes into it, or before the first transform whatever has a shape and a
+            dtype, gives an array when it is indexed, and can be made one by np.asarray.
         label: [H, W] uint8 class ids, or None. At the image's size, or at the source's if `label_at_source`.
         path: the image's file, for messages and results.
         source_size: (height, width) before any transform.
@@ -44,6 +45,13 @@ class Sample:
     def size(self) -> tuple[int, int]:
         """(height, width) of the image now."""
         return self.image.shape[0], self.image.shape[1]
+
+    def loaded(self) -> Sample:
+        """Return the sample with its image and label as arrays; both stay as they are if they are."""
+        if isinstance(self.image, np.ndarray) and (self.label is None or isinstance(self.label, np.ndarray)):
+            return self
+        label = None if self.label is None else np.asarray(self.label)
+        return replace(self, image=np.asarray(self.image), label=label)
 
     def restore(self, array: np.ndarray) -> np.ndarray:
         """Put a prediction for the transformed image back on the source's pixels.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import paddleseg_lite.transforms as T
-from paddleseg_lite.datasets import Dataset, SegmentationDataset
+from paddleseg_lite.datasets import Dataset, SegmentationDataset, train_batches
 from paddleseg_lite.datasets.base import voc_palette
 from paddleseg_lite.datasets.labels import LabelRule
 from paddleseg_lite.errors import UserError
@@ -152,3 +152,44 @@ def test_missing_label_is_named():
     with pytest.raises(UserError, match=r"b\.png has no label"):
         SegmentationDataset((), [("a.png", "a.png"), ("b.png", None)], 4)
     assert len(SegmentationDataset((), [("b.png", None)], 4, mode="test")) == 1
+
+
+@pytest.mark.parametrize("where", ["reader", "transform"])
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_labels_are_checked_behind_reader_and_transforms(tmp_path, where, num_workers):
+    """Protects the loss, on a CPU and a GPU: whoever made the bad id, the file is named before a batch is."""
+
+    def spoil(sample, rng):
+        sample.label[2, 2] = 77
+        return sample
+
+    data = dataset(write_pairs(tmp_path), [spoil] if where == "transform" else [])
+    if where == "reader":
+        data.reader = lambda index: (np.zeros((24, 32, 3), np.uint8), np.full((24, 32), 77, np.uint8))
+    with pytest.raises(UserError, match=r"label\d\.png, after reader and transforms: label id\(s\) 77"):
+        next(train_batches(data, 2, 0, 1, num_workers=num_workers))
+
+
+@pytest.mark.parametrize("ignore_index", [255, 254, 2, 4])
+@pytest.mark.parametrize("value", [0, 3, 4, 5, 254, 255])
+def test_the_quick_check_agrees_with_the_table(ignore_index, value):
+    """Protects the comparisons that spare most labels the table: around num_classes and ignore_index."""
+    label = np.zeros((3, 3), np.uint8)
+    label[0, 0], label[1, 1] = value, ignore_index
+    rule = LabelRule(4, ignore_index)
+    if value < 4 or value == ignore_index:
+        assert rule.apply(label, "") is label
+    else:
+        with pytest.raises(UserError, match=rf"label id\(s\) {value},"):
+            rule.apply(label, "")
+
+
+def test_description_reads_the_first_pair(tmp_path):
+    """Protects the first line of a run: sizes, and transforms that don't fit are found at once."""
+    folder = write_pairs(tmp_path)
+    text = dataset(folder, [T.Resize((20, 10))]).describe()
+    assert text.endswith("the first image is 32x24 (width x height), 20x10 after the transforms")
+    padded = dataset(folder, [T.Padding((20, 20))])
+    assert "first image" not in padded.describe(sizes=False)
+    with pytest.raises(UserError, match=r"image0\.png: Padding"):
+        padded.describe()

@@ -200,14 +200,14 @@ def test_no_whole_checkpoint_is_no_fresh_start(tmp_path):
 
 
 def test_what_changed_since_is_told(tmp_path, caplog):
-    """Another batch size or setting of the config is a user's right, and worth a line."""
+    """Another number of iterations or setting of the config is a user's right, and worth a line."""
     toy_run(tmp_path, iters=3, config={"optimizer": {"momentum": 0.9}, "list": [1, 2]})
     with caplog.at_level("WARNING"):
-        toy_run(tmp_path, resume="auto", batch_size=3, config={"optimizer": {"momentum": 0.8}, "list": [1]})
+        toy_run(tmp_path, resume="auto", iters=7, config={"optimizer": {"momentum": 0.8}, "list": [1]})
     for difference in (
         "config.optimizer.momentum: 0.9 -> 0.8",
         "config.list.1: 2 -> None",
-        "settings.batch_size: 2 -> 3",
+        "settings.iters: 3 -> 7",
     ):
         assert difference in caplog.text
     assert "versions" not in caplog.text
@@ -263,7 +263,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(small_disk, tmp_path):
 
 
 def test_a_write_that_fails_halfway_keeps_the_last_good_checkpoint(tmp_path):
-    """The same without root: files longer than 20 kB cannot be written."""
+    """The same without root: files longer than 1000 bytes cannot be written."""
     toy_run(tmp_path, iters=3)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleseg_lite.checkpoint import load_weights, read_weights
+from paddleseg_lite.checkpoint import load_weights, read_weights, save_weights
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluate import evaluate
 from paddleseg_lite.engine.train import TrainOptions, TrainResult, train
@@ -98,6 +98,33 @@ def test_a_run_does_not_overwrite_another(tmp_path):
     with pytest.raises(UserError, match="--resume_model"):
         run(tmp_path, iters=3)
     assert (tmp_path / "iter_3" / "model.pdparams").read_bytes() == before
+
+
+def test_resuming_does_not_touch_another_run(tmp_path):
+    """A checkpoint of one run is not continued in the folder of another."""
+    run(tmp_path / "one", iters=3)
+    run(tmp_path / "other", iters=3)
+    with pytest.raises(UserError, match="holds the checkpoints of an earlier run"):
+        run(tmp_path / "other", resume=tmp_path / "one" / "iter_3")
+    assert [path.name for path in (tmp_path / "other").glob("*_*")] == ["iter_3"]
+
+
+def test_resuming_an_early_checkpoint_keeps_better_weights(tmp_path):
+    """best_model may be of a later iteration than the checkpoint; only something better replaces it."""
+    run(tmp_path, iters=3)
+    paddle.seed(7)
+    save_weights(PixelNet(), tmp_path / "best_model", iteration=9, miou=0.9999)
+    before = (tmp_path / "best_model" / "model.pdparams").read_bytes()
+    result = run(tmp_path, iters=4, do_eval=True, save_interval=1, resume=tmp_path / "iter_3")
+    assert (result.best_miou, result.best_iteration) == (0.9999, 9)
+    assert (tmp_path / "best_model" / "model.pdparams").read_bytes() == before
+
+
+def test_resuming_with_another_seed_is_refused(tmp_path):
+    """The samples would not be those of the run that goes on."""
+    run(tmp_path, iters=3)
+    with pytest.raises(UserError, match="--seed"):
+        run(tmp_path, resume=tmp_path / "iter_3", seed=5)
 
 
 def test_early_stop(tmp_path):

@@ -51,7 +51,7 @@ def toy_run(
     schedule = paddle.optimizer.lr.LinearWarmup(schedule, 4, 0.05, 0.2)
     optimizer = paddle.optimizer.Momentum(schedule, 0.9, parameters=model.parameters())
     losses = {"ce": CrossEntropyLoss, "ohem": lambda: OhemCrossEntropyLoss(min_kept=10)}
-    defaults = {"batch_size": 2, "log_iters": 2, "save_interval": 3}
+    defaults = {"batch_size": 2, "log_iters": 3, "save_interval": 3}
     return train(
         model,
         dataset or Squares("train"),

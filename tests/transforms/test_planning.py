@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import cv2
 import numpy as np
 import pytest
@@ -117,7 +119,7 @@ def test_only_the_surviving_window_is_read():
     """Protects the speed of packed data: a crop must not read the whole source."""
 
     class Recorder(np.ndarray):
-        reads: list = []
+        reads: ClassVar[list] = []
 
         def __getitem__(self, item):
             piece = super().__getitem__(item)

@@ -12,6 +12,7 @@ from paddle.nn.initializer import KaimingNormal
 from paddle.regularizer import L2Decay
 
 from paddleseg_lite.checkpoint import load_pretrained
+from paddleseg_lite.models.depthwise import DepthwiseConv2D
 from paddleseg_lite.registry import BACKBONES
 
 
@@ -101,22 +102,24 @@ class ConvBN(nn.Layer):
         kernel: int,
         stride: int = 1,
         dilation: int = 1,
-        groups: int = 1,
+        depthwise: bool = False,
         act: str | None = None,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2D(
-            in_channels,
-            out_channels,
-            kernel,
-            stride=stride,
-            padding=(kernel - 1) // 2 * dilation,
-            dilation=dilation,
-            groups=groups,
-            # Paddle's default counts all groups' channels as fan-in: far too small for depthwise kernels.
-            weight_attr=paddle.ParamAttr(initializer=KaimingNormal()),
-            bias_attr=False,
-        )
+        # Paddle's default counts all groups' channels as fan-in: far too small for depthwise kernels.
+        attr = paddle.ParamAttr(initializer=KaimingNormal())
+        if depthwise:
+            self.conv: nn.Layer = DepthwiseConv2D(out_channels, kernel, stride, dilation, weight_attr=attr)
+        else:
+            self.conv = nn.Conv2D(
+                in_channels,
+                out_channels,
+                kernel,
+                stride=stride,
+                padding=(kernel - 1) // 2,
+                weight_attr=attr,
+                bias_attr=False,
+            )
         self.bn = nn.BatchNorm2D(
             out_channels,
             weight_attr=paddle.ParamAttr(regularizer=L2Decay(0.0)),
@@ -155,7 +158,7 @@ class InvertedResidual(nn.Layer):
         self._residual = block.stride == 1 and in_channels == out
         self.expand_conv = ConvBN(in_channels, expand, 1, act=block.act)
         self.bottleneck_conv = ConvBN(
-            expand, expand, block.kernel, block.stride, block.dilation, groups=expand, act=block.act
+            expand, expand, block.kernel, block.stride, block.dilation, depthwise=True, act=block.act
         )
         self.mid_se = SqueezeExcite(expand) if block.se else None
         self.linear_conv = ConvBN(expand, out, 1)

@@ -1,0 +1,59 @@
+"""NumPy and OpenCV as kernels inside a network on a CPU: memory shared with Paddle, and threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+import paddle
+from paddle import Tensor
+from paddle.utils import dlpack
+
+Item = TypeVar("Item")
+
+
+def computes_here(x: Tensor) -> bool:
+    """Say whether NumPy may stand in for Paddle: x has values (nothing is being exported) in this memory."""
+    return paddle.in_dynamic_mode() and x.place.is_cpu_place()
+
+
+def as_array(tensor: Tensor) -> np.ndarray:
+    """Return a CPU tensor's values without copying them; not to be written to."""
+    return np.from_dlpack(_Exporter(tensor.detach()))
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """Return a CPU tensor that uses the array's memory; the array is not to be written to afterwards."""
+    return paddle.Tensor(np.ascontiguousarray(array), place=paddle.CPUPlace(), zero_copy=True)
+
+
+class _Exporter:
+    """DLPack as NumPy asks for it; Paddle's own tensors cannot be asked before 3.0."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return dlpack.to_dlpack(self._tensor)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0  # kDLCPU
+
+
+def in_threads(function: Callable[[Item], None], items: Iterable[Item]) -> None:
+    """Call the function with every item, on as many threads as Paddle computes with (OMP_NUM_THREADS).
+
+    Raises:
+        Exception: whatever a call has raised.
+    """
+    threads = os.environ.get("OMP_NUM_THREADS", "1")
+    if not threads.isdigit() or int(threads) < 2:
+        for item in items:
+            function(item)
+        return
+    with ThreadPoolExecutor(int(threads)) as pool:
+        for _ in pool.map(function, items):
+            pass

@@ -1,0 +1,168 @@
+"""What all pairs of a data set add up to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.check.hints import diagnose
+from paddleseg_lite.datasets.check.pair import JPEG_LABEL, Colour, PairFacts, inspect_pair
+from paddleseg_lite.datasets.labels import IDS
+from paddleseg_lite.datasets.problems import Problem, collected
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.processes import in_processes
+
+
+class Findings:
+    """Counts, problems and their probable causes for one data set.
+
+    Args:
+        section: what the config calls it, "train_dataset" or "val_dataset".
+        dataset: the data set, of the pairs whose files exist; None if it could not be built.
+
+    Attributes:
+        problems: what makes training wrong.
+        causes: probable causes of the problems, with remedies.
+        warnings: what training would survive.
+        raw, bad: [256] int64, pixels of each id as stored, and those of them that are not allowed.
+        flat: how many bad pixels have a right neighbour with the same id.
+        class_pixels, class_images: [K] int64, pixels of each class, and images that hold it.
+        class_context: [K] int64, labelled pixels of the images that hold the class.
+        ignored: pixels that don't count.
+        present: [pairs, K] bool, which pair holds which class.
+        drawable: [pairs] bool, whether image and label can be laid over each other.
+        sizes: images by (height, width).
+        bits: images by bits of a channel.
+        palettes: id -> colours that palette PNGs give it.
+        colours: pixels by colour in labels of colours; colour_labels: how many such labels.
+        jpeg_labels: how many labels are JPEGs.
+    """
+
+    def __init__(self, section: str, dataset: SegmentationDataset | None) -> None:
+        self.section, self.dataset = section, dataset
+        self.problems: list[Problem] = []
+        self.causes: list[str] = []
+        self.warnings: list[str] = []
+        self.raw, self.bad = np.zeros(IDS, np.int64), np.zeros(IDS, np.int64)
+        self.flat = self.ignored = self.colour_labels = self.jpeg_labels = 0
+        pairs, classes = (len(dataset), dataset.num_classes) if dataset else (0, 0)
+        self.class_pixels, self.class_images, self.class_context = np.zeros((3, classes), np.int64)
+        self.present, self.drawable = np.zeros((pairs, classes), bool), np.zeros(pairs, bool)
+        self.sizes: Counter[tuple[int, int]] = Counter()
+        self.bits: Counter[int] = Counter()
+        self.palettes: dict[int, set[Colour]] = {}
+        self.colours: Counter[Colour] = Counter()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether training (or evaluation) with it would be right."""
+        return not self.problems
+
+    def add(self, facts: PairFacts) -> None:
+        """Count one pair."""
+        self.problems += facts.problems
+        self.jpeg_labels += any(problem.kind == JPEG_LABEL for problem in facts.problems)
+        self.raw += facts.raw
+        self.bad += facts.bad
+        self.flat += facts.flat
+        valid = int(facts.classes.sum())
+        present = facts.classes > 0
+        self.class_pixels += facts.classes
+        self.class_images += present
+        self.class_context += np.where(present, valid, 0)
+        self.ignored += int(facts.raw.sum() - facts.bad.sum()) - valid
+        self.present[facts.index], self.drawable[facts.index] = present, facts.is_drawable
+        if facts.image_size is not None:
+            self.sizes[facts.image_size] += 1
+            self.bits[facts.bits] += 1
+        for value, colour in facts.palette.items():
+            self.palettes.setdefault(value, set()).add(colour)
+        self.colours += facts.colours
+        self.colour_labels += bool(facts.colours)
+
+    def class_weights(self) -> list[float]:
+        """Return a weight for each class by median frequency balancing; 1 for a class that never occurs.
+
+        The frequency of a class is its share of the labelled pixels in the images that hold it; the weight is
+        the median of all frequencies over it (Eigen and Fergus 2015, arXiv 1411.4734).
+        """
+        occurs = self.class_pixels > 0
+        if not occurs.any():
+            return [1.0] * len(occurs)
+        frequency = np.divide(self.class_pixels, self.class_context, where=occurs, out=np.ones(len(occurs)))
+        weights = np.where(occurs, np.median(frequency[occurs]) / frequency, 1.0)
+        return [float(f"{weight:.4g}") for weight in weights]
+
+    def chosen(self, count: int) -> list[int]:
+        """Return up to `count` drawable pairs, ordered, that show as many classes as possible."""
+        left, missing = self.drawable.copy(), self.class_pixels > 0
+        picked: list[int] = []
+        while len(picked) < count and left.any():
+            gains = np.where(left, (self.present & missing).sum(axis=1), -1)
+            if gains.max() > 0:
+                best = int(gains.argmax())
+            else:  # all classes are shown: go on with what lies farthest from those shown
+                rest = np.flatnonzero(left)
+                apart = np.abs(rest[:, None] - np.array(picked or [-len(left)])).min(axis=1)
+                best = int(rest[apart.argmax()])
+            picked.append(best)
+            left[best] = False
+            missing &= ~self.present[best]
+        return sorted(picked)
+
+
+def check_datasets(
+    builders: Mapping[str, Callable[[], SegmentationDataset]], num_workers: int = 0
+) -> list[Findings]:
+    """Read every pair of some data sets and find all that would make training wrong.
+
+    Args:
+        builders: for each section, a function that builds its data set.
+        num_workers: processes that read; 0 reads in this one.
+
+    Returns:
+        Findings in the order of `builders`; also for a data set that could not be built.
+    """
+    results = [_check(section, build, num_workers) for section, build in builders.items()]
+    _compare(results)
+    return results
+
+
+def _check(section: str, build: Callable[[], SegmentationDataset], num_workers: int) -> Findings:
+    with collected() as problems:
+        try:
+            dataset = build()
+        except UserError as error:
+            findings = Findings(section, None)
+            findings.problems = [*problems, Problem("data set that cannot be opened", "", str(error))]
+            return findings
+    findings = Findings(section, dataset)
+    findings.problems += problems
+    inspect: Any = partial(inspect_pair, dataset=dataset)
+    for facts in in_processes(inspect, range(len(dataset)), num_workers, section, "pair"):
+        findings.add(facts)
+    diagnose(findings, dataset)
+    return findings
+
+
+def _compare(results: list[Findings]) -> None:
+    """Warn of images that are named twice, in one data set or in two."""
+    seen: dict[str, str] = {}
+    for findings in results:
+        images = [image for image, _ in findings.dataset.pairs] if findings.dataset else []
+        twice = [image for image, count in Counter(images).items() if count > 1]
+        if twice:
+            findings.warnings.append(f"{len(twice)} images are named more than once, such as {twice[0]}")
+        for other in dict.fromkeys(seen.values()):
+            shared = [image for image in dict.fromkeys(images) if seen.get(image) == other]
+            if shared:
+                findings.warnings.append(
+                    f"{len(shared)} images are in {other} too, such as {shared[0]}: scores on images "
+                    "that were trained on say little"
+                )
+        seen.update(dict.fromkeys(images, findings.section))

@@ -1,0 +1,256 @@
+"""Probable causes of wrong labels: each function knows one, and says how to tell and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from paddleseg_lite.datasets.check.pair import MAX_COLOURS, Colour
+from paddleseg_lite.datasets.labels import ranges
+from paddleseg_lite.datasets.problems import Problem
+
+if TYPE_CHECKING:
+    from paddleseg_lite.datasets.base import SegmentationDataset
+    from paddleseg_lite.datasets.check.findings import Findings
+
+NOT_ALL_CLASSES = "classes that are not there"
+_LISTED = 12  # colours or ids that a hint spells out
+
+
+def diagnose(findings: Findings, data: SegmentationDataset) -> None:
+    """Add the problems that only the sum of all labels shows, probable causes and warnings.
+
+    Args:
+        findings: of all pairs.
+        data: the data set that they are about.
+    """
+    causes = [_jpeg_labels(findings), _colour_labels(findings, data)]
+    occurring = np.flatnonzero(findings.class_pixels).tolist()
+    is_single = data.num_classes > 1 and len(occurring) < 2 and bool(findings.raw.any())
+    if is_single and (data.mode == "train" or _is_mask(findings, data)):
+        words = f"only {occurring[0]} ({data.classes[occurring[0]]}) occurs" if occurring else "none occurs"
+        message = (
+            f"of {data.num_classes} classes {words}, and {_share(findings.ignored, findings)} of the pixels "
+            f"are ignored ({data.ignore_index}): nothing can be learned from these labels"
+        )
+        findings.problems.append(Problem(NOT_ALL_CLASSES, "", message))
+    if findings.bad.any() or is_single:
+        # Smeared ids look like any pattern; what can still be told is whether they were masks.
+        is_smeared = findings.jpeg_labels > 0 or _is_noise(findings)
+        patterns = (_mask, _smeared) if is_smeared else _PATTERNS
+        causes.append(next((hint for pattern in patterns if (hint := pattern(findings, data))), None))
+    findings.causes += [cause for cause in causes if cause]
+    _warn(findings, data, occurring)
+
+
+def _warn(findings: Findings, data: SegmentationDataset, occurring: list[int]) -> None:
+    absent = [index for index in range(data.num_classes) if index not in occurring]
+    if absent == [0] and not findings.bad.any() and data.num_classes > 2:
+        findings.warnings.append(
+            "class 0 never occurs while all others do; if the ids in the files start at 1, set num_classes "
+            f"to one less and label_map to {_shifted(data.num_classes - 1)}"
+        )
+    elif absent and occurring:
+        names = ", ".join(f"{index} ({data.classes[index]})" for index in absent)
+        findings.warnings.append(f"classes that never occur: {names}")
+    _warn_of_palette(findings, data)
+    if len(findings.bits) > 1:
+        findings.warnings.append("some images have 8 bits for each channel, others 16; they are scaled alike")
+
+
+def _jpeg_labels(findings: Findings) -> str | None:
+    if not findings.jpeg_labels:
+        return None
+    return (
+        f"{findings.jpeg_labels} labels are JPEGs: the compression smears ids where classes meet, also into "
+        "ids that are classes. Saving them as PNG now does not bring the ids back; make the labels anew"
+    )
+
+
+def _colour_labels(findings: Findings, data: SegmentationDataset) -> str | None:
+    """RGB masks: grey in three channels, the data set's own colours, other colours, or no labels at all."""
+    colours = findings.colours
+    if not colours:
+        return None
+    start = f"{findings.colour_labels} labels have colours instead of ids"
+    if all(red == green == blue for red, green, blue in colours):
+        values = ranges(sorted({red for red, _, _ in colours}))
+        return f"{start}, but all three channels are equal (values {values}): save one of them, as PNG"
+    if len(colours) >= MAX_COLOURS and not findings.jpeg_labels:
+        return (
+            f"{start}, hundreds of them: these are photographs rather than labels; are image and label "
+            "swapped in the list, or was the mask blended over its image?"
+        )
+    palette = {tuple(colour): index for index, colour in enumerate(data.palette.tolist())}
+    known = sum(count for colour, count in colours.items() if colour in palette)
+    if known > 0.9 * sum(colours.values()):
+        used = sorted((palette[colour], colour) for colour in colours if colour in palette)
+        others = [colour for colour in colours if colour not in palette]
+        table = _listed([f"{colour} is {index}" for index, colour in used])
+        rest = f"; ignored perhaps: {_listed([str(colour) for colour in others])}" if others else ""
+        return f"{start}, those of the data set's palette: {table}{rest}. {_CONVERT}"
+    return f"{start}: {_listed([str(colour) for colour, _ in colours.most_common()])} (R, G, B). {_CONVERT}"
+
+
+_CONVERT = "Replace every colour by its id and save one channel as PNG; docs/data.md shows how"
+
+
+def _mask(findings: Findings, data: SegmentationDataset) -> str | None:
+    """0 and 255: a binary mask to look at."""
+    if not _is_mask(findings, data):
+        return None
+    is_clean = np.flatnonzero(findings.raw).tolist() == [0, 255]
+    between = "" if is_clean else ", with values between them where they were compressed or resized"
+    ignored = ", which is ignore_index and is not learned" if data.ignore_index == 255 else ""
+    target = "1" if data.num_classes == 2 else "CLASS"
+    anew = "" if is_clean else ", after making them anew as PNG without the values between"
+    return (
+        f"the labels are masks of 0 and 255{between}: 255 stands for the foreground{ignored}. Set label_map: "
+        f"{{255: {target}}} on the data set{anew}"
+    )
+
+
+def _is_mask(findings: Findings, data: SegmentationDataset) -> bool:
+    """Whether the labels are black and white (nearly, if smeared), and white is not mapped to a class."""
+    raw = findings.raw
+    if (data.label_map or {}).get(255) not in (None, data.ignore_index):
+        return False
+    if np.flatnonzero(raw).tolist() == [0, 255]:
+        return True
+    # JPEGs of quality 50 to 95 with edges every few pixels keep to these limits; real classes 1 to 8 don't.
+    total, black, white = raw.sum(), raw[:9].sum(), raw[247:].sum()
+    is_two_toned = min(black, white) > 0.01 * total and black + white > 0.65 * total
+    is_smeared = findings.jpeg_labels > 0 or _is_noise(findings)
+    return bool(is_smeared and is_two_toned and raw[1:9].max() < 0.35 * raw[0])
+
+
+def _label_ids(findings: Findings, data: SegmentationDataset) -> str | None:
+    """Cityscapes' labelIds, 0 to 33, where train ids are expected."""
+    if data.num_classes != 19 or not 20 < max(_ids(findings, data), default=0) < 34:
+        return None
+    return (
+        "ids up to 33 with 19 classes look like Cityscapes' labelIds: use the data set type Cityscapes, "
+        "which maps them to train ids, or write train ids with tools/prepare_cityscapes.py"
+    )
+
+
+def _ids_from_one(findings: Findings, data: SegmentationDataset) -> str | None:
+    """1 to K instead of 0 to K - 1; and 0 for void, as in ADE20K."""
+    ids = _ids(findings, data)
+    if not ids or max(ids) != data.num_classes:
+        return None
+    shifted = _shifted(data.num_classes)
+    if min(ids) > 0:
+        return f"the ids start at 1: set label_map: {shifted} on the data set"
+    return (
+        f"the ids go from 0 to {data.num_classes}, one more than there are classes: if 0 stands for pixels "
+        f"that don't count, set label_map: {{0: {data.ignore_index}, {shifted[1:-1]}}}; if it is a class, "
+        f"set num_classes to {data.num_classes + 1}"
+    )
+
+
+def _spread_ids(findings: Findings, data: SegmentationDataset) -> str | None:
+    """Grey levels at equal distances, chosen so that people can see them."""
+    ids = np.flatnonzero(findings.raw)
+    if not 2 <= len(ids) <= data.num_classes + 1 or ids[0] != 0:
+        return None
+    gaps = np.diff(ids)
+    if gaps.min() < 2 or gaps.max() - gaps.min() > 1:
+        return None
+    mapping = ", ".join(f"{value}: {index}" for index, value in enumerate(ids.tolist()))
+    return (
+        f"the ids are grey levels at equal distances, made to be seen: set label_map: {{{mapping}}} on the "
+        "data set, after checking which level is which class"
+    )
+
+
+def _palette(findings: Findings, data: SegmentationDataset) -> str | None:
+    """Palette PNGs whose indices are not the ids."""
+    colours = _palette_colours(findings)
+    if not any(findings.bad[value] for value in colours):
+        return None
+    start = "the labels are palette PNGs; what counts in them is the index, not the colour"
+    known = {tuple(colour): index for index, colour in enumerate(data.palette.tolist())}
+    found = {value: known[colour] for value, colour in colours.items() if colour in known}
+    strange = [value for value in colours if value not in found and findings.bad[value]]
+    if found and not strange:
+        mapping = ", ".join(f"{value}: {index}" for value, index in found.items() if value != index)
+        return f"{start}. By their colours, the data set's own, label_map: {{{mapping}}} would be right"
+    table = _listed([f"{value} is {colour}" for value, colour in colours.items()])
+    return f"{start}: {table} (R, G, B). Map the indices with label_map, or convert the files"
+
+
+def _smeared(findings: Findings, data: SegmentationDataset) -> str | None:
+    """Ids that no one drew, scattered along the edges."""
+    if not _is_noise(findings):
+        return None
+    return (
+        f"{np.count_nonzero(findings.bad)} ids that are no classes lie scattered, pixel by pixel: the labels "
+        "were resized with interpolation, or saved as JPEG once. Make them anew: resize labels by the "
+        "nearest pixel, and save them as PNG"
+    )
+
+
+def _is_noise(findings: Findings) -> bool:
+    several = np.count_nonzero(findings.bad) >= 5
+    return bool(several and findings.flat < 0.6 * findings.bad.sum())
+
+
+def _more_classes(findings: Findings, data: SegmentationDataset) -> str | None:
+    bad = np.flatnonzero(findings.bad).tolist()
+    if bad == [255]:
+        return (
+            f"255 commonly marks pixels that don't count, but ignore_index is {data.ignore_index}: set "
+            f"ignore_index to 255, or label_map: {{255: {data.ignore_index}}}"
+        )
+    if not bad:
+        return None
+    return (
+        f"the ids go up to {bad[-1]}, but num_classes is {data.num_classes}: set num_classes to at least "
+        f"{bad[-1] + 1}, or map what is too much to {data.ignore_index} (ignored) with label_map"
+    )
+
+
+def _warn_of_palette(findings: Findings, data: SegmentationDataset) -> None:
+    """Colours of palette PNGs that are the data set's, but at other ids."""
+    colours = _palette_colours(findings)
+    if data.label_map or not colours:
+        return
+    known = {tuple(colour): index for index, colour in enumerate(data.palette.tolist())}
+    colours = {value: colour for value, colour in colours.items() if value < data.num_classes}
+    moved = [value for value, colour in colours.items() if known.get(colour, value) != value]
+    if moved and all(colour in known for colour in colours.values()):
+        table = _listed([f"{value} has the colour of {known[colours[value]]}" for value in moved])
+        findings.warnings.append(
+            f"the labels are palette PNGs whose colours are the data set's, but at other ids: {table}; the "
+            "index counts, not the colour"
+        )
+
+
+def _palette_colours(findings: Findings) -> dict[int, Colour]:
+    """Return the colours that all palette PNGs agree upon."""
+    agreed = {value: colours for value, colours in sorted(findings.palettes.items()) if len(colours) == 1}
+    return {value: next(iter(colours)) for value, colours in agreed.items()}
+
+
+def _ids(findings: Findings, data: SegmentationDataset) -> list[int]:
+    """Return the ids that occur in the files and are not ignored."""
+    ids = np.flatnonzero(findings.raw).tolist()
+    return [value for value in ids if value != data.ignore_index]
+
+
+def _shifted(count: int) -> str:
+    return "{" + ", ".join(f"{index + 1}: {index}" for index in range(count)) + "}"
+
+
+def _share(pixels: int, findings: Findings) -> str:
+    return f"{pixels / max(int(findings.raw.sum()), 1):.1%}"
+
+
+def _listed(entries: list[str]) -> str:
+    more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
+    return ", ".join(entries[:_LISTED]) + more
+
+
+_PATTERNS = (_mask, _label_ids, _ids_from_one, _spread_ids, _palette, _more_classes)

@@ -1,0 +1,179 @@
+"""What there is to know about one image and its label; runs in worker processes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.images import png_palette, read_image, read_label
+from paddleseg_lite.datasets.labels import IDS, ranges
+from paddleseg_lite.datasets.problems import Problem
+from paddleseg_lite.errors import UserError
+
+COLOUR_LABEL, JPEG_LABEL, BAD_IDS = "label of colours", "label as JPEG", "ids that are no classes"
+MAX_COLOURS = 257  # more are a photograph's
+_EXACT = 1 << 24  # counts up to here are exact in float32, which cv2 counts in
+
+Colour = tuple[int, int, int]
+
+
+@dataclass
+class PairFacts:
+    """Findings about one pair; arrays of zeros where the label could not be read.
+
+    Attributes:
+        index: its place in the data set.
+        problems: what is wrong with it.
+        image_size: (height, width), or None if the image could not be read.
+        bits: 8 or 16 for each channel.
+        raw: [256] int64, pixels of each id as stored.
+        bad: [256] int64, those of them whose id is not allowed.
+        flat: how many of the bad pixels have a right neighbour with the same id.
+        classes: [num_classes] int64, pixels of each class after the mapping.
+        palette: colours of the ids that occur, if the label is a palette PNG.
+        colours: pixels of each colour, if the label has colours; at most MAX_COLOURS.
+    """
+
+    index: int
+    raw: np.ndarray
+    bad: np.ndarray
+    classes: np.ndarray
+    problems: list[Problem] = field(default_factory=list)
+    image_size: tuple[int, int] | None = None
+    bits: int = 8
+    flat: int = 0
+    palette: dict[int, Colour] = field(default_factory=dict)
+    colours: Counter[Colour] = field(default_factory=Counter)
+
+    @property
+    def is_drawable(self) -> bool:
+        """Whether image and label can be laid over each other."""
+        kinds = {problem.kind for problem in self.problems}
+        return self.image_size is not None and bool(self.raw.any()) and kinds <= {JPEG_LABEL, BAD_IDS}
+
+
+def inspect_pair(index: int, dataset: SegmentationDataset) -> PairFacts:
+    """Read a pair completely and return what was found; nothing about the files is raised."""
+    facts = PairFacts(
+        index, np.zeros(IDS, np.int64), np.zeros(IDS, np.int64), np.zeros(dataset.num_classes, np.int64)
+    )
+    if has_own_reader(dataset):
+        _inspect_foreign(facts, dataset)
+        return facts
+    image_path, label_path = dataset.pairs[index]
+    if image_path == label_path:
+        facts.problems.append(
+            Problem("image is its own label", image_path, f"{image_path} is named as image and as label")
+        )
+    try:
+        image = read_image(image_path, dataset.in_channels)
+        facts.image_size, facts.bits = (image.shape[0], image.shape[1]), 8 * image.dtype.itemsize
+    except UserError as error:
+        facts.problems.append(Problem("image that cannot be used", image_path, str(error)))
+    if label_path is not None:
+        _inspect_label(facts, dataset, label_path)
+    return facts
+
+
+def has_own_reader(dataset: SegmentationDataset) -> bool:
+    """Return whether the data set's class reads its files in a way of its own."""
+    return type(dataset).read_files is not SegmentationDataset.read_files
+
+
+def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) -> None:
+    """Add what the label file says."""
+    data = Path(path).read_bytes() if Path(path).is_file() and not path.endswith(".npy") else b""
+    if data[:2] == b"\xff\xd8":
+        message = f"{path} is a JPEG, which changes ids where classes meet; make it anew and save it as PNG"
+        facts.problems.append(Problem(JPEG_LABEL, path, message))
+    try:
+        label = read_label(path)
+    except UserError as error:
+        facts.colours = count_colours(data)
+        kind = COLOUR_LABEL if facts.colours else "label that cannot be used"
+        facts.problems.append(Problem(kind, path, str(error)))
+        return
+    facts.raw = count_ids(label)
+    if facts.image_size is not None and label.shape != facts.image_size:
+        (height, width), (image_height, image_width) = label.shape, facts.image_size
+        message = (
+            f"{path} has {width}x{height} pixels (width x height), its image {image_width}x{image_height}"
+        )
+        facts.problems.append(Problem("sizes that differ", path, message))
+    rule = dataset.label_rule(path)
+    facts.bad = np.where(rule.allowed, 0, facts.raw)
+    targets = np.bincount(rule.table, np.where(rule.allowed, facts.raw, 0), IDS)
+    facts.classes = targets[: dataset.num_classes].astype(np.int64)
+    if dataset.ignore_index < dataset.num_classes:
+        facts.classes[dataset.ignore_index] = 0
+    if facts.bad.any():
+        is_bad = cv2.LUT(label[:, :-1], (~rule.allowed).astype(np.uint8))
+        facts.flat = int(np.count_nonzero((label[:, :-1] == label[:, 1:]) & (is_bad > 0)))
+        share = facts.bad.sum() / label.size
+        message = (
+            f"{path}: label id(s) {ranges(np.flatnonzero(facts.bad).tolist())} in {share:.2%} of its pixels; "
+            f"allowed are {ranges(np.flatnonzero(rule.allowed).tolist())}"
+        )
+        facts.problems.append(Problem(BAD_IDS, path, message))
+    palette = png_palette(data)
+    if palette is not None:
+        used = [value for value in np.flatnonzero(facts.raw).tolist() if value < len(palette)]
+        facts.palette = {value: _colour(palette[value]) for value in used}
+
+
+def _inspect_foreign(facts: PairFacts, dataset: SegmentationDataset) -> None:
+    """Inspect a pair of a data set with a reader of its own: what that returns is all there is."""
+    path = dataset.pairs[facts.index][1] or dataset.pairs[facts.index][0]
+    try:
+        image, label = dataset.read_files(facts.index)
+    except UserError as error:
+        facts.problems.append(Problem("pair that cannot be used", path, str(error)))
+        return
+    facts.image_size, facts.bits = (image.shape[0], image.shape[1]), 8 * image.dtype.itemsize
+    if label is not None:
+        facts.raw = count_ids(np.asarray(label))
+        facts.classes = facts.raw[: dataset.num_classes].copy()
+        if dataset.ignore_index < dataset.num_classes:
+            facts.classes[dataset.ignore_index] = 0
+
+
+def count_ids(label: np.ndarray) -> np.ndarray:
+    """Return how many pixels of a label, [H, W] uint8, have each id: [256] int64."""
+    counts = np.zeros(IDS, np.int64)
+    rows = max(1, _EXACT // label.shape[1])
+    for top in range(0, label.shape[0], rows):
+        part = np.ascontiguousarray(label[top : top + rows])
+        counts += cv2.calcHist([part], [0], None, [IDS], [0, IDS]).reshape(-1).astype(np.int64)
+    return counts
+
+
+def count_colours(data: bytes) -> Counter[Colour]:
+    """Return pixels of each RGB colour in an image file's bytes, the commonest first, at most MAX_COLOURS.
+
+    Empty if they are no image of three or four channels with 8 bits.
+    """
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    except cv2.error:
+        image = None
+    if image is None or image.ndim != 3 or image.shape[2] < 3 or image.dtype != np.uint8:
+        return Counter()
+    blue, green, red = (image[..., channel].astype(np.int32) for channel in range(3))
+    packed, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:MAX_COLOURS]
+    return Counter(
+        {
+            (int(value >> 16), int(value >> 8 & 255), int(value & 255)): int(count)
+            for value, count in zip(packed[most], counts[most])
+        }
+    )
+
+
+def _colour(values: np.ndarray) -> Colour:
+    red, green, blue = values.tolist()
+    return red, green, blue

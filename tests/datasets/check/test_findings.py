@@ -1,0 +1,216 @@
+"""All problems at once, and counts that can be worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import cv2
+import numpy as np
+import pytest
+
+from paddleseg_lite.datasets import Cityscapes, Dataset, SegmentationDataset
+from paddleseg_lite.datasets.check import check_datasets, pair
+from paddleseg_lite.datasets.check.pair import count_ids
+from paddleseg_lite.datasets.check.pictures import write_histogram, write_samples
+from paddleseg_lite.datasets.check.report import as_dict, as_text
+from paddleseg_lite.errors import UserError
+
+from ..helpers import write_pairs
+
+
+def build(folder, num_classes=4, mode="train", **kwargs):
+    """Return the data set of `write_pairs`."""
+    return Dataset((), str(folder), num_classes, mode, **{f"{mode}_path": "list.txt", **kwargs})
+
+
+def check(folder, num_workers=0, **kwargs):
+    """Return the findings of `write_pairs`' data set."""
+    (findings,) = check_datasets({"train_dataset": partial(build, folder, **kwargs)}, num_workers)
+    return findings
+
+
+def spoil(folder):
+    """Break seven of twelve pairs, each in a way of its own."""
+    (folder / "image0.png").unlink()
+    (folder / "label1.png").unlink()
+    (folder / "image2.png").write_bytes((folder / "image2.png").read_bytes()[:90])
+    (folder / "label3.png").write_bytes(b"no picture")
+    cv2.imwrite(str(folder / "label4.png"), np.zeros((32, 24), np.uint8))
+    cv2.imwrite(str(folder / "label5.png"), np.full((24, 32), 9, np.uint8))
+    np.save(folder / "image6.npy", np.zeros((24, 32, 5), np.uint8))
+    text = (folder / "list.txt").read_text().replace("image6.png", "image6.npy")
+    (folder / "list.txt").write_text(text + "alone.png\nimage7.png image7.png\n")
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_every_problem_is_found_in_one_go(tmp_path, num_workers):
+    """Protects from one run for each problem: also those that end a data set's constructor."""
+    spoil(write_pairs(tmp_path, 12))
+    findings = check(tmp_path, num_workers)
+    found = {(problem.kind, problem.file.rpartition("/")[2]) for problem in findings.problems}
+    assert found == {
+        ("missing file", "image0.png"),
+        ("missing file", "label1.png"),
+        ("bad line in a list", "list.txt"),
+        ("image that cannot be used", "image2.png"),
+        ("label that cannot be used", "label3.png"),
+        ("sizes that differ", "label4.png"),
+        ("ids that are no classes", "label5.png"),
+        ("image that cannot be used", "image6.npy"),
+        ("image is its own label", "image7.png"),
+        ("label of colours", "image7.png"),
+    }
+    text = as_text([findings])
+    sizes = "24x32 pixels (width x height), its image 32x24"
+    for words in ("line 13", "5 channel(s), but img_channels is 3", sizes):
+        assert words in text
+    assert "no problem found" not in text
+
+
+def test_constructor_names_several_missing_files(tmp_path):
+    """Protects the error of training itself: the first few files, and how many more there are."""
+    for path in write_pairs(tmp_path).glob("label*.png"):
+        path.unlink()
+    words = r"line 1.*label0.*line 2.*line 3.*label2.*and 2 more.*check_dataset"
+    with pytest.raises(UserError, match=words) as error:
+        build(tmp_path)
+    assert "label3" not in str(error.value)
+
+
+def test_cityscapes_without_labels_is_checked_as_far_as_it_goes(tmp_path):
+    """Protects the check of a download that broke off: every missing label is counted."""
+    for index in range(9):
+        for folder, suffix in (("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_labelIds")):
+            path = tmp_path / folder / "train" / "ulm" / f"ulm_{index}_0_{suffix}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if folder == "leftImg8bit" or index < 2:
+                cv2.imwrite(str(path), np.full((8, 16), 7 + index, np.uint8))
+    (findings,) = check_datasets({"train_dataset": lambda: Cityscapes((), str(tmp_path))})
+    assert len(findings.problems) == 7
+    assert findings.class_pixels[:2].tolist() == [128, 128]
+    text = as_text([findings])
+    assert "problem: missing file (7)" in text
+    assert "and 2 more: " in text
+
+
+def test_a_data_set_that_cannot_be_opened_does_not_hide_the_other(tmp_path):
+    """Protects the rest of the report from a wrong folder."""
+    write_pairs(tmp_path)
+    nowhere = partial(build, tmp_path / "nowhere")
+    train, val = check_datasets({"train_dataset": nowhere, "val_dataset": partial(build, tmp_path)})
+    assert "nowhere" in train.problems[0].message
+    assert val.is_usable
+    assert json.loads(json.dumps(as_dict([train, val])))["usable"] is False
+    assert "nowhere" in as_text([train, val])
+
+
+def test_counts_and_weights_by_hand(tmp_path):
+    """Protects every number of the report."""
+    write_pairs(tmp_path, 2, size=(2, 4))
+    cv2.imwrite(str(tmp_path / "label0.png"), np.array([[0, 0, 0, 0], [1, 1, 255, 255]], np.uint8))
+    cv2.imwrite(str(tmp_path / "label1.png"), np.array([[0, 0, 2, 2], [2, 2, 2, 7]], np.uint8))
+    findings = check(tmp_path, label_map={7: 255})
+    assert findings.class_pixels.tolist() == [6, 2, 5, 0]
+    assert findings.class_images.tolist() == [2, 1, 1, 0]
+    assert findings.class_context.tolist() == [13, 6, 7, 0]
+    assert findings.ignored == 3
+    # Frequencies 6/13, 2/6, 5/7; their median is 6/13.
+    expected = [1, 6 / 13 * 3, 6 / 13 * 7 / 5, 1]
+    assert np.allclose(findings.class_weights(), expected, rtol=1e-3)
+    assert findings.sizes == {(2, 4): 2}
+    assert findings.warnings == ["classes that never occur: 3 (class 3)"]
+    values = as_dict([findings])["datasets"]["train_dataset"]
+    assert values["classes"][2] == {"id": 2, "name": "class 2", "pixels": 5, "images": 1, "weight": 0.6462}
+    assert values["ids"] == {"0": 6, "1": 2, "2": 5, "7": 1, "255": 2}
+    assert "loss.types.0.weight=[1, 1.385, 0.6462, 1]" in as_text([findings])
+
+
+def test_an_ignored_id_among_the_classes_is_not_counted(tmp_path):
+    """Protects counts where ignore_index is 0, as with void first."""
+    findings = check(write_pairs(tmp_path), ignore_index=0, label_map={255: 0})
+    assert findings.class_pixels[0] == 0
+    assert findings.ignored + findings.class_pixels.sum() == 5 * 24 * 32
+
+
+def test_sizes_are_summed_up(tmp_path):
+    """Protects the statistics over images of many sizes."""
+    write_pairs(tmp_path)
+    for index in range(5):
+        for name in ("image", "label"):
+            size = (20 + index, 30 + 2 * index)
+            cv2.imwrite(str(tmp_path / f"{name}{index}.png"), np.zeros(size, np.uint8))
+    text = as_text([check(tmp_path)])
+    assert "width: 30 to 38, median 34" in text
+    assert "height: 20 to 24, median 22" in text
+    assert "and 2 others" in text
+
+
+def test_images_in_both_data_sets_and_twice(tmp_path):
+    """Protects from scores on images that were trained on."""
+    write_pairs(tmp_path)
+    with (tmp_path / "list.txt").open("a") as file:
+        file.write("image1.png label1.png\n")
+    val_set = partial(build, tmp_path, mode="val")
+    train, val = check_datasets({"train_dataset": partial(build, tmp_path), "val_dataset": val_set})
+    assert "1 images are named more than once" in train.warnings[0]
+    assert "5 images are in train_dataset too" in val.warnings[1]
+    assert train.is_usable
+    assert val.is_usable
+
+
+def test_the_same_with_and_without_processes(tmp_path):
+    """Protects the report from the order in which processes finish."""
+    spoil(write_pairs(tmp_path, 12))
+    one, two = (check(tmp_path, num_workers) for num_workers in (0, 3))
+    assert as_dict([one]) == as_dict([two])
+
+
+def test_a_reader_of_ones_own_is_used(tmp_path):
+    """Protects data sets whose labels are not files of ids."""
+
+    class Halves(SegmentationDataset):
+        def read_files(self, index):
+            if index == 2:
+                raise UserError("third.bin is empty")
+            label = np.zeros((4, 6), np.uint8)
+            label[:, 3:] = 1
+            return np.zeros((4, 6, 3), np.uint8), label
+
+    pairs = [(f"{index}.bin", f"{index}.txt") for index in range(3)]
+    (findings,) = check_datasets({"train_dataset": lambda: Halves((), pairs, 2)})
+    assert findings.class_pixels.tolist() == [24, 24]
+    assert [problem.message for problem in findings.problems] == ["third.bin is empty"]
+    assert write_samples(tmp_path / "samples.png", [findings])
+
+
+def test_large_labels_are_counted_exactly(monkeypatch):
+    """Protects counts beyond what float32 holds, in which cv2 counts."""
+    label = np.random.default_rng(0).integers(0, 256, (37, 41), np.uint8)
+    monkeypatch.setattr(pair, "_EXACT", 100)
+    assert (count_ids(label) == np.bincount(label.ravel(), minlength=256)).all()
+
+
+def test_pictures_show_every_class(tmp_path):
+    """Protects the two pictures: they exist, and rare classes are among the samples."""
+    write_pairs(tmp_path, 30)
+    for index in range(30):
+        cv2.imwrite(str(tmp_path / f"label{index}.png"), np.full((24, 32), int(index == 17), np.uint8))
+    findings = check(tmp_path, num_classes=2)
+    assert 17 in findings.chosen(4)
+    assert len(set(findings.chosen(4))) == 4
+    assert write_histogram(tmp_path / "out" / "classes.png", [findings])
+    assert write_samples(tmp_path / "out" / "samples.png", [findings])
+    assert cv2.imread(str(tmp_path / "out" / "samples.png")).shape[1] > 3 * 480
+    assert cv2.imread(str(tmp_path / "out" / "classes.png")) is not None
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["classes.png", "samples.png"]
+
+
+def test_no_pictures_of_nothing(tmp_path):
+    """Protects a report on a data set with no label that can be read."""
+    write_pairs(tmp_path, 1)
+    (tmp_path / "label0.png").write_bytes(b"")
+    findings = check(tmp_path)
+    assert not write_histogram(tmp_path / "classes.png", [findings])
+    assert not write_samples(tmp_path / "samples.png", [findings])
+    assert "label that cannot be used" in as_text([findings])

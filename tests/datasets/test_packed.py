@@ -1,0 +1,343 @@
+"""Packs: the same samples as from the files, only the rows that are needed, and nothing stale or damaged."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import paddleseg_lite.transforms as T
+from paddleseg_lite.datasets import CamVid, Cityscapes, Dataset, train_batches
+from paddleseg_lite.datasets.packed import pack
+from paddleseg_lite.datasets.packed.format import MANIFEST, STRIP, Entry, load, shard_path
+from paddleseg_lite.errors import UserError
+
+from .helpers import write_pairs
+
+REPOSITORY = Path(__file__).parent.parent.parent
+AUGMENT = [
+    T.ResizeStepScaling(0.5, 2.0, 0.25),
+    T.RandomPaddingCrop((48, 40)),
+    T.RandomHorizontalFlip(),
+    T.RandomDistort(),
+    T.Normalize(),
+]
+SIZE = (3 * STRIP + 7, 61)  # an odd height with a last strip of 7 rows, an odd width
+SHARD = 2 * SIZE[0] * SIZE[1] * 4  # bytes: two pairs
+
+
+def dataset(folder, transforms=(), mode="train", **kwargs):
+    """Return the data set of `write_pairs`."""
+    return Dataset(transforms, str(folder), 4, mode, **{f"{mode}_path": "list.txt", **kwargs})
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Five pairs of an odd size."""
+    return write_pairs(tmp_path / "files", 5, SIZE)
+
+
+@pytest.fixture
+def packed(files, tmp_path):
+    """The same, packed into three shards; return the folder of the pack's mode."""
+    folder = tmp_path / "pack" / "train"
+    assert pack(dataset(files), folder, shard_bytes=SHARD).shards == 3
+    return folder
+
+
+def assert_same(one, other):
+    """Compare two samples bit by bit."""
+    assert one.image.dtype == other.image.dtype
+    assert isinstance(one.image, np.ndarray)
+    np.testing.assert_array_equal(one.image, other.image)
+    np.testing.assert_array_equal(one.label, other.label)
+    assert (one.path, one.source_size, one.windows) == (other.path, other.source_size, other.windows)
+
+
+def entry(folder, index=0):
+    """Return an entry of shard 0."""
+    return Entry.of_dict(load(shard_path(folder, 0, ".json"))["entries"][index])
+
+
+def flip_bit(path, position):
+    """Change one bit, leaving size and time as they are."""
+    facts = path.stat()
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "transforms", [(), AUGMENT, AUGMENT[3:], [T.RandomPaddingCrop((40, 40), category_max_ratio=0.9)]]
+)
+@pytest.mark.parametrize("mode", ["train", "val"])
+def test_samples_equal_those_from_the_files(files, tmp_path, transforms, mode):
+    """Protects results: for the same (seed, epoch, index) a pack changes nothing, whatever the transforms."""
+    if mode == "val":
+        transforms = [t for t in transforms if not hasattr(t, "crop_size")]
+    source = dataset(files, transforms, mode)
+    pack(source, tmp_path / "pack" / mode)
+    quick = dataset(files, transforms, mode, cache=str(tmp_path / "pack"))
+    for index in range(5):
+        for epoch in range(4):
+            assert_same(quick.sample(index, epoch, 3), source.sample(index, epoch, 3))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scale=st.floats(0.3, 3),
+    crop=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    flip=st.booleans(),
+    seed=st.integers(0, 9999),
+)
+def test_any_window_equals_that_of_the_whole_image(window_data, scale, crop, flip, seed):
+    """Protects every window: rows on the borders of strips, first and last rows, enlarged and reduced."""
+    source, quick = window_data
+    compose = T.Compose(
+        [T.ResizeStepScaling(scale, scale), T.RandomPaddingCrop(crop), T.RandomVerticalFlip(float(flip))]
+    )
+    whole = T.Sample.from_source(*source.read_files(1))
+    for reader in (quick.reader, source.reader):
+        window = T.Sample.from_source(*reader(1))
+        one, other = (compose(sample, np.random.default_rng(seed)) for sample in (whole, window))
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.label, other.label)
+
+
+@pytest.fixture(scope="module")
+def window_data(tmp_path_factory):
+    """A data set from its files and from a pack of them."""
+    root = tmp_path_factory.mktemp("windows")
+    source = dataset(write_pairs(root / "files", 2, SIZE))
+    pack(source, root / "pack" / "train")
+    return source, dataset(root / "files", cache=str(root / "pack"))
+
+
+def test_arrays_of_a_pack_index_like_arrays(window_data):
+    """Protects code of others that takes reader(index): slices, steps, single rows, masks, np.asarray."""
+    source, quick = window_data
+    mask = np.arange(SIZE[0]) % 5 == 0
+    for array, wanted in zip(quick.reader(0), source.read_files(0)):
+        assert array.shape == wanted.shape
+        assert len(array) == len(wanted)
+        for key in (3, -1, np.s_[5:100:3, 2], np.s_[::-1], ..., mask, np.array([190, 2, 64]), np.s_[9:9]):
+            np.testing.assert_array_equal(array[key], wanted[key])
+        np.testing.assert_array_equal(np.asarray(array), wanted)
+        np.testing.assert_array_equal(np.array(array, dtype=np.int32, copy=True), wanted)
+
+
+def test_sixteen_bits_and_other_channels(tmp_path):
+    """Protects images that aren't 8-bit RGB, and images of several sizes in one pack."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for index, size in enumerate([(7, 9), (130, 33), (1, 1)]):
+        np.save(tmp_path / f"{index}.npy", rng.integers(0, 65536, (*size, 5)).astype(np.uint16))
+        cv2.imwrite(str(tmp_path / f"{index}.png"), rng.integers(0, 4, size).astype(np.uint8))
+        lines.append(f"{index}.npy {index}.png")
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    source = dataset(tmp_path, img_channels=5)
+    pack(source, tmp_path / "pack" / "train")
+    quick = dataset(tmp_path, img_channels=5, cache=tmp_path / "pack")
+    for index in range(3):
+        assert_same(quick.sample(index), source.sample(index))
+
+
+def test_a_window_touches_its_own_strips_only(files, packed):
+    """Protects the speed: the rows outside of a window, damaged here, are neither read nor checked."""
+    flip_bit(shard_path(packed, 0, ".bin"), 2 * STRIP * SIZE[1] * 3)
+    image, label = dataset(files, cache=packed.parent).reader(0)
+    wanted, _ = dataset(files).read_files(0)
+    np.testing.assert_array_equal(image[: 2 * STRIP], wanted[: 2 * STRIP])
+    np.testing.assert_array_equal(image[3 * STRIP :], wanted[3 * STRIP :])
+    assert label[:].shape == SIZE
+    with pytest.raises(
+        UserError, match=r"shard_00000\.bin, image image0\.png, is damaged in the rows 128 to 191"
+    ):
+        image[2 * STRIP - 1 : 2 * STRIP + 1]
+
+
+@pytest.mark.parametrize("where", ["image", "label", "checksums"])
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_corrupted_byte_is_found_and_mended(files, packed, where, num_workers):
+    """Protects training from damaged disks, here and in workers; packing again repairs that shard."""
+    first = entry(packed)
+    at = {"image": 5, "label": first.label_at + 5, "checksums": first.checksums_at}[where]
+    flip_bit(shard_path(packed, 0, ".bin"), at)
+    quick = dataset(files, cache=packed.parent)
+    with pytest.raises(
+        UserError, match=r"shard_00000\.bin, (image|label) \w+0\.png, is damaged in the rows 0 to 63"
+    ):
+        list(train_batches(quick, 5, 0, 1, num_workers=num_workers))
+    assert pack(dataset(files), packed, shard_bytes=SHARD).kept == 2
+    assert_same(dataset(files, cache=packed.parent).sample(0), dataset(files).sample(0))
+
+
+@pytest.mark.parametrize("cut", [1, 5000])
+def test_a_truncated_shard_is_found_at_the_start(files, packed, cut):
+    """Protects from a copy that ran out of space: found before training, and while it runs (no bus error)."""
+    quick = dataset(files, cache=packed.parent)
+    path = shard_path(packed, 1, ".bin")
+    data = path.read_bytes()
+    path.write_bytes(data[:-cut])
+    with pytest.raises(
+        UserError, match=rf"shard_00001\.bin has {len(data) - cut} bytes instead of {len(data)}"
+    ):
+        dataset(files, cache=packed.parent)
+    with pytest.raises(UserError, match=r"shard_00001\.bin"):
+        quick.sample(3)
+    path.unlink()
+    with pytest.raises(UserError, match=r"shard_00001\.bin is missing"):
+        dataset(files, cache=packed.parent)
+    assert pack(dataset(files), packed, shard_bytes=SHARD).kept == 2
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "shard_00002.json"])
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"sha256": "0", "content": 3}', None])
+def test_damaged_indexes_are_named(files, packed, name, damage):
+    """Protects from an index that says something else than what was written, or nothing."""
+    path = packed / name
+    data = path.read_bytes()
+    path.write_bytes(data[:-30] + bytes([data[-30] ^ 1]) + data[-29:] if damage is None else damage)
+    with pytest.raises(UserError, match=rf"{name} is damaged.*pack_dataset"):
+        dataset(files, cache=packed.parent)
+
+
+@pytest.mark.parametrize("name", ["image3.png", "label3.png"])
+def test_a_touched_source_makes_the_pack_stale(files, packed, name):
+    """Protects from training on yesterday's labels; only the shard with that file is written again."""
+    os.utime(files / name, (1, 1))
+    with pytest.raises(UserError, match=rf"is stale: .*{name} has changed since it was packed; pack"):
+        dataset(files, cache=packed.parent)
+    assert pack(dataset(files), packed, shard_bytes=SHARD).kept == 2
+    dataset(files, cache=packed.parent)
+
+
+def test_other_facts_make_the_pack_stale(files, packed):
+    """Protects from ids that were mapped or checked by another rule."""
+    for change, words in (
+        ({"label_map": {255: 1}}, r"label_map was \{\} when it was packed and is \{'255': 1\} now"),
+        ({"ignore_index": 9, "label_map": {255: 9}}, "ignore_index was 255"),
+    ):
+        with pytest.raises(UserError, match=words):
+            dataset(files, cache=packed.parent, **change)
+    mapped = dataset(files, label_map={255: 1})
+    assert pack(mapped, packed, shard_bytes=SHARD).kept == 0
+    assert dataset(files, label_map={255: 1}, cache=packed.parent).sample(0).label[0, 0] == 1
+
+
+def test_other_pairs_make_the_pack_stale(files, packed):
+    """Protects from a list that was shortened, or put in another order, after packing."""
+    lines = (files / "list.txt").read_text().splitlines()
+    (files / "list.txt").write_text("\n".join(lines[:4]))
+    with pytest.raises(UserError, match="made of 5 images, the data set has 4"):
+        dataset(files, cache=packed.parent)
+    (files / "list.txt").write_text("\n".join(reversed(lines)))
+    with pytest.raises(UserError, match=r"it holds image0\.png where the data set has .*image4\.png"):
+        dataset(files, cache=packed.parent)
+    (files / "list.txt").write_text("\n".join(lines[:1]))
+    pack(dataset(files), packed, shard_bytes=SHARD)
+    assert sorted(path.name for path in packed.iterdir()) == [MANIFEST, "shard_00000.bin", "shard_00000.json"]
+
+
+def test_files_and_pack_may_move_together(files, packed, tmp_path):
+    """Protects a pack on another machine: files are named relative to each other."""
+    (tmp_path / "elsewhere").mkdir()
+    files = files.rename(tmp_path / "elsewhere" / "files")
+    assert len(dataset(files, cache=packed.parent)) == 5
+
+
+def test_no_pack_says_how_to_make_one(files, tmp_path):
+    """Protects the first thing that everybody meets, and from a pack that was never finished."""
+    with pytest.raises(UserError, match=r"no complete pack in .*tools/pack_dataset\.py"):
+        dataset(files, cache=tmp_path / "nothing")
+
+
+def test_wrong_files_end_the_packing(files, tmp_path):
+    """Protects from a pack without a pair, or with ids that are no classes."""
+    cv2.imwrite(str(files / "label4.png"), np.full(SIZE, 77, np.uint8))
+    for num_workers in (0, 2):
+        with pytest.raises(UserError, match=r"label4\.png: label id\(s\) 77"):
+            pack(dataset(files), tmp_path / "pack" / "train", num_workers, SHARD)
+    assert not (tmp_path / "pack" / "train" / MANIFEST).exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(files):
+    """Protects a data set's own folder from being packed into."""
+    before = sorted(files.iterdir())
+    with pytest.raises(UserError, match="holds other files"):
+        pack(dataset(files), files)
+    assert sorted(files.iterdir()) == before
+
+
+def test_cityscapes_and_camvid_take_a_cache(street_root, files, tmp_path):
+    """Protects the argument on every data set; labelIds are mapped before they are packed."""
+    pack(Cityscapes((), str(street_root)), tmp_path / "streets" / "train", num_workers=2)
+    quick = Cityscapes((), str(street_root), cache=str(tmp_path / "streets"))
+    assert_same(quick.sample(1), Cityscapes((), str(street_root)).sample(1))
+    assert str(tmp_path / "streets") in quick.describe()
+    assert len(pickle.loads(pickle.dumps(quick))) == 4  # to workers that are spawned
+    (files / "list.txt").rename(files / "test.txt")
+    pack(CamVid((), str(files), "test"), tmp_path / "camvid" / "test")
+    assert_same(
+        CamVid((), str(files), "test", cache=str(tmp_path / "camvid")).sample(2),
+        CamVid((), str(files), "test").sample(2),
+    )
+
+
+def test_images_without_labels(tmp_path):
+    """Protects packs of the mode 'test'."""
+    files = write_pairs(tmp_path / "files", 2)
+    (files / "list.txt").write_text("image0.png\nimage1.png\n")
+    source = dataset(files, (), "test")
+    pack(source, tmp_path / "pack" / "test")
+    sample = dataset(files, (), "test", cache=tmp_path / "pack").sample(1)
+    assert sample.label is None
+    np.testing.assert_array_equal(sample.image, source.sample(1).image)
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from paddleseg_lite.datasets import Dataset
+from paddleseg_lite.datasets.packed import pack
+
+class Slow(Dataset):
+    def read_files(self, index):
+        time.sleep(1.0 if index > 1 else 0)
+        return super().read_files(index)
+
+pack(Slow((), sys.argv[1], 4, train_path="list.txt"), Path(sys.argv[2]), shard_bytes=int(sys.argv[3]))
+"""
+
+
+def test_a_killed_packing_goes_on(files, tmp_path):
+    """Protects hours of packing: SIGKILL leaves no pack, and the next call keeps what is whole."""
+    folder = tmp_path / "pack" / "train"
+    arguments = [sys.executable, "-c", SLOW, str(files), str(folder), str(SHARD)]
+    process = subprocess.Popen(
+        arguments, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / ".shard_00001.bin.part").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with pytest.raises(UserError, match="no complete pack"):
+        dataset(files, cache=folder.parent)
+    first = shard_path(folder, 0, ".bin").stat().st_mtime_ns
+    done = pack(dataset(files), folder, shard_bytes=SHARD)
+    assert (done.shards, done.kept) == (3, 1)
+    assert shard_path(folder, 0, ".bin").stat().st_mtime_ns == first
+    assert not list(folder.glob(".*"))
+    assert_same(dataset(files, cache=folder.parent).sample(4), dataset(files).sample(4))
