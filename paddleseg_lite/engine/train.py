@@ -238,7 +238,7 @@ class Trainer:
         extra["rng"], extra["scaler"] = generators, self.step.scaler.state_dict()
         extra["stream"] = resume.stream(options)
         extra["meter"], extra["run"] = self.meter.state(), resume.description(options)
-        folder = save_checkpoint(
+        return save_checkpoint(
             options.save_dir,
             self.model,
             self.optimizer,
@@ -247,7 +247,6 @@ class Trainer:
             average=self.ema.weights if self.ema else None,
             weights_format=options.weights_format,
         )
-        return folder
 
     def _save_best(self, name: str, metrics: Metrics) -> None:
         if parallel.is_main():

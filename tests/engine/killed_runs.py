@@ -2,7 +2,7 @@
 
   python -m tests.engine.killed_runs FOLDER KILLS
 
-Leaves FOLDER/whole, a run that nobody disturbed, and FOLDER/killed. Prints the moments of the kills as JSON.
+Leaves FOLDER/killed, and FOLDER/whole, a run of the same length that nobody disturbed. Prints the moments of the kills as JSON.
 One process imports Paddle and forks the trainers, which saves seconds for each.
 """
 
@@ -19,18 +19,18 @@ from pathlib import Path
 
 from tests.engine.toy import DropoutNet, toy_run
 
-ITERS = 260
+ENDLESS = 1_000_000
 OPTIONS = {"use_ema": True, "do_eval": True, "save_interval": 4, "log_iters": 3, "keep_checkpoint_max": 2}
 
 
-def fork_trainer(save_dir: Path, num_workers: int = 0) -> int:
+def fork_trainer(save_dir: Path, iters: int, num_workers: int = 0) -> int:
     """Start a trainer that goes on from whatever is in `save_dir`; return its process id."""
     pid = os.fork()
     if pid:
         return pid
     try:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-        toy_run(save_dir, ITERS, net=DropoutNet, resume="auto", num_workers=num_workers, **OPTIONS)
+        toy_run(save_dir, iters, net=DropoutNet, resume="auto", num_workers=num_workers, **OPTIONS)
         os._exit(0)
     except BaseException:
         (save_dir.parent / "trace.txt").write_text(traceback.format_exc())
@@ -44,10 +44,10 @@ def half_written(save_dir: Path) -> bool:
 
 def kill_somewhen(
     save_dir: Path, rng: random.Random, while_writing: bool, num_workers: int
-) -> dict[str, object]:
+) -> dict[str, int]:
     """Start a trainer and kill it: after a random time, or shortly after it begins to write."""
-    pid = fork_trainer(save_dir, num_workers)
-    time.sleep(rng.uniform(0.05, 0.7))
+    pid = fork_trainer(save_dir, ENDLESS, num_workers)
+    time.sleep(rng.uniform(0.05, 0.6))
     deadline = time.monotonic() + 20
     while while_writing and not half_written(save_dir) and time.monotonic() < deadline:
         time.sleep(0.0002)
@@ -60,16 +60,16 @@ def kill_somewhen(
 
 
 def main(folder: Path, kills: int) -> None:
-    whole = fork_trainer(folder / "whole")
-    status = os.waitpid(whole, 0)[1]
     rng, moments = random.Random(0), []
     for number in range(kills):
         workers = 2 if number % 5 == 4 else 0
         moments.append(
             kill_somewhen(folder / "killed", rng, while_writing=number % 2 == 1, num_workers=workers)
         )
-    last = os.waitpid(fork_trainer(folder / "killed"), 0)[1]
-    print(json.dumps({"whole": status, "last": last, "moments": moments}))
+    # A multiple of both intervals, so that the last iteration is like any other.
+    iters = (moments[-1]["newest"] // 12 + 1) * 12
+    ends = [os.waitpid(fork_trainer(folder / name, iters), 0)[1] for name in ("killed", "whole")]
+    print(json.dumps({"ends": ends, "moments": moments}))
 
 
 if __name__ == "__main__":

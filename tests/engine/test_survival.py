@@ -60,7 +60,7 @@ def test_a_run_that_is_killed_twenty_times_ends_like_one_that_was_not(tmp_path):
         subprocess.run(command, cwd=REPOSITORY, env=ENVIRONMENT, stdout=out, stderr=errors, check=True)
     done = json.loads((tmp_path / "out.json").read_text())
     trace = tmp_path / "trace.txt"
-    assert (done["whole"], done["last"]) == (0, 0), trace.read_text() if trace.exists() else done
+    assert done["ends"] == [0, 0], trace.read_text() if trace.exists() else done
     killed = [moment for moment in done["moments"] if moment["killed"]]
     assert len(killed) == 20
     assert sum(moment["writing"] for moment in killed) >= 3, "too few died while writing"
