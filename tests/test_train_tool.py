@@ -148,7 +148,17 @@ def test_the_folder_of_a_run(flags, folder):
 
 def test_resume_command(monkeypatch):
     """It names the folder even if the command line did not, and starts from nothing but its checkpoints."""
-    flags = ["--resume_model=old/iter_2", "--opts", "a=1", "b=x y", "--pretrained", "p", "--allow_missing", "h", "i"]
+    flags = [
+        "--resume_model=old/iter_2",
+        "--opts",
+        "a=1",
+        "b=x y",
+        "--pretrained",
+        "p",
+        "--allow_missing",
+        "h",
+        "i",
+    ]
     monkeypatch.setattr(sys, "argv", ["tools/train.py", "--config", "c.yml", *flags, "--do_eval"])
     expected = "tools/train.py --config c.yml --opts a=1 'b=x y' --do_eval --save_dir old --resume_model auto"
     assert train_flags.resume_command(Path("old")) == f"python {expected}"

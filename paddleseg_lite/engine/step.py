@@ -68,9 +68,9 @@ class TrainStep:
         dtype = {"fp16": "float16", "bf16": "bfloat16"}.get(precision, "float16")
         self.cast: dict[str, Any] = {"enable": reduced, "level": amp_level, "dtype": dtype}
         self.scaler = paddle.amp.GradScaler(enable=precision == "fp16")
-        if reduced and amp_level == "O2":
+        if reduced and amp_level == "O2":  # Paddle leaves batch normalisation in float32
             model, optimizer = paddle.amp.decorate(  # type: ignore[call-overload]  # of strings
-                model, optimizer, level="O2", dtype=dtype
+                model, optimizer, level="O2", dtype=dtype, master_weight=True
             )
         self.model, self.criterion, self.optimizer = model, criterion, optimizer
         self.network = parallel.distribute(model)

@@ -2,8 +2,9 @@
 
   python -m tests.engine.killed_runs FOLDER KILLS
 
-Leaves FOLDER/killed, and FOLDER/whole, a run of the same length that nobody disturbed. Prints the moments of the kills as JSON.
-One process imports Paddle and forks the trainers, which saves seconds for each.
+Leaves FOLDER/killed, and FOLDER/whole, a run of the same length that nobody disturbed. Prints
+the moments of the kills as JSON. One process imports Paddle and forks the trainers,
+which saves seconds for each.
 """
 
 from __future__ import annotations

@@ -18,13 +18,12 @@ import paddle
 import pytest
 import yaml
 
-from paddleseg_lite.checkpoint import TrainState, load_checkpoint, load_weights, read_weights, save_checkpoint
+from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.engine.environment import git_revision
 from paddleseg_lite.engine.evaluate import evaluate
 from paddleseg_lite.engine.logbook import Logbook
 from paddleseg_lite.engine.stopwatch import PARTS, Stopwatch
 from tests.conftest import PixelNet, Squares
-from tests.engine.ranks import FrozenNet
 from tests.engine.test_survival import ENVIRONMENT, REPOSITORY, assert_same_end, metrics
 from tests.engine.toy import toy_run
 
@@ -231,19 +230,6 @@ def test_logbook_of_another_rank_writes_nothing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("accumulate", [2, 3])
-def test_accumulated_gradients_are_those_of_a_larger_batch(tmp_path, accumulate):
-    """Without batch statistics: the same samples, the same weights within float error."""
-    results = []
-    for number, (batch_size, count) in enumerate([(2 * accumulate, 1), (2, accumulate)]):
-        toy_run(tmp_path / str(number), net=FrozenNet, batch_size=batch_size, accumulate=count)
-        results.append(read_weights(tmp_path / str(number) / "iter_6" / "model.pdparams"))
-    losses = [[line["loss"] for line in metrics(tmp_path / str(number))] for number in (0, 1)]
-    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
-    for key, value in results[0].items():
-        np.testing.assert_allclose(value, results[1][key], rtol=1e-4, atol=1e-5, err_msg=key)
-
-
 def test_weights_as_safetensors(tmp_path):
     """Read by safetensors itself and by our own tools; a run resumes from them."""
     safetensors = pytest.importorskip("safetensors.numpy")
@@ -259,43 +245,3 @@ def test_weights_as_safetensors(tmp_path):
         json.loads((best.parent / "info.json").read_text())["miou"]
     )
     assert set(safetensors.load_file(best)) == set(model.state_dict())
-
-
-def test_half_precision_weights_are_saved_as_float32_and_come_back(tmp_path):
-    """As level O2 has them on a GPU: the file is for everybody, the model gets its own bits again."""
-    model, other = PixelNet(), PixelNet()
-    for net in (model, other):
-        net.conv.to(dtype="bfloat16")
-    optimizers = [paddle.optimizer.Momentum(0.1, parameters=net.parameters()) for net in (model, other)]
-    folder = save_checkpoint(tmp_path, model, optimizers[0], TrainState(1))
-    assert read_weights(folder / "model.pdparams")["conv.weight"].dtype == np.float32
-    load_checkpoint(folder, other, optimizers[1])
-    assert other.conv.weight.dtype == paddle.bfloat16
-    np.testing.assert_array_equal(other.conv.weight.numpy(), model.conv.weight.numpy())
-
-
-def test_the_state_of_a_loss_scaler_is_saved_and_restored(tmp_path, monkeypatch):
-    """fp16's scaler exists on GPUs only; here a stand-in takes its place."""
-    given = []
-
-    class Scaler:
-        def scale(self, loss):
-            return loss
-
-        def step(self, optimizer):
-            optimizer.step()
-
-        def update(self):
-            pass
-
-        def state_dict(self):
-            return {"scale": np.array([1024.0], np.float32), "incr_count": 3}
-
-        def load_state_dict(self, state):
-            given.append(state)
-
-    monkeypatch.setattr(paddle.amp, "GradScaler", lambda enable: Scaler())
-    toy_run(tmp_path, iters=3)
-    toy_run(tmp_path, resume="auto")
-    assert given[0]["incr_count"] == 3
-    assert given[0]["scale"].dtype == np.float32
