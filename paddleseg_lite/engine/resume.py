@@ -98,9 +98,11 @@ def _remember_best(state: TrainState, save_dir: Path) -> None:
 
 def description(options: TrainOptions) -> dict[str, Any]:
     """Return what a run depends on, as plain data: config, settings, ranks, versions."""
+    config = dict(options.config or {})
+    settings = {name: getattr(options, name) for name in _SETTINGS if name not in config}
     return {
-        "config": json.loads(json.dumps(dict(options.config or {}), default=str)),
-        "settings": {**{name: getattr(options, name) for name in _SETTINGS}, "ranks": parallel.ranks()},
+        "config": json.loads(json.dumps(config, default=str)),
+        "settings": {**settings, "ranks": parallel.ranks()},
         "versions": versions(),
     }
 

@@ -40,6 +40,10 @@ class Stopwatch:
             self.lap("other")
             self.iterations += 1
 
+    def restart(self) -> None:
+        """Leave out the time since the last lap, such as that of an evaluation."""
+        self._last = time.perf_counter()
+
     def seconds(self) -> dict[str, float]:
         """Return the mean seconds of each part in an iteration; {} before the warm-up is over."""
         if self.iterations <= 0:

@@ -149,6 +149,7 @@ class Trainer:
                 log.info(f"[TRAIN] saved {self._save()}")
                 self._finish_evaluation()
                 self.meter.restart_clock()
+                self.watch.restart()
             if result.stop and not is_last:
                 return True
         return False

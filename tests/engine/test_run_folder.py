@@ -214,8 +214,12 @@ def test_stopwatch_leaves_out_the_warm_up(monkeypatch):
         watch.lap("read")
         watch.lap("forward")
         watch.next_iteration()
+    next(clock), next(clock)  # an evaluation
+    watch.restart()
+    watch.lap("read")
     assert watch.iterations == 2
-    assert watch.seconds()["read"] == watch.seconds()["forward"] == watch.seconds()["other"] == 1.0
+    assert watch.seconds()["forward"] == watch.seconds()["other"] == 1.0
+    assert watch.seconds()["read"] == (2 + 1) / 2, "three times in two iterations, none of them an evaluation"
     assert watch.seconds()["loss"] == 0.0
     assert Stopwatch(enabled=False).seconds() == {}
 
