@@ -2,14 +2,20 @@
 
   python benchmarks/data_server.py ours ROOT            (or: ours ROOT CACHE, or: peer ROOT CHECKOUT)
 
-Reads a line of JSON from stdin, {"samples": N} or {"samples": N, "num_workers": W}, and answers with one:
-the seconds it took, and without workers the processor's seconds, the peak of memory in MB, and how much of
-it lies above what there was before.
+Reads a line of JSON from stdin and answers with one:
+{"samples": N}: the seconds it took, the processor's seconds, the peak of memory in MB, and how much of it
+lies above what there was before.
+{"samples": N, "num_workers": W}: the seconds it took.
+{"samples": N, "num_workers": W, "weigh": true}: the peak of a worker's memory in MB, pages that it shares
+with other processes counted by its share in them (PSS).
 """
 
+import contextlib
 import json
+import multiprocessing
 import os
 import sys
+import threading
 import time
 from itertools import islice
 from pathlib import Path
@@ -98,12 +104,17 @@ def single_thread(worker=None):
     cv2.setNumThreads(1 if worker is None else 0)
 
 
+def kilobytes(path, name):
+    """Return a size from a file of /proc."""
+    for line in path.read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    raise OSError(f"{path} has no {name}")
+
+
 def status(name):
     """Return a size from this process's status in MB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"/proc/self/status has no {name}")
+    return kilobytes(Path("/proc/self/status"), name) / 1024
 
 
 def timed_read(side, samples):
@@ -127,6 +138,31 @@ def timed_batches(side, samples, num_workers):
     return {"seconds": (time.perf_counter() - start) * (samples // BATCH) / count}
 
 
+def weighed_batches(side, samples, num_workers):
+    """Read samples by workers; return the largest proportional set size of one while all are there."""
+    sizes = [0.0]
+    done = threading.Event()
+
+    def weigh():
+        while not done.wait(0.02):
+            workers = multiprocessing.active_children()
+            for worker in workers if len(workers) == num_workers else ():
+                with contextlib.suppress(OSError):  # it has ended
+                    sizes.append(kilobytes(Path(f"/proc/{worker.pid}/smaps_rollup"), "Pss") / 1024)
+
+    watcher = threading.Thread(target=weigh)
+    watcher.start()
+    count = samples // BATCH
+    batches = iter(side.batches(count, num_workers))
+    for _ in islice(batches, count):
+        pass
+    done.set()
+    watcher.join()
+    for _ in batches:  # ends the workers
+        pass
+    return {"worker": max(sizes)}
+
+
 def main():
     # What libraries print belongs to stderr: stdout carries the answers.
     answers = os.fdopen(os.dup(1), "w")
@@ -137,7 +173,12 @@ def main():
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
         order = json.loads(line)
-        answer = timed_batches(side, **order) if "num_workers" in order else timed_read(side, **order)
+        if order.pop("weigh", False):
+            answer = weighed_batches(side, **order)
+        elif "num_workers" in order:
+            answer = timed_batches(side, **order)
+        else:
+            answer = timed_read(side, **order)
         print(json.dumps(answer), file=answers, flush=True)
 
 

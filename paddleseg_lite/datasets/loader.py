@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import paddle
 
+from paddleseg_lite.cpu import as_tensor
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.workers import SHARED_MEMORY, cause_of_death, start_worker
+from paddleseg_lite.datasets.workers import Allocate, in_workers
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Sample
 
-logger = logging.getLogger(__name__)
-
 Key = tuple[int, int]  # (epoch, index)
-PREFETCH = 2  # batches that each worker may have ready; Paddle's default
 
 
 @dataclass(frozen=True)
@@ -73,9 +68,9 @@ def train_batches(
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, got {batch_size}")
     key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed, accumulate, rank, ranks)
-    loaded = _load(_Task(dataset, seed), key_lists, num_workers, stays_on_cpu=False)
-    for images, labels, note in loaded:
-        yield Batch(images, labels, [sample.path for sample in note.samples])
+    to_tensor = as_tensor if paddle.get_device() == "cpu" else paddle.to_tensor
+    for images, labels, note in _load(_Task(dataset, seed), key_lists, num_workers):
+        yield Batch(to_tensor(images), to_tensor(labels), [sample.path for sample in note.samples])
 
 
 def eval_samples(
@@ -93,10 +88,11 @@ def eval_samples(
         UserError: a file is wrong (also in a worker), or a worker died.
     """
     key_lists = [[(0, index)] for index in range(rank, len(dataset), ranks)]
-    for images, labels, note in _load(_Task(dataset, seed=0), key_lists, num_workers, stays_on_cpu=True):
+    for images, labels, note in _load(_Task(dataset, seed=0), key_lists, num_workers):
         sample = note.samples[0]
-        label = labels.numpy()[0] if note.has_labels else None
-        yield replace(sample, image=images.numpy()[0].transpose(1, 2, 0), label=label)
+        yield replace(
+            sample, image=images[0].transpose(1, 2, 0), label=labels[0] if note.has_labels else None
+        )
 
 
 @dataclass(frozen=True)
@@ -143,24 +139,46 @@ class _Failure:
     is_users: bool
 
 
-class _Task(paddle.io.Dataset):
-    """A data set addressed by keys; errors are handed on as values, since Paddle would hide them."""
+class _Task:
+    """Makes batches of keys; errors are handed on as values, to cross from a worker unchanged."""
 
     def __init__(self, dataset: SegmentationDataset, seed: int) -> None:
         self.dataset = dataset
         self.seed = seed
 
-    def __getitem__(self, key: Any) -> Sample | _Failure:
-        epoch, index = key
+    def __call__(self, keys: Sequence[Key], allocate: Allocate = np.empty) -> Collated:
+        """Return ((images, labels), note)."""
         try:
-            return self.dataset.sample(index, epoch, self.seed)
+            return self._collated(keys, allocate)
         except UserError as error:
-            return _Failure(str(error), is_users=True)
+            failure = _Failure(str(error), is_users=True)
         except Exception:
-            return _Failure(f"a data transform or reader failed:\n{traceback.format_exc()}", is_users=False)
+            trace = traceback.format_exc()
+            failure = _Failure(f"a data transform or reader failed:\n{trace}", is_users=False)
+        return (NOTHING, NOTHING), _Note(failure=failure)
 
-    def __len__(self) -> int:
-        return len(self.dataset)
+    def _collated(self, keys: Sequence[Key], allocate: Allocate) -> Collated:
+        """Stack samples, one at a time in memory: float32 [N, C, H, W], uint8 [N, H, W].
+
+        Raises:
+            UserError: a sample is wrong, or their sizes differ.
+        """
+        images = labels = NOTHING
+        notes: list[Sample] = []
+        for position, (epoch, index) in enumerate(keys):
+            sample = self.dataset.sample(index, epoch, self.seed)
+            planes = sample.image.transpose(2, 0, 1)
+            if not notes:
+                images = allocate((len(keys), *planes.shape), np.float32)
+                if sample.label is not None:
+                    labels = allocate((len(keys), *sample.label.shape), np.uint8)
+            elif planes.shape != images.shape[1:]:
+                raise UserError(_size_message(notes[0].path, images.shape[1:], sample.path, planes.shape))
+            images[position] = planes
+            if sample.label is not None:
+                labels[position] = sample.label
+            notes.append(replace(sample, image=NOTHING, label=None))
+        return (images, labels), _Note(tuple(notes), has_labels=labels is not NOTHING)
 
 
 @dataclass(frozen=True)
@@ -178,30 +196,15 @@ class _Note:
     failure: _Failure | None = None
 
 
-Collated = tuple[np.ndarray, np.ndarray, _Note]
-Loaded = tuple[paddle.Tensor, paddle.Tensor, _Note]
+Collated = tuple[tuple[np.ndarray, np.ndarray], _Note]
 NOTHING = np.zeros(1, np.uint8)
 
 
-def _collate(samples: Sequence[Sample | _Failure]) -> Collated:
-    """Stack samples: float32 [N, C, H, W], uint8 [N, H, W]."""
-    good = [sample for sample in samples if isinstance(sample, Sample)]
-    if len(good) < len(samples):
-        failure = next(sample for sample in samples if isinstance(sample, _Failure))
-        return NOTHING, NOTHING, _Note(failure=failure)
-    notes = tuple(replace(sample, image=NOTHING, label=None) for sample in good)
-    first = good[0]
-    for sample in good[1:]:
-        if sample.image.shape != first.image.shape:
-            return NOTHING, NOTHING, _Note(failure=_Failure(_size_message(first, sample), is_users=True))
-    images = np.stack([sample.image.transpose(2, 0, 1) for sample in good]).astype(np.float32, copy=False)
-    if first.label is None:
-        return images, NOTHING, _Note(notes, has_labels=False)
-    return images, np.stack([sample.label for sample in good if sample.label is not None]), _Note(notes)
-
-
-def _size_message(one: Sample, other: Sample) -> str:
-    sizes = [f"{s.path} has {s.size[1]}x{s.size[0]} with {s.image.shape[2]} channels" for s in (one, other)]
+def _size_message(one: str, its_shape: tuple[int, ...], other: str, other_shape: tuple[int, ...]) -> str:
+    sizes = [
+        f"{path} has {width}x{height} with {channels} channels"
+        for path, (channels, height, width) in ((one, its_shape), (other, other_shape))
+    ]
     return (
         f"the images of a batch must agree in size after the transforms, but {' and '.join(sizes)}; end the "
         "geometry with RandomPaddingCrop or Resize, or set batch_size to 1"
@@ -209,74 +212,24 @@ def _size_message(one: Sample, other: Sample) -> str:
 
 
 def _load(
-    task: _Task, key_lists: Iterable[list[Key]], num_workers: int, stays_on_cpu: bool
-) -> Iterator[Loaded]:
-    """Yield collated batches as tensors, with their notes.
+    task: _Task, key_lists: Iterable[list[Key]], num_workers: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, _Note]]:
+    """Yield collated batches with their notes.
 
     Raises:
         UserError: what a sample raised, message unchanged, or a worker died.
         RuntimeError: any other exception of a sample, with its trace.
     """
-    source = (
-        _in_workers(task, key_lists, num_workers, stays_on_cpu)
-        if num_workers
-        else _here(task, key_lists, stays_on_cpu)
-    )
-    for images, labels, note in source:
+    for (images, labels), note in _collated(task, key_lists, num_workers):
         if note.failure:
-            raise (
-                UserError(note.failure.message)
-                if note.failure.is_users
-                else RuntimeError(note.failure.message)
-            )
+            raise (UserError if note.failure.is_users else RuntimeError)(note.failure.message)
         yield images, labels, note
 
 
-def _here(task: _Task, key_lists: Iterable[list[Key]], stays_on_cpu: bool) -> Iterator[Loaded]:
-    place = paddle.CPUPlace() if stays_on_cpu else None
-    for keys in key_lists:
-        images, labels, note = _collate([task[key] for key in keys])
-        yield paddle.to_tensor(images, place=place), paddle.to_tensor(labels, place=place), note
-
-
-def _in_workers(
-    task: _Task, key_lists: Iterable[list[Key]], num_workers: int, stays_on_cpu: bool
-) -> Iterator[Loaded]:
-    options: dict[str, Any] = {
-        "batch_sampler": key_lists,
-        "collate_fn": _collate,
-        "num_workers": num_workers,
-        "places": [paddle.CPUPlace()] if stays_on_cpu else None,
-        "use_shared_memory": _fits_shared_memory(task, key_lists, num_workers),
-        "prefetch_factor": PREFETCH,
-        "worker_init_fn": start_worker,
-    }
-    state = np.random.get_state()
-    batches = iter(paddle.io.DataLoader(task, **options))
-    np.random.set_state(state)  # Paddle draws a seed for its workers: not from what a resumed run continues
-    try:
-        yield from batches
-    except SystemError as error:  # Paddle's word for it, some seconds after the death
-        raise UserError(
-            f"a data worker died{cause_of_death(batches)}; use fewer workers (--num_workers), or 0 to see "
-            "what happens"
-        ) from error
-
-
-def _fits_shared_memory(task: _Task, key_lists: Iterable[list[Key]], num_workers: int) -> bool:
-    """Whether the prefetched batches fit into /dev/shm; a container often has 64 MB there."""
-    if not SHARED_MEMORY.is_dir():
-        return False
-    keys = next(iter(key_lists), None)
-    if keys is None:
-        return True
-    images, labels, _ = _collate([task[keys[0]]])
-    needed = (images.nbytes + labels.nbytes) * len(keys) * num_workers * PREFETCH
-    free = shutil.disk_usage(SHARED_MEMORY).free
-    if needed > free:
-        logger.warning(
-            "%s has %.0f MB free, but prefetching %d batches needs %.0f MB: the workers send them through "
-            "pipes instead, which is slower. Use fewer workers, or a larger one (docker run --shm-size)",
-            *(SHARED_MEMORY, free / 2**20, num_workers * PREFETCH, needed / 2**20),
-        )
-    return needed <= free
+def _collated(task: _Task, key_lists: Iterable[list[Key]], num_workers: int) -> Iterator[Collated]:
+    first = next(iter(key_lists), None)
+    if num_workers == 0 or first is None:
+        yield from map(task, key_lists)
+        return
+    arrays, _ = task(first)  # how much room a batch takes; that of another size has twice as much
+    yield from in_workers(task, key_lists, num_workers, 2 * sum(array.nbytes for array in arrays))

@@ -1,48 +1,240 @@
-"""How the processes that read data begin, obey and end."""
+"""Worker processes that prepare batches in order and lend them, uncopied, through memory they share."""
 
 from __future__ import annotations
 
-import os
+import contextlib
+import logging
+import mmap
+import multiprocessing
 import signal
-import threading
-from pathlib import Path
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
 from typing import Any
 
 import cv2
+import numpy as np
 
-SHARED_MEMORY = Path("/dev/shm")
+from paddleseg_lite.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+Arrays = Sequence[np.ndarray]
+Allocate = Callable[[tuple[int, ...], Any], np.ndarray]  # like np.empty
+Work = Callable[[Any, Allocate], tuple[Arrays, Any]]
+SLOTS = 3  # of a worker: as a rule, one result is in use and two are ready or on their way
+LENT = 2  # results of a worker that the receiver may hold on to; it gets copies of others
+PAGE = mmap.PAGESIZE  # everything begins at a multiple of it
 
 
-def start_worker(_: int) -> None:
-    """Prepare a worker that Paddle's DataLoader has forked."""
+def in_workers(work: Work, tasks: Iterable[Any], num_workers: int, result_bytes: int) -> Iterator[Any]:
+    """Yield (arrays, rest) = work(task, allocate) of every task, in their order.
+
+    Each worker has a few slots of memory that it shares with this process. `work` asks `allocate` for its
+    arrays, which come from a slot while there is room; a slot is free again once the arrays made of it are
+    gone here. So a result is neither sent nor copied. The memory is anonymous: /dev/shm, which is small in a
+    container, has no part in it.
+
+    Args:
+        work: runs in the workers, and must hand on an exception as a value. Arrays that `allocate` did not
+            make are sent through a pipe.
+        tasks: gone through once in every process.
+        num_workers: processes, at least 1.
+        result_bytes: room for the arrays of one result; what exceeds it is sent through a pipe.
+
+    Raises:
+        UserError: a worker died, or the system cannot fork processes.
+    """
+    if "fork" not in multiprocessing.get_all_start_methods():
+        raise UserError(f"--num_workers {num_workers} needs a system that forks processes, as Linux; give 0")
+    # Forked: the data set need not be importable by its name, and the workers have the memory, too.
+    context = multiprocessing.get_context("fork")
+    workers: list[_Worker] = []
+    try:
+        for number in range(num_workers):
+            share = islice(tasks, number, None, num_workers)
+            workers.append(_Worker(context, work, share, result_bytes, [w.connection for w in workers]))
+        for worker in cycle(workers):
+            result = worker.receive()
+            if result is None:
+                return
+            for each in workers:
+                each.return_slots()
+            yield result
+            del result  # its slot is free, then, while the next one is waited for
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class _Worker:
+    """A worker process as its receiver sees it.
+
+    Attributes:
+        connection: this process's end of the pipe: free slots go out, results come in.
+    """
+
+    def __init__(
+        self,
+        context: Any,
+        work: Work,
+        tasks: Iterator[Any],
+        slot_bytes: int,
+        others: Sequence[Connection],
+    ) -> None:
+        self.connection, theirs = context.Pipe()
+        self._slots = _shared_slots(slot_bytes)
+        arguments = (work, tasks, self._slots, theirs, [self.connection, *others])
+        self._process = context.Process(target=_run, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()  # the worker's death is the end of the file, then
+        # Also when nobody ends it: at exit, multiprocessing would wait for it for ever.
+        self.end = Finalize(self, _end, (self.connection, self._process), exitpriority=10)
+        self._returned = deque(range(SLOTS))
+        self._lent = SLOTS  # none is the worker's yet
+
+    def receive(self) -> tuple[list[np.ndarray], Any] | None:
+        """Wait for the next result; None after the last one.
+
+        Raises:
+            UserError: the worker died.
+        """
+        self.return_slots()
+        wait([self.connection, self._process.sentinel])
+        try:
+            message = self.connection.recv()
+        except (EOFError, OSError):
+            raise UserError(
+                f"a data worker died{_cause_of_death(self._process)}; use fewer workers (--num_workers), or "
+                "0 to see what happens"
+            ) from None
+        if message is None:
+            return None
+        slot, places, rest = message
+        memory = self._slots[slot].view()  # of its own: it dies with the last array that uses it
+        arrays = [place.of(memory) if isinstance(place, _Place) else place for place in places]
+        if self._lent >= LENT:  # who collects results must not leave the worker without a slot
+            arrays = [array.copy() for array in arrays]
+        weakref.finalize(memory, self._returned.append, slot)
+        self._lent += 1
+        return arrays, rest
+
+    def return_slots(self) -> None:
+        """Let the worker fill the slots that nobody uses any more."""
+        with contextlib.suppress(OSError):  # it is dead; `receive` says so
+            while self._returned:
+                self.connection.send(self._returned.popleft())
+                self._lent -= 1
+
+
+def _end(connection: Connection, process: Any) -> None:
+    """End a worker, whatever it does: it has nothing to lose."""
+    connection.close()
+    process.kill()
+    process.join()
+
+
+def _cause_of_death(process: Any) -> str:
+    process.join(1)
+    code = process.exitcode
+    if not code or code > 0:
+        return f" (exit code {code})" if code else ""
+    name = signal.Signals(-code).name
+    return f" ({name}{', as it does when memory runs out' if name == 'SIGKILL' else ''})"
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """Room for a result in memory that the processes share."""
+
+    memory: mmap.mmap
+    start: int
+    size: int
+
+    def view(self) -> np.ndarray:
+        """Return its bytes, a new array each time, which everything made of it refers to."""
+        return np.frombuffer(self.memory, np.uint8, self.size, self.start)
+
+
+def _shared_slots(size: int) -> list[_Slot]:
+    """Return slots of at least `size` bytes, or tiny ones with a warning: everything is sent then."""
+    size = -(-size // PAGE) * PAGE
+    try:
+        memory = mmap.mmap(-1, SLOTS * size)
+    except OSError as error:
+        logger.warning(
+            "no %.0f MB of memory to share with a data worker (%s): it sends its batches through a pipe, "
+            "which is slower. Use fewer workers (--num_workers)",
+            *(SLOTS * size / 2**20, error.strerror),
+        )
+        size = PAGE
+        memory = mmap.mmap(-1, SLOTS * size)
+    return [_Slot(memory, number * size, size) for number in range(SLOTS)]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an array is in a slot."""
+
+    start: int
+    shape: tuple[int, ...]
+    dtype: Any
+
+    def of(self, memory: np.ndarray) -> np.ndarray:
+        """Return the array; it keeps the slot's memory in use."""
+        size = int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+        return memory[self.start : self.start + size].view(self.dtype).reshape(self.shape)
+
+
+class _Allocator:
+    """Hands out arrays one after the other in a slot, and ordinary ones when it is full."""
+
+    def __init__(self, memory: np.ndarray) -> None:
+        self._memory = memory
+        self._next = 0
+        self._known: list[tuple[np.ndarray, _Place]] = []
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        place = _Place(self._next, shape, dtype)
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if place.start + size > self._memory.size:
+            return np.empty(shape, dtype)
+        self._next += -(-size // PAGE) * PAGE
+        array = place.of(self._memory)
+        self._known.append((array, place))
+        return array
+
+    def describe(self, array: np.ndarray) -> np.ndarray | _Place:
+        """Return where the array is, or the array itself if it isn't in the slot."""
+        return next((place for known, place in self._known if known is array), array)
+
+
+def _run(
+    work: Work,
+    tasks: Iterator[Any],
+    slots: Sequence[_Slot],
+    connection: Connection,
+    theirs: Sequence[Connection],
+) -> None:
+    """Be a worker, until the other end is closed."""
     # 0, not 1: with 1, cv2 rebuilds its thread pool, and in a forked process it would wait for ever for
     # threads that only exist in the parent.
     cv2.setNumThreads(0)
-    # Ctrl-C and a scheduler's SIGTERM reach the whole group of processes; the main one still needs its batch.
+    # Ctrl-C and a scheduler's SIGTERM reach all processes of a run; the main one still needs its batch.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with_parent(parent: int) -> None:
-    """Obey a SIGTERM from the main process, which ends its workers by it, and from nobody else."""
-    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
-        pass
-    os._exit(0)
-
-
-def cause_of_death(batches: Any) -> str:
-    """Return in words how a worker of Paddle's iterator ended, "" if it does not say."""
-    codes = [worker.exitcode for worker in getattr(batches, "_workers", None) or ()]  # not public
-    code = next((code for code in codes if code), None)
-    if code is None:
-        return ""
-    if code > 0:
-        return f" (exit code {code})"
-    name = signal.Signals(-code).name
-    words = {
-        "SIGKILL": ", as it does when memory runs out",
-        "SIGBUS": f", as it does when {SHARED_MEMORY} is full",
-    }
-    return f" ({name}{words.get(name, '')})"
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for end in theirs:  # inherited; the receiver's death would not be noticed while they are open
+        end.close()
+    with contextlib.suppress(EOFError, OSError):
+        for task in tasks:
+            slot = connection.recv()
+            allocate = _Allocator(slots[slot].view())
+            arrays, rest = work(task, allocate)
+            connection.send((slot, [allocate.describe(array) for array in arrays], rest))
+        connection.send(None)
+        while True:
+            connection.recv()  # slots come back still

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
 import paddleseg_lite.transforms as T
-from paddleseg_lite.datasets import Dataset, eval_samples, loader, train_batches
+from paddleseg_lite.datasets import Dataset, eval_samples, train_batches
 from paddleseg_lite.errors import UserError
 
 from .helpers import write_pairs
@@ -148,16 +147,6 @@ def test_sizes_that_differ_in_a_batch_are_named(folder):
     cv2.imwrite(str(folder / "label1.png"), np.ones((30, 40), np.uint8))
     with pytest.raises(UserError, match=r"(40x30.*32x24|32x24.*40x30).*RandomPaddingCrop"):
         list(train_batches(dataset(folder, [T.Normalize()]), 5, 0, 1))
-
-
-def test_small_shared_memory_is_noticed(folder, monkeypatch, caplog):
-    """Protects containers with 64 MB of /dev/shm from a bus error: pipes instead, the same batches."""
-    data = dataset(folder)
-    expected = contents(train_batches(data, 2, 0, 3))
-    monkeypatch.setattr(loader.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    monkeypatch.setattr(loader, "SHARED_MEMORY", folder)
-    assert contents(train_batches(data, 2, 0, 3, num_workers=1)) == expected
-    assert "--shm-size" in caplog.text
 
 
 def test_workers_survive_threads_of_cv2_in_the_parent(folder):
