@@ -20,7 +20,7 @@ from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
 from paddleseg_lite.engine import train as engine
 from paddleseg_lite.engine.evaluate import evaluate
 from paddleseg_lite.errors import UserError
-from tests.engine.toy import DropoutNet, toy_run
+from tests.engine.toy import GENERATOR_CAN_BE_SAVED, DropoutNet, toy_run
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
@@ -220,6 +220,7 @@ def test_the_stream_of_samples_counts_all_images_of_an_iteration(tmp_path):
         toy_run(tmp_path, iters=9, resume="auto", batch_size=2)
 
 
+@pytest.mark.skipif(not GENERATOR_CAN_BE_SAVED, reason="Paddle 2.6 keeps its CPU generator to itself")
 def test_everything_random_goes_on(tmp_path):
     """Dropout after resuming drops what it would have dropped; without the saved generators it would not."""
     toy_run(tmp_path / "whole", net=DropoutNet)
