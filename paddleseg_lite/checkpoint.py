@@ -1,8 +1,8 @@
 """Training state on disk, written so that whatever happens, what was saved before is still there.
 
-A checkpoint is a folder `iter_N`: `model.pdparams` and `model.pdopt` (which `paddle.load` reads too),
-`state.json`, a moving average `ema.pdparams` if there is one, and `SHA256SUMS`, which `sha256sum -c` checks.
-It is written under a hidden name, flushed to the disk and renamed.
+A checkpoint is a folder `iter_N`: `model.pdparams` (or `.safetensors`) and `model.pdopt` (which `paddle.load`
+reads too), `state.json`, a moving average `ema.pdparams` (or `.safetensors`) if there is one, and
+`SHA256SUMS`, which `sha256sum -c` checks. It is written under a hidden name, flushed to the disk and renamed.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ import os
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Union
 
-import numpy as np
 import paddle
 
 from paddleseg_lite.durable import sha256, sync_folder, write, write_text
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.optimizer_state import translated_state
+from paddleseg_lite.plain_data import plain, restored
 from paddleseg_lite.unpickle import PathLike, read_pickle
 from paddleseg_lite.weights import (
-    NAME_TABLE,
+    FORMATS,
     LoadReport,
     load_pretrained,
     load_weights,
     read_weights,
+    write_weights,
 )
 
 __all__ = [
@@ -48,8 +50,8 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-_MODEL, _OPTIMIZER, _STATE, _SUMS = "model.pdparams", "model.pdopt", "state.json", "SHA256SUMS"
-_AVERAGE = "ema.pdparams"
+_MODEL, _AVERAGE = "model", "ema"  # with a weights format as their ending
+_OPTIMIZER, _STATE, _SUMS = "model.pdopt", "state.json", "SHA256SUMS"
 _NEW, _OLD = ".new-", ".old-"  # hidden folders: half-written; replaced or about to be removed
 
 StateDict = Mapping[str, Any]
@@ -81,6 +83,7 @@ def save_checkpoint(
     state: TrainState,
     keep: int = 5,
     average: StateDict | None = None,
+    weights_format: str = "pdparams",
 ) -> Path:
     """Write `save_dir/iter_N`, N being `state.iteration`, then remove the oldest beyond `keep`.
 
@@ -91,6 +94,7 @@ def save_checkpoint(
         state: the rest.
         keep: how many iter_* to keep, at least 1; 0 or less keeps all.
         average: a moving average of the weights, written as ema.pdparams.
+        weights_format: "pdparams" or "safetensors"; weights are written as float32.
 
     Returns:
         The checkpoint's folder.
@@ -100,18 +104,20 @@ def save_checkpoint(
     """
     save_dir = Path(save_dir)
     target = save_dir / f"iter_{state.iteration}"
-    described = {**asdict(state), "optimizer": type(optimizer).__name__}
+    weights = model.state_dict()
+    names = {key: value.name for key, value in weights.items()}
+    described = {**asdict(state), "optimizer": type(optimizer).__name__, "names": names}
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
         _tidy(save_dir)
         with tempfile.TemporaryDirectory(prefix=_NEW, dir=save_dir) as hidden:
             folder = Path(hidden) / target.name
             folder.mkdir()
-            write(folder / _MODEL, lambda path: paddle.save(model.state_dict(), str(path)))
+            write(folder / f"{_MODEL}.{weights_format}", lambda path: write_weights(weights, path))
             write(folder / _OPTIMIZER, lambda path: paddle.save(optimizer.state_dict(), str(path)))
-            write_text(folder / _STATE, json.dumps(described, default=_to_json, indent=1))
+            write_text(folder / _STATE, json.dumps(described, default=plain, indent=1))
             if average is not None:
-                write(folder / _AVERAGE, lambda path: paddle.save(dict(average), str(path)))
+                write(folder / f"{_AVERAGE}.{weights_format}", lambda path: write_weights(average, path))
             sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
             write_text(folder / _SUMS, "".join(sums))
             sync_folder(folder)
@@ -130,23 +136,26 @@ def save_checkpoint(
     return target
 
 
-def save_weights(model_or_state_dict: Model, folder: PathLike, **info: Any) -> Path:
-    """Write `folder/model.pdparams`, and `info` beside it as info.json.
+def save_weights(
+    model_or_state_dict: Model, folder: PathLike, weights_format: str = "pdparams", **info: Any
+) -> Path:
+    """Write `folder/model.pdparams` (or .safetensors), and `info` beside it as info.json.
 
     A file that is there is replaced at one stroke: at no moment is there none, or half of one.
 
     Args:
         model_or_state_dict: a model, or tensors by name.
         folder: made if there is none.
+        weights_format: "pdparams" or "safetensors"; weights are written as float32.
         **info: what to remember about the weights, such as miou=0.7 and iteration=1000.
 
     Returns:
-        The path of model.pdparams.
+        The path of the weights.
 
     Raises:
         UserError: the disk is full or not writable; what was there before is untouched.
     """
-    folder = Path(folder)
+    folder, name = Path(folder), f"{_MODEL}.{weights_format}"
     if isinstance(model_or_state_dict, paddle.nn.Layer):
         model_or_state_dict = model_or_state_dict.state_dict()
     weights = dict(model_or_state_dict)
@@ -155,21 +164,23 @@ def save_weights(model_or_state_dict: Model, folder: PathLike, **info: Any) -> P
         for leftover in folder.glob(_NEW + "*"):
             shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as hidden:
-            new_model, new_info = Path(hidden) / _MODEL, Path(hidden) / "info.json"
-            write(new_model, lambda path: paddle.save(weights, str(path)))
+            new_model, new_info = Path(hidden) / name, Path(hidden) / "info.json"
+            write(new_model, lambda path: write_weights(weights, path))
             # The sum tells whether an info.json belongs to these weights, should a crash part the two.
             described = {**info, "sha256": sha256(new_model)}
-            write_text(new_info, json.dumps(described, default=_to_json, indent=1))
-            os.replace(new_model, folder / _MODEL)
+            write_text(new_info, json.dumps(described, default=plain, indent=1))
+            os.replace(new_model, folder / name)
             os.replace(new_info, folder / new_info.name)
+        for ending in {*FORMATS} - {weights_format}:  # older weights, which would now be taken for these
+            (folder / f"{_MODEL}.{ending}").unlink(missing_ok=True)
         sync_folder(folder)
         sync_folder(folder.parent)
     except OSError as error:
         raise UserError(
-            f"cannot write {folder / _MODEL} ({error.strerror or error}); what was there before is "
+            f"cannot write {folder / name} ({error.strerror or error}); what was there before is "
             "untouched: free some space or give another save_dir"
         ) from error
-    return folder / _MODEL
+    return folder / name
 
 
 def read_info(folder: PathLike) -> dict[str, Any]:
@@ -177,7 +188,7 @@ def read_info(folder: PathLike) -> dict[str, Any]:
     folder = Path(folder)
     try:
         info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
-        return info if info.pop("sha256", None) == sha256(folder / _MODEL) else {}
+        return info if info.pop("sha256", None) == sha256(weights_file(folder)) else {}
     except (OSError, ValueError):
         return {}
 
@@ -198,19 +209,29 @@ def load_checkpoint(
     folder = Path(folder)
     if fault := _fault(folder):
         raise UserError(f"cannot resume from {folder}: {fault}; give another iter_N folder")
-    state = json.loads((folder / _STATE).read_text(encoding="utf-8"), object_hook=_from_json)
+    state = json.loads((folder / _STATE).read_text(encoding="utf-8"), object_hook=restored)
     kind = state.pop("optimizer")
     if kind != type(optimizer).__name__:
         raise UserError(
             f"cannot resume from {folder}: it was saved with the optimizer {kind}, this run has "
             f"{type(optimizer).__name__}; resume with the config the run was started with"
         )
-    names = read_pickle(folder / _MODEL).get(NAME_TABLE, {})
+    names = state.pop("names")
     saved = read_pickle(folder / _OPTIMIZER)
     accumulators = translated_state(optimizer, saved, model, names, folder / _OPTIMIZER)
-    load_weights(model, folder / _MODEL)
-    optimizer.set_state_dict(accumulators)
+    load_weights(model, weights_file(folder, _MODEL))
+    with warnings.catch_warnings():
+        # Paddle's for every LinearWarmup, whose state has a part that its own check does not expect; that
+        # the states fit has been checked.
+        warnings.filterwarnings("ignore", message="There are some unused values in state_dict")
+        optimizer.set_state_dict(accumulators)
     return TrainState(**state)
+
+
+def weights_file(folder: PathLike, name: str = _MODEL) -> Path:
+    """Return the file of that name in a folder, in whichever weights format; .pdparams if it is in none."""
+    other = Path(folder) / f"{name}.safetensors"
+    return other if other.exists() else Path(folder) / f"{name}.pdparams"
 
 
 def latest_checkpoint(save_dir: PathLike) -> Path | None:
@@ -241,7 +262,7 @@ def _fault(folder: Path) -> str | None:
     try:
         sums = (folder / _SUMS).read_text(encoding="utf-8")
         expected = {name: digest for digest, name in (line.split("  ", 1) for line in sums.splitlines())}
-        for name in {_MODEL, _OPTIMIZER, _STATE, *expected}:
+        for name in {weights_file(folder).name, _OPTIMIZER, _STATE, *expected}:
             if expected.get(name) != sha256(folder / name):
                 return f"the contents of {name} are not what was written (SHA-256 differs)"
     except FileNotFoundError as error:
@@ -272,18 +293,3 @@ def _remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:
                 os.rename(folder, Path(hidden) / folder.name)
         except OSError as error:
             _log.warning("cannot remove the old checkpoint %s: %s", folder, error)
-
-
-def _to_json(value: object) -> Any:
-    """Write what JSON does not know: arrays and tensors with their dtype."""
-    if isinstance(value, paddle.Tensor):
-        value = value.numpy()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return {"__array__": value.tolist(), "dtype": value.dtype.str}
-    raise TypeError(f"a {type(value).__name__} cannot be saved in a checkpoint's state")
-
-
-def _from_json(item: dict[str, Any]) -> Any:
-    return np.array(item["__array__"], item["dtype"]) if "__array__" in item else item

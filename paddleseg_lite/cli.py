@@ -109,6 +109,7 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.WARNING
     )
+    logging.captureWarnings(True)  # printed past the log, they would tear a progress bar
     # Ours alone, for Paddle 2.6 and 3.2 put the root logger back to warnings when they are imported.
     logging.getLogger("paddleseg_lite").setLevel(logging.INFO)
     _prepare_cpu()
@@ -180,4 +181,10 @@ def _set_device(device: str | None) -> None:
         raise UserError(
             f"--device {device}: {reason}; use --device cpu, or install paddlepaddle-gpu on such a machine"
         )
-    paddle.set_device(device)
+    from paddleseg_lite.engine import parallel
+
+    # Of several ranks, the launcher gives each a GPU of its own.
+    paddle.set_device(kind if parallel.ranks() > 1 else device)
+    parallel.join()
+    if not parallel.is_main():  # the others would say the same; what goes wrong on them is told
+        logging.getLogger("paddleseg_lite").setLevel(logging.WARNING)

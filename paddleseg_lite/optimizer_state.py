@@ -52,6 +52,7 @@ def translated_state(
     state: dict[str, Any] = {}
     for name, value in saved.items():
         if name == _SCHEDULE:
+            _check_schedule(value, optimizer._learning_rate.state_dict(), path)
             state[name] = value
         elif name == _MASTER:
             state[name] = _master_weights(value, renamed, path)
@@ -65,6 +66,18 @@ def translated_state(
             f"{type(optimizer).__name__} needs; resume with the optimizer the run was started with"
         )
     return state
+
+
+def _check_schedule(saved: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> None:
+    """Refuse the state of another kind of schedule; one may hold another, as a warm-up does."""
+    if saved.keys() != own.keys():
+        raise UserError(
+            f"{path} was saved with another kind of learning rate schedule (its state has {sorted(saved)}, "
+            f"this run's {sorted(own)}); resume with the config the run was started with"
+        )
+    for name, value in saved.items():
+        if isinstance(value, Mapping):
+            _check_schedule(value, own[name], path)
 
 
 def _kind(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from paddleseg_lite.unpickle import PathLike, read_pickle
 _log = logging.getLogger(__name__)
 
 NAME_TABLE = "StructuredToParameterName@@"  # Paddle's entry for {key: the parameter's global name}
+FORMATS = ("pdparams", "safetensors")
 _SHOWN = 5  # keys listed in a message before "and N more"
 
 
@@ -53,6 +54,32 @@ def _one_array(path: Path, key: str, value: Any) -> np.ndarray:
     return np.asarray(value)
 
 
+def write_weights(state: Mapping[str, paddle.Tensor], path: PathLike) -> None:
+    """Write tensors as .pdparams or .safetensors, by the path's ending; half precision becomes float32.
+
+    Raises:
+        UserError: safetensors is not installed.
+        OSError: the disk is full or not writable.
+    """
+    tensors = {key: _as_float32(value) for key, value in state.items()}
+    if Path(path).suffix != ".safetensors":
+        paddle.save(tensors, str(path))
+        return
+    try:
+        from safetensors.numpy import save
+    except ImportError as error:
+        raise UserError(f"writing {path} needs safetensors; pip install safetensors") from error
+    Path(path).write_bytes(save({key: value.numpy() for key, value in tensors.items()}))
+
+
+def _as_float32(tensor: paddle.Tensor) -> paddle.Tensor:
+    if tensor.dtype not in (paddle.float16, paddle.bfloat16):
+        return tensor
+    wide = tensor.astype("float32")
+    wide.name = tensor.name  # Paddle writes it beside the weights, for its own tools
+    return wide
+
+
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
         from safetensors.numpy import load_file
@@ -74,6 +101,14 @@ class LoadReport:
     missing: list[str] = field(default_factory=list)  # the model's, not in the file
     unexpected: list[str] = field(default_factory=list)  # the file's, not in the model
     mismatched: list[str] = field(default_factory=list)  # "KEY: [shape in the file], the model has [shape]"
+
+    def __str__(self) -> str:
+        """Return a line for the log: how many of each kind, and the first of those that were not loaded."""
+        rest = {"missing": self.missing, "unexpected": self.unexpected, "mismatched": self.mismatched}
+        listed = [
+            f"{len(keys)} {kind}" + (f" ({_some(keys)})" if keys else "") for kind, keys in rest.items()
+        ]
+        return ", ".join([f"{len(self.loaded)} tensors loaded", *listed])
 
 
 def load_weights(
@@ -106,10 +141,7 @@ def load_pretrained(model: paddle.nn.Layer, source: str, allow_missing: Iterable
         UserError: the file cannot be had or read, or lacks some of the model's weights; nothing is loaded.
     """
     report = _load(model, fetch(source), tuple(allow_missing), strict=True, leftovers_ok=True)
-    left = len(report.missing) + len(report.mismatched)
-    _log.info(
-        "pretrained: %d tensors loaded from %s, %d left as initialised", len(report.loaded), source, left
-    )
+    _log.info("%s: %s", source, report)
     return report
 
 
@@ -134,7 +166,8 @@ def _load(
         listed = "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys)
         raise UserError(
             f"{path} does not fit {type(model).__name__} and was not loaded: {listed or 'no key in common'}; "
-            "use the weights of this very network, or the config they were trained with"
+            "use the weights of this very network, or the config they were trained with; for a new "
+            "head, name its keys in allow_missing"
         )
     for key in report.loaded:
         own[key].set_value(paddle.to_tensor(_as_float(arrays[key]), dtype=own[key].dtype))

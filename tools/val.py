@@ -29,15 +29,20 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
     from paddleseg_lite.download import fetch
+    from paddleseg_lite.engine import parallel
     from paddleseg_lite.engine.evaluate import evaluate
 
     config = load_config(args.config, args.opts)
     inference = cli.inference_options(args, builder.build_test_options(config))
     dataset = builder.build_dataset(config, "val_dataset")
-    print(dataset.describe())
+    if parallel.is_main():
+        print(dataset.describe())
     model = builder.build_model(config, pretrained=False)
-    load_weights(model, fetch(args.model_path))
+    report = load_weights(model, fetch(args.model_path))
     metrics = evaluate(model, dataset, inference, args.batch_size, args.num_workers)
+    if not parallel.is_main():
+        return
+    print(f"{args.model_path}: {report}")
     print(metrics.table())
     print(f"[EVAL] #Images: {len(dataset)} {metrics.summary()}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,8 +40,11 @@ def train_batches(
     iters: int,
     seed: int = 0,
     num_workers: int = 0,
-) -> Iterator[Batch]:
-    """Yield the batches of iterations start_iter, ..., iters - 1 (counted from 0).
+    accumulate: int = 1,
+    rank: int = 0,
+    ranks: int = 1,
+) -> Generator[Batch, None, None]:
+    """Yield the batches of iterations start_iter, ..., iters - 1 (counted from 0), `accumulate` for each.
 
     The epochs, each in an order of its own, follow each other without a gap; a batch may reach into the next
     one. The stream depends on `seed` alone, so a run that is resumed at start_iter goes on as if never
@@ -54,29 +57,37 @@ def train_batches(
         iters: iterations of the whole run.
         seed: at least 0.
         num_workers: processes that prepare batches; 0 prepares them here.
+        accumulate: batches of an iteration.
+        rank: this process's number among `ranks`; together their batches of an iteration are those that one
+            process would take with a batch of batch_size x accumulate x ranks.
+        ranks: processes that train together.
 
     Raises:
         UserError: a file is wrong (also in a worker), the images of a batch differ in size, a worker died.
     """
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, got {batch_size}")
-    key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed)
+    key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed, accumulate, rank, ranks)
     to_tensor = as_tensor if paddle.get_device() == "cpu" else paddle.to_tensor
     for images, labels, note in _load(_Task(dataset, seed), key_lists, num_workers):
         yield Batch(to_tensor(images), to_tensor(labels), [sample.path for sample in note.samples])
 
 
-def eval_samples(dataset: SegmentationDataset, num_workers: int = 0) -> Iterator[Sample]:
-    """Yield all samples once, in order; images float32 [H, W, C], labels at the source's size.
+def eval_samples(
+    dataset: SegmentationDataset, num_workers: int = 0, rank: int = 0, ranks: int = 1
+) -> Iterator[Sample]:
+    """Yield samples rank, rank + ranks, ... once, in order; images float32 [H, W, C], labels at source size.
 
     Args:
         dataset: in mode 'val' or 'test'.
         num_workers: processes that read ahead; 0 reads here.
+        rank: this process's number among `ranks`, which share the samples out among them.
+        ranks: processes that evaluate together.
 
     Raises:
         UserError: a file is wrong (also in a worker), or a worker died.
     """
-    key_lists = [[(0, index)] for index in range(len(dataset))]
+    key_lists = [[(0, index)] for index in range(rank, len(dataset), ranks)]
     for images, labels, note in _load(_Task(dataset, seed=0), key_lists, num_workers):
         sample = note.samples[0]
         yield replace(
@@ -84,30 +95,35 @@ def eval_samples(dataset: SegmentationDataset, num_workers: int = 0) -> Iterator
         )
 
 
+@dataclass(frozen=True)
 class _BatchKeys:
-    """The keys of every batch, computed when asked for."""
+    """The keys of every batch, computed when asked for; see `train_batches`."""
 
-    def __init__(self, length: int, batch_size: int, start_iter: int, iters: int, seed: int) -> None:
-        self.length = length
-        self.batch_size = batch_size
-        self.start_iter = start_iter
-        self.iters = iters
-        self.seed = seed
+    length: int
+    batch_size: int
+    start_iter: int
+    iters: int
+    seed: int
+    accumulate: int
+    rank: int
+    ranks: int
 
     def __len__(self) -> int:
-        return max(self.iters - self.start_iter, 0)
+        return max(self.iters - self.start_iter, 0) * self.accumulate
 
     def __iter__(self) -> Iterator[list[Key]]:
         known, order = -1, np.empty(0, np.int64)
         for iteration in range(self.start_iter, self.iters):
-            keys: list[Key] = []
-            first = iteration * self.batch_size
-            for position in range(first, first + self.batch_size):
-                epoch, place = divmod(position, self.length)
-                if epoch != known:
-                    known, order = epoch, np.random.default_rng([self.seed, epoch]).permutation(self.length)
-                keys.append((epoch, int(order[place])))
-            yield keys
+            first = (iteration * self.ranks + self.rank) * self.accumulate * self.batch_size
+            for start in range(first, first + self.accumulate * self.batch_size, self.batch_size):
+                keys: list[Key] = []
+                for position in range(start, start + self.batch_size):
+                    epoch, place = divmod(position, self.length)
+                    if epoch != known:
+                        rng = np.random.default_rng([self.seed, epoch])
+                        known, order = epoch, rng.permutation(self.length)
+                    keys.append((epoch, int(order[place])))
+                yield keys
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import paddle
@@ -10,10 +10,15 @@ from tqdm import tqdm
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loader import eval_samples
+from paddleseg_lite.engine import parallel
 from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, infer
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.metrics import Metrics, confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
+
+
+class EvaluationStopped(Exception):
+    """An evaluation was ended by its `stop` before the last image."""
 
 
 def evaluate(
@@ -22,11 +27,13 @@ def evaluate(
     inference: InferenceOptions = PLAIN,
     batch_size: int = 1,
     num_workers: int = 0,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Metrics:
     """Score a network's predictions on every sample of a data set.
 
     Predictions are put back to the size of the label before they are counted. Only images of one shape
-    share a batch, unpadded, so that the confusion matrix does not depend on the batch size.
+    share a batch, unpadded, so that the confusion matrix does not depend on the batch size. Several ranks
+    share the samples out among them, each once, and all get the same scores.
 
     Args:
         model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...]. A paddle.nn.Layer is put
@@ -35,9 +42,11 @@ def evaluate(
         inference: scales, flips, sliding windows.
         batch_size: images in one forward pass.
         num_workers: processes that read images; 0 reads in this one.
+        stop: asked after each batch whether to give up.
 
     Raises:
-        UserError: bad data, a sample without a label, or a batch size below 1.
+        EvaluationStopped: `stop` said so, on this rank or another.
+        UserError: bad data, or a sample without a label.
     """
     if batch_size < 1 or num_workers < 0:
         raise UserError(
@@ -47,16 +56,28 @@ def evaluate(
         model.eval()
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
     samples = tqdm(
-        eval_samples(dataset, num_workers), total=len(dataset), desc="eval", unit="image", dynamic_ncols=True
+        eval_samples(dataset, num_workers, parallel.rank(), parallel.ranks()),
+        total=len(range(parallel.rank(), len(dataset), parallel.ranks())),
+        desc="eval",
+        unit="image",
+        dynamic_ncols=True,
+        leave=False,
+        disable=None if parallel.is_main() else True,  # None: a bar on a terminal, none in a file
     )
-    for batch in batches_of_one_shape(samples, batch_size):
-        for sample, labels in zip(batch, predict_labels(model, batch, inference)):
-            if sample.label is None:
-                raise UserError(
-                    f"{sample.path} has no label to be evaluated against; list one, or use predict"
-                )
-            confusion += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
-    return scores(confusion, dataset.classes)
+    is_stopped = False
+    with samples:
+        for batch in batches_of_one_shape(samples, batch_size):
+            for sample, labels in zip(batch, predict_labels(model, batch, inference)):
+                if sample.label is None:
+                    raise UserError(
+                        f"{sample.path} has no label to be evaluated against; list one, or use predict"
+                    )
+                confusion += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
+            if is_stopped := stop():
+                break
+    if parallel.any_rank(is_stopped):
+        raise EvaluationStopped
+    return scores(parallel.total(confusion), dataset.classes)
 
 
 def batches_of_one_shape(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample]]:

@@ -4,40 +4,39 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import paddle
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from paddleseg_lite.checkpoint import TrainState, load_checkpoint, read_info, save_checkpoint, save_weights
+from paddleseg_lite.checkpoint import TrainState, save_checkpoint, save_weights
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loader import Batch, train_batches
+from paddleseg_lite.engine import nonfinite, parallel, resume
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
-from paddleseg_lite.engine.evaluate import evaluate
-from paddleseg_lite.engine.meter import Meter, StarvationWatch
-from paddleseg_lite.engine.options import TrainOptions
-from paddleseg_lite.engine.step import TrainStep
+from paddleseg_lite.engine.evaluate import EvaluationStopped, evaluate
+from paddleseg_lite.engine.logbook import Logbook
+from paddleseg_lite.engine.meter import Meter, StarvationWatch, kept_fraction, log_line
+from paddleseg_lite.engine.options import TrainOptions, TrainResult
+from paddleseg_lite.engine.rng import rng_state
+from paddleseg_lite.engine.showcase import showcase
+from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
+from paddleseg_lite.engine.step import StepResult, TrainStep
+from paddleseg_lite.engine.stopwatch import Stopwatch
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.metrics import Metrics
 
+__all__ = ["TrainOptions", "TrainResult", "Trainer", "train"]
+
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class TrainResult:
-    """Where a run stands, its last mean loss, its best mIoU (None: never evaluated), its seconds."""
-
-    iteration: int
-    loss: float | None
-    best_miou: float | None
-    best_iteration: int
-    seconds: float
+_REMEMBERED = 5  # losses told when one is not finite
 
 
 class Trainer:
@@ -54,157 +53,221 @@ class Trainer:
     ) -> None:
         self.model, self.optimizer, self.criterion = model, optimizer, criterion
         self.train_dataset, self.val_dataset, self.options = train_dataset, val_dataset, options
-        self.step = TrainStep(model, criterion, optimizer, options.precision, options.amp_level)
-        self.ema = ExponentialMovingAverage(model) if options.use_ema else None
-        self.starvation = StarvationWatch(train_dataset, options.num_workers)
-        self.loss: float | None = None
-        self.state = TrainState(iteration=0, best_miou=-1.0, best_iteration=0, extra={})
         if options.early_stop_intervals is not None and val_dataset is None:
             raise UserError("--early_stop_intervals needs evaluations; add --do_eval")
-        if options.resume is not None:
-            self._resume(options.resume)
-        self.state.extra["stream"] = {"seed": options.seed, "batch_size": options.batch_size}
-        self.scalars = _vdl_writer(options.save_dir) if options.use_vdl else None
-
-    def _resume(self, checkpoint: Path) -> None:
-        """Take up a checkpoint; the best so far is what lies in best_model/, which may be of a later one."""
-        self.state = load_checkpoint(checkpoint, self.model, self.optimizer)
-        stream = {"seed": self.options.seed, "batch_size": self.options.batch_size}
-        if self.state.extra.get("stream", stream) != stream:
-            raise UserError(
-                f"{checkpoint} was saved with {self.state.extra['stream']}, this run has {stream} and would "
-                "see other samples than the run it goes on with; give the same --seed and --batch_size"
-            )
-        if self.ema:
-            self.ema.load(checkpoint)
-        for name, key in (("best_model", "best_miou"), ("ema_best_model", "best_ema_miou")):
-            info = read_info(self.options.save_dir / name)
-            if key == "best_miou" and info.get("miou", -1.0) > self.state.best_miou:
-                self.state.best_miou, self.state.best_iteration = info["miou"], info["iteration"]
-            elif key == "best_ema_miou" and "miou" in info:
-                self.state.extra[key] = max(info["miou"], self.state.extra.get(key, -1.0))
-        log.info(f"resumed {checkpoint} at iteration {self.state.iteration}")
+        self.starvation = StarvationWatch(train_dataset, options.num_workers)
+        self.logbook = Logbook(options.save_dir, parallel.is_main(), options.use_vdl)
+        self.signals = StopSignals(LAUNCHER_REPEATS if parallel.ranks() > 1 else 0)
+        self.watch = Stopwatch(options.profile)
+        self.loss: float | None = None
+        self.recent: deque[float] = deque(maxlen=_REMEMBERED)
 
     def run(self) -> TrainResult:
         """Train up to `options.iters`."""
-        started, options = time.perf_counter(), self.options
-        self.model.train()
-        bar = tqdm(
-            total=options.iters, initial=self.state.iteration, desc="train", unit="it", dynamic_ncols=True
-        )
-        with bar, logging_redirect_tqdm():
-            meter = Meter()
-            for batch, waited in _timed(self._batches()):
-                meter.add(self.step(batch), waited)
-                if self.ema:
-                    self.ema.update()
-                self.state.iteration += 1
-                bar.update()
-                if self.state.iteration % options.log_iters == 0 or self.state.iteration == options.iters:
-                    self._report(meter)
-                    bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
-                    meter = Meter()
-                if self.state.iteration % options.save_interval == 0 or self.state.iteration == options.iters:
-                    self._evaluate_and_save()
-                    if self._stalled():
-                        log.info(
-                            f"[TRAIN] early stop: no better mIoU in {options.early_stop_intervals} times"
-                        )
-                        break
-                    meter = Meter() if meter.count == 0 else meter
+        started = time.perf_counter()
+        with self.logbook, logging_redirect_tqdm(), self.signals:
+            self._start()
+            with closing(self._batches()) as batches, self._bar() as bar:
+                try:
+                    self._finish_evaluation()
+                    stopped = self._loop(batches, bar)
+                except EvaluationStopped:
+                    stopped = True
+            self._write_profile()
+            by = (self.signals.received or "a signal to another rank") if stopped else None
+            if stopped:
+                log.info(f"[TRAIN] stopped by {by} after iteration {self.state.iteration}")
         best = self.state.best_miou if self.state.best_iteration else None
         seconds = time.perf_counter() - started
-        return TrainResult(self.state.iteration, self.loss, best, self.state.best_iteration, seconds)
+        return TrainResult(self.state.iteration, self.loss, best, self.state.best_iteration, seconds, by)
 
-    def _batches(self) -> Iterator[Batch]:
+    def _start(self) -> None:
+        """Load what there is to go on from, then let everything take the form it is trained in."""
         options = self.options
-        return train_batches(
+        folder = resume.checkpoint_to_resume(options)
+        self.step = TrainStep(
+            self.model, self.criterion, self.optimizer, options.precision, options.amp_level, self.watch
+        )
+        self.ema = ExponentialMovingAverage(self.model) if options.use_ema else None
+        self.state = TrainState()
+        if folder is not None:
+            self.state = resume.load(folder, self.model, self.optimizer, self.step, self.ema, options)
+        parallel.check_same("the iteration they start from", self.state.iteration)
+        self.meter = Meter(self.criterion.names, self.state.extra.get("meter"))
+
+    def _batches(self) -> Generator[list[Batch], None, None]:
+        """Yield the batches of each iteration."""
+        options = self.options
+        stream = train_batches(
             self.train_dataset,
             options.batch_size,
             start_iter=self.state.iteration,
             iters=options.iters,
             seed=options.seed,
             num_workers=options.num_workers,
+            accumulate=options.accumulate,
+            rank=parallel.rank(),
+            ranks=parallel.ranks(),
+        )
+        with closing(stream):
+            while batches := list(islice(stream, options.accumulate)):
+                yield batches
+
+    def _bar(self) -> tqdm:
+        return tqdm(
+            total=self.options.iters,
+            initial=self.state.iteration,
+            desc="train",
+            unit="it",
+            dynamic_ncols=True,
+            disable=None if parallel.is_main() else True,  # None: a bar on a terminal, none in a file
         )
 
-    def _report(self, meter: Meter) -> None:
-        """Write one log line, in PaddleSeg's form, and the same numbers as scalars."""
-        losses, batch_cost, reader_cost = meter.means()
-        self.loss = sum(losses)
-        iteration, iters, batch_size = self.state.iteration, self.options.iters, self.options.batch_size
-        lr = self.optimizer.get_lr()
-        epoch = (iteration * batch_size - 1) // len(self.train_dataset) + 1
-        parts = (
-            {name: f"{loss:.4f}" for name, loss in zip(self.criterion.names, losses)}
-            if len(losses) > 1
-            else {}
-        )
-        log.info(
-            f"[TRAIN] epoch: {epoch}, iter: {iteration}/{iters}, loss: {self.loss:.4f}, "
-            + "".join(f"{name}: {loss}, " for name, loss in parts.items())
-            + f"lr: {lr:.6f}, batch_cost: {batch_cost:.4f}, reader_cost: {reader_cost:.5f}, "
-            f"ips: {batch_size / batch_cost:.4f} samples/sec | "
-            f"ETA {timedelta(seconds=round(batch_cost * (iters - iteration)))}"
-        )
-        scalars = {"loss": self.loss, "lr": lr, "batch_cost": batch_cost, "reader_cost": reader_cost}
-        scalars.update((f"loss_{name}", loss) for name, loss in zip(parts, losses))
-        self._add_scalars("Train", scalars)
-        self.starvation.look(batch_cost, reader_cost)
+    def _loop(self, batches: Iterator[list[Batch]], bar: tqdm) -> bool:
+        """Train until the end, a better end, or a signal; return whether it was a signal."""
+        self.model.train()
+        self.meter.restart_clock()
+        while not self._stalled():
+            started = time.perf_counter()
+            batch = next(batches, None)
+            if batch is None:
+                break
+            waited = time.perf_counter() - started
+            self.watch.lap("read")
+            result = self.step(batch, stop=self.signals.received is not None)
+            self.logbook.open(self.state.iteration, self.options.config)  # not before: it might not begin
+            self._count(batch, result, waited)
+            bar.update()
+            self.watch.next_iteration()
+            is_last = self.state.iteration == self.options.iters
+            if self.state.iteration % self.options.log_iters == 0 or is_last:
+                self._report()
+                bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
+            is_due = self.state.iteration % self.options.save_interval == 0 or is_last
+            if is_due or result.stop:
+                self.state.extra["to_evaluate"] = is_due and self.val_dataset is not None
+                log.info(f"[TRAIN] saved {self._save()}")
+                self._finish_evaluation()
+                self.meter.restart_clock()
+                self.watch.restart()
+            if result.stop and not is_last:
+                return True
+        return False
 
-    def _evaluate_and_save(self) -> None:
-        """Write a checkpoint; evaluate if there is something to evaluate on, and keep the best weights."""
-        folder = save_checkpoint(
-            self.options.save_dir,
+    def _count(self, batch: list[Batch], result: StepResult, waited: float) -> None:
+        """Do what follows an update of the weights, or the lack of one."""
+        if not result.is_finite:
+            nonfinite.judge(self.state, batch, result, self.recent, self.model, self.options, self._save)
+        self.step.advance_schedule()
+        self.state.iteration += 1
+        if not result.is_finite:
+            return
+        if self.ema:
+            self.ema.update()
+        self.recent.append(sum(result.losses))
+        kept = kept_fraction(self.criterion)
+        self.meter.add(result.losses, None if kept is None else parallel.mean([kept])[0], waited)
+
+    def _report(self) -> None:
+        """Write one log line, in PaddleSeg's form, and the same numbers as data."""
+        options, iteration = self.options, self.state.iteration
+        images = options.batch_size * options.accumulate * parallel.ranks()
+        means = self.meter.means(has_kept=kept_fraction(self.criterion) is not None)
+        self.loss = means["loss"]
+        record = {
+            "iteration": iteration,
+            "epoch": (iteration * images - 1) // len(self.train_dataset) + 1,
+            "lr": self.optimizer.get_lr(),
+            **means,
+            "ips": images / max(means["batch_cost"], 1e-9),
+        }
+        log.info(log_line(record, options.iters))
+        self.starvation.look(means["batch_cost"], means["reader_cost"])
+        self.logbook.record("train", record)
+        losses = record.pop("losses", {})
+        scalars = {name: value for name, value in record.items() if name not in ("iteration", "epoch")}
+        scalars.update((f"loss_{name}", loss) for name, loss in losses.items())
+        self.logbook.scalars("Train", scalars, iteration)
+        self.meter = Meter(self.criterion.names)
+
+    def _finish_evaluation(self) -> None:
+        """Do the evaluation that is due at this iteration, and save again with what came of it."""
+        if self.val_dataset is None or not self.state.extra.get("to_evaluate"):
+            return
+        self.logbook.open(self.state.iteration, self.options.config, will_evaluate=True)
+        metrics = self._evaluate("Evaluate", self.val_dataset)
+        if metrics.miou > self.state.best_miou:
+            self.state.best_miou, self.state.best_iteration = metrics.miou, self.state.iteration
+            self._save_best("best_model", metrics)
+        log.info(f"[EVAL] best mIoU so far: {self.state.best_miou:.4f}, at iter {self.state.best_iteration}")
+        if self.ema:
+            with self.ema.applied():
+                metrics = self._evaluate("EvaluateEMA", self.val_dataset)
+                if metrics.miou > self.state.extra.get("best_ema_miou", -1.0):
+                    self.state.extra["best_ema_miou"] = metrics.miou
+                    self._save_best("ema_best_model", metrics)
+        self.state.extra["to_evaluate"] = False
+        self._save()
+        self.model.train()
+
+    def _evaluate(self, tag: str, dataset: SegmentationDataset) -> Metrics:
+        options, iteration = self.options, self.state.iteration
+        parallel.share_statistics(self.model)
+        self.model.eval()
+        metrics = evaluate(
+            self.step.predict,
+            dataset,
+            inference=options.inference,
+            num_workers=options.num_workers,
+            stop=lambda: self.signals.received is not None,
+        )
+        log.info(f"[EVAL] {tag} at iter {iteration}: {metrics.summary()}\n{metrics.table()}")
+        self.logbook.record("eval", {"iteration": iteration, "tag": tag, **metrics.as_dict()})
+        self.logbook.scalars(tag, {"mIoU": metrics.miou, "Acc": metrics.accuracy}, iteration)
+        self.logbook.scalars(f"{tag}/IoU", dict(zip(metrics.classes, metrics.class_iou)), iteration)
+        if options.use_vdl and parallel.is_main():
+            rows = showcase(self.step.predict, dataset, options.inference)
+            self.logbook.pictures(f"{tag}/image, truth, prediction", rows, iteration)
+        return metrics
+
+    def _save(self) -> Path | None:
+        """Write a checkpoint; of several ranks the first one does and returns its folder."""
+        options, extra = self.options, self.state.extra
+        generators = parallel.gathered(rng_state())
+        if not parallel.is_main():
+            return None
+        extra["rng"], extra["scaler"] = generators, self.step.scaler.state_dict()
+        extra["stream"] = resume.stream(options)
+        extra["meter"], extra["run"] = self.meter.state(), resume.description(options)
+        return save_checkpoint(
+            options.save_dir,
             self.model,
             self.optimizer,
             self.state,
-            keep=self.options.keep_checkpoint_max,
+            keep=options.keep_checkpoint_max,
             average=self.ema.weights if self.ema else None,
+            weights_format=options.weights_format,
         )
-        log.info(f"[TRAIN] saved {folder}")
-        if self.val_dataset is not None:
-            metrics = self._evaluate("Evaluate")
-            if metrics.miou > self.state.best_miou:
-                self.state.best_miou, self.state.best_iteration = metrics.miou, self.state.iteration
-                self._save_best("best_model", metrics)
-            log.info(
-                f"[EVAL] best mIoU so far: {self.state.best_miou:.4f}, at iter {self.state.best_iteration}"
-            )
-            if self.ema:
-                with self.ema.applied():
-                    metrics = self._evaluate("EvaluateEMA")
-                    if metrics.miou > self.state.extra.get("best_ema_miou", -1.0):
-                        self.state.extra["best_ema_miou"] = metrics.miou
-                        self._save_best("ema_best_model", metrics)
 
     def _save_best(self, name: str, metrics: Metrics) -> None:
-        save_weights(
-            self.model, self.options.save_dir / name, iteration=self.state.iteration, miou=metrics.miou
-        )
-
-    def _evaluate(self, tag: str) -> Metrics:
-        options = self.options
-        metrics = evaluate(
-            self.model,
-            self.val_dataset,  # type: ignore[arg-type]  # the caller has checked
-            inference=options.inference,
-            num_workers=options.num_workers,
-        )
-        self.model.train()
-        log.info(f"[EVAL] {tag} at iter {self.state.iteration}: {metrics.summary()}\n{metrics.table()}")
-        self._add_scalars(tag, {"mIoU": metrics.miou, "Acc": metrics.accuracy})
-        return metrics
+        if parallel.is_main():
+            folder: Path = self.options.save_dir / name
+            info = {"iteration": self.state.iteration, "miou": metrics.miou}
+            save_weights(self.model, folder, weights_format=self.options.weights_format, **info)
 
     def _stalled(self) -> bool:
         intervals = self.options.early_stop_intervals
         if intervals is None or self.val_dataset is None:
             return False
-        return self.state.iteration - self.state.best_iteration >= intervals * self.options.save_interval
+        if self.state.iteration - self.state.best_iteration < intervals * self.options.save_interval:
+            return False
+        log.info(f"[TRAIN] early stop: no better mIoU in {intervals} evaluations")
+        return True
 
-    def _add_scalars(self, group: str, values: dict[str, float]) -> None:
-        if self.scalars is not None:
-            for name, value in values.items():
-                self.scalars.add_scalar(f"{group}/{name}", value, self.state.iteration)
+    def _write_profile(self) -> None:
+        if self.watch.seconds():
+            log.info(f"[PROFILE] mean of {self.watch.iterations} iterations\n{self.watch.table()}")
+            self.logbook.write("profile.txt", self.watch.table() + "\n")
 
 
 def train(
@@ -217,6 +280,8 @@ def train(
 ) -> TrainResult:
     """Train a network by iterations.
 
+    SIGTERM or SIGINT end it after the current iteration, with a checkpoint; see `TrainResult.stopped_by`.
+
     Args:
         model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...]; on its device.
         train_dataset: in mode "train".
@@ -227,22 +292,6 @@ def train(
 
     Raises:
         UserError: bad data, an option that does not fit the device, a checkpoint that does not fit the model,
-            or a `save_dir` that holds another run.
+            a `save_dir` that holds another run, a full disk, or a loss that is not finite.
     """
     return Trainer(model, train_dataset, optimizer, criterion, options, val_dataset).run()
-
-
-def _timed(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
-    """Pair every batch with the seconds it took to arrive."""
-    while True:
-        start = time.perf_counter()
-        batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch, time.perf_counter() - start
-
-
-def _vdl_writer(save_dir: Path) -> Any:
-    from visualdl import LogWriter  # takes a second to import, for those who ask for it
-
-    return LogWriter(str(save_dir))

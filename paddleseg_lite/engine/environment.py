@@ -1,0 +1,71 @@
+"""What a run ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import paddle
+
+import paddleseg_lite
+from paddleseg_lite.engine import parallel
+
+_PACKAGE = Path(paddleseg_lite.__file__).parent
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that numbers may depend on."""
+    return {
+        "paddleseg_lite": paddleseg_lite.__version__,
+        "paddle": paddle.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, device, threads, ranks, git revision (None outside a checkout) and command."""
+    return {
+        "versions": versions(),
+        "platform": platform.platform(),
+        "device": paddle.get_device(),
+        "device_name": _device_name(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+        "ranks": parallel.ranks(),
+        "git": git_revision(_PACKAGE.parent),
+        "command": sys.argv,
+    }
+
+
+def git_revision(folder: Path) -> str | None:
+    """Return the commit checked out in `folder`, with "-dirty" if files differ; None if there is none.
+
+    Only a repository that begins at `folder` counts: an installed copy may lie in somebody else's.
+    """
+    if not (folder / ".git").exists():
+        return None
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _device_name() -> str:
+    if paddle.get_device() != "cpu":
+        return str(paddle.device.cuda.get_device_name())
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

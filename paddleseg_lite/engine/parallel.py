@@ -1,0 +1,110 @@
+"""Several processes that train one network, through paddle.distributed; a single one needs none of it.
+
+Processes are called ranks. `python -m paddle.distributed.launch` starts them and tells each its number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import paddle
+import paddle.distributed as dist
+
+from paddleseg_lite.errors import UserError
+
+
+def rank() -> int:
+    """Return this process's number, 0 for the one that writes files."""
+    return int(dist.get_rank())
+
+
+def ranks() -> int:
+    """Return how many processes train together."""
+    return int(dist.get_world_size())
+
+
+def is_main() -> bool:
+    """Return whether this is the process that writes files and log lines."""
+    return rank() == 0
+
+
+def join() -> None:
+    """Connect to the other ranks, if the launcher started several: NCCL on GPUs, gloo on CPUs."""
+    if ranks() > 1 and not dist.is_initialized():
+        dist.init_parallel_env()
+
+
+def distribute(model: paddle.nn.Layer) -> paddle.nn.Layer:
+    """Return the network to train with: gradients are averaged over the ranks in backward.
+
+    On GPUs batch normalisation takes its statistics over all ranks (Paddle has no such kernel for CPUs). A
+    single process gets the model itself.
+    """
+    if ranks() == 1:
+        return model
+    join()
+    if paddle.get_device() != "cpu":
+        model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return paddle.DataParallel(model)
+
+
+def mean(values: list[float]) -> list[float]:
+    """Return the means over the ranks; NaN and infinity on one reach all."""
+    if ranks() == 1:
+        return values
+    total = paddle.to_tensor(values, dtype="float64")
+    dist.all_reduce(total)
+    return [float(value) / ranks() for value in total.numpy()]
+
+
+def total(counts: np.ndarray) -> np.ndarray:
+    """Return the sum over the ranks of integers [...], exactly."""
+    if ranks() == 1:
+        return counts
+    tensor = paddle.to_tensor(counts.astype(np.int64))
+    dist.all_reduce(tensor)
+    return tensor.numpy()
+
+
+def gathered(value: Any) -> list[Any]:
+    """Return every rank's value, by rank; any plain object."""
+    if ranks() == 1:
+        return [value]
+    values: list[Any] = []
+    dist.all_gather_object(values, value)
+    return values
+
+
+def any_rank(flag: bool) -> bool:
+    """Return whether the flag is set on some rank."""
+    return bool(total(np.array([int(flag)]))[0])
+
+
+def statistics(model: paddle.nn.Layer) -> list[paddle.Tensor]:
+    """Return what a forward pass changes: batch normalisation's running means and variances, [C] each.
+
+    Paddle keeps them among the parameters, as some that are not trained; frozen weights are there as well.
+    """
+    return [*model.buffers(), *(weight for weight in model.parameters() if weight.stop_gradient)]
+
+
+def share_statistics(model: paddle.nn.Layer) -> None:
+    """Give all ranks rank 0's running statistics; on CPUs every rank has those of its own images."""
+    if ranks() > 1:
+        for tensor in statistics(model):
+            dist.broadcast(tensor, src=0)
+
+
+def check_same(what: str, value: Any) -> None:
+    """Refuse ranks that do not agree on `value`, before they wait for each other for ever.
+
+    Raises:
+        UserError: they differ.
+    """
+    values = gathered(value)
+    if any(other != values[0] for other in values):
+        raise UserError(
+            f"the ranks differ in {what}: {values}; start all with the same command, and let save_dir be a "
+            "folder that all machines share"
+        )

@@ -1,0 +1,129 @@
+"""Going on with a run as if it had never been interrupted."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from paddleseg_lite.checkpoint import TrainState, latest_checkpoint, load_checkpoint, read_info
+from paddleseg_lite.engine import parallel
+from paddleseg_lite.engine.ema import ExponentialMovingAverage
+from paddleseg_lite.engine.environment import versions
+from paddleseg_lite.engine.options import AUTO, TrainOptions, holds_run
+from paddleseg_lite.engine.rng import set_rng_state
+from paddleseg_lite.engine.step import TrainStep
+from paddleseg_lite.errors import UserError
+
+log = logging.getLogger(__name__)
+
+# What a run's numbers depend on, besides the config.
+_SETTINGS = ("iters", "batch_size", "accumulate", "seed", "precision", "amp_level", "use_ema")
+
+
+def checkpoint_to_resume(options: TrainOptions) -> Path | None:
+    """Return the folder to go on from, None for a run that begins.
+
+    Raises:
+        UserError: no checkpoint of an earlier run is whole.
+    """
+    if options.resume is None:
+        return None
+    if str(options.resume) != AUTO:
+        return Path(options.resume)
+    newest = latest_checkpoint(options.save_dir)
+    if newest is None and holds_run(options.save_dir):
+        raise UserError(
+            f"none of the checkpoints in {options.save_dir} is whole, so that there is nothing to resume; "
+            "give this run a --save_dir of its own"
+        )
+    if newest is None:
+        log.info(f"[TRAIN] no checkpoint in {options.save_dir} yet: starting at iteration 0")
+    return newest
+
+
+def load(
+    folder: Path,
+    model: paddle.nn.Layer,
+    optimizer: paddle.optimizer.Optimizer,
+    step: TrainStep,
+    ema: ExponentialMovingAverage | None,
+    options: TrainOptions,
+) -> TrainState:
+    """Bring everything into the state that a checkpoint holds, and tell what is different now.
+
+    Raises:
+        UserError: the checkpoint is damaged, of another model or optimizer, or of another stream of samples.
+    """
+    state = load_checkpoint(folder, model, optimizer)
+    own = stream(options)
+    if state.extra.get("stream", own) != own:
+        raise UserError(
+            f"{folder} was saved with {state.extra['stream']}, this run has {own} and would see other "
+            "samples than the run it goes on with; give the same --seed and --batch_size"
+        )
+    if ema is not None:
+        ema.load(folder)
+    if scaler := state.extra.get("scaler"):
+        step.scaler.load_state_dict(scaler)
+    generators = state.extra.get("rng", [])
+    if len(generators) == parallel.ranks():
+        set_rng_state(generators[parallel.rank()])
+    _remember_best(state, options.save_dir)
+    for difference in differences(state.extra.get("run", {}), description(options)):
+        log.warning(f"[TRAIN] not as it was when {folder} was saved: {difference}")
+    log.info(f"[TRAIN] resumed {folder} at iteration {state.iteration}")
+    return state
+
+
+def stream(options: TrainOptions) -> dict[str, int]:
+    """Return what the order of samples depends on; batch_size is that of all ranks in an iteration."""
+    images = options.batch_size * options.accumulate * parallel.ranks()
+    return {"seed": options.seed, "batch_size": images}
+
+
+def _remember_best(state: TrainState, save_dir: Path) -> None:
+    """Let the best so far be what lies in best_model/, which may be of a later iteration than the state."""
+    info = read_info(save_dir / "best_model")
+    if info.get("miou", -1.0) > state.best_miou:
+        state.best_miou, state.best_iteration = info["miou"], info["iteration"]
+    info = read_info(save_dir / "ema_best_model")
+    if "miou" in info:
+        state.extra["best_ema_miou"] = max(info["miou"], state.extra.get("best_ema_miou", -1.0))
+
+
+def description(options: TrainOptions) -> dict[str, Any]:
+    """Return what a run depends on, as plain data: config, settings, ranks, versions."""
+    config = dict(options.config or {})
+    settings = {name: getattr(options, name) for name in _SETTINGS if name not in config}
+    return {
+        "config": json.loads(json.dumps(config, default=str)),
+        "settings": {**settings, "ranks": parallel.ranks()},
+        "versions": versions(),
+    }
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yield "a.b: 1 -> 2" for every entry that differs; nothing for what the old one does not know."""
+    for section, values in old.items():
+        before, after = dict(_flat(values, section)), dict(_flat(new.get(section, {}), section))
+        for key in sorted({*before, *after}):
+            if before.get(key) != after.get(key):
+                yield f"{key}: {before.get(key)!r} -> {after.get(key)!r}"
+
+
+def _flat(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    items: Iterator[tuple[Any, Any]]
+    if isinstance(value, Mapping):
+        items = iter(value.items())
+    elif isinstance(value, (list, tuple)):
+        items = iter(enumerate(value))
+    else:
+        yield key, value
+        return
+    for name, item in items:
+        yield from _flat(item, f"{key}.{name}")

@@ -1,0 +1,58 @@
+"""Where the time of an iteration goes."""
+
+from __future__ import annotations
+
+import time
+
+import paddle
+
+PARTS = ("read", "forward", "loss", "backward", "update", "other")
+_WARM_UP = 3  # first iterations, which also allocate memory and choose kernels
+
+
+class Stopwatch:
+    """Times the parts of iterations; each lap ends one part.
+
+    Args:
+        enabled: False makes every call free. True waits for the GPU at each lap.
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+        self.iterations = -_WARM_UP
+        self.sums = dict.fromkeys(PARTS, 0.0)
+        self._last = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        """Count the time since the last lap as `part`, one of PARTS."""
+        if not self.enabled:
+            return
+        if paddle.get_device() != "cpu":
+            paddle.device.synchronize()
+        now = time.perf_counter()
+        if self.iterations >= 0:
+            self.sums[part] += now - self._last
+        self._last = now
+
+    def next_iteration(self) -> None:
+        """End an iteration; what came after its last lap was "other"."""
+        if self.enabled:
+            self.lap("other")
+            self.iterations += 1
+
+    def restart(self) -> None:
+        """Leave out the time since the last lap, such as that of an evaluation."""
+        self._last = time.perf_counter()
+
+    def seconds(self) -> dict[str, float]:
+        """Return the mean seconds of each part in an iteration; {} before the warm-up is over."""
+        if self.iterations <= 0:
+            return {}
+        return {part: total / self.iterations for part, total in self.sums.items()}
+
+    def table(self) -> str:
+        """Return a table for the log: milliseconds and share of each part."""
+        means = self.seconds()
+        whole = sum(means.values()) or 1.0
+        rows = [f"{part:<9}{1000 * value:10.2f} ms{value / whole:8.1%}" for part, value in means.items()]
+        return "\n".join([*rows, f"{'iteration':<9}{1000 * sum(means.values()):10.2f} ms"])

@@ -1,0 +1,104 @@
+"""What each of several ranks does in a test.
+
+python -m paddle.distributed.launch --nproc_per_node 2 tests/engine/ranks.py FOLDER MODE
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import paddle
+from paddle import nn
+
+from paddleseg_lite.engine import parallel
+from paddleseg_lite.engine.evaluate import evaluate
+from tests.conftest import PixelNet, Squares
+from tests.engine.toy import toy_run
+
+
+class FrozenNet(PixelNet):
+    """Batch normalisation by fixed statistics: what a sample contributes does not depend on its batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bn = nn.BatchNorm2D(8, use_global_stats=True)
+
+
+class Uneven(Squares):
+    """Nine images of several sizes: two ranks cannot have equal shares."""
+
+    def __init__(self) -> None:
+        super().__init__("val", length=9, sizes=(32, 40, 32))
+
+
+def frozen_run(folder: Path, **options: object) -> None:
+    """Train with frozen batch normalisation; the same for every number of ranks."""
+    toy_run(folder, net=FrozenNet, iters=8, log_iters=1, save_interval=8, **options)
+
+
+def confusion(folder: Path) -> None:
+    """Write what evaluating a fixed network counts; each rank its own file, for all must know the same."""
+    paddle.seed(5)
+    metrics = evaluate(PixelNet(), Uneven(), batch_size=2)
+    path = folder / f"evaluation_{parallel.ranks()}_{parallel.rank()}.json"
+    path.write_text(json.dumps(metrics.as_dict()))
+
+
+def bn_run(folder: Path, **options: object) -> None:
+    """Train and evaluate with batch statistics, which differ from rank to rank on CPUs."""
+    toy_run(folder, do_eval=True, use_ema=True, **options)
+
+
+def dying_run(folder: Path) -> None:
+    """Train for ever; rank 1 is killed in the fifth iteration."""
+
+    class Dying(PixelNet):
+        done = 0
+
+        def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+            self.done += 1
+            if self.done == 5 and parallel.rank() == 1:
+                (folder / "died").write_text(str(time.time()))
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().forward(x)
+
+    toy_run(folder / "run", net=Dying, iters=1_000_000, save_interval=2)
+
+
+def stopped_run(folder: Path) -> None:
+    """Train until rank 1, and only it, gets a SIGTERM in its fourth iteration."""
+
+    class Stopped(PixelNet):
+        done = 0
+
+        def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+            self.done += 1
+            if self.done == 4 and parallel.rank() == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().forward(x)
+
+    result = toy_run(folder / "stopped", net=Stopped, iters=1000, save_interval=1000)
+    (folder / f"stopped_{parallel.rank()}").write_text(f"{result.iteration} {result.stopped_by}")
+
+
+def main(folder: Path, mode: str) -> None:
+    paddle.set_device("cpu")
+    parallel.join()
+    if mode == "die":
+        dying_run(folder)
+        return
+    frozen_run(folder / "two", batch_size=2)
+    confusion(folder)
+    bn_run(folder / "bn_whole")
+    bn_run(folder / "bn_parts", iters=3)
+    bn_run(folder / "bn_parts", resume="auto")
+    stopped_run(folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,86 @@
+"""A bad batch: a loss that is NaN, or would be if ReLU did not hide it, ends the run or is passed over."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
+from paddleseg_lite.datasets.loader import train_batches
+from paddleseg_lite.engine import train as engine
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.losses import Criterion, CrossEntropyLoss
+from tests.conftest import PixelNet, Squares
+from tests.engine.toy import DropoutNet, toy_run
+
+
+class Poisoned(Squares):
+    """The images of some files hold a NaN after their transforms."""
+
+    def __init__(self, bad: set[str]) -> None:
+        super().__init__("train")
+        self.bad = bad
+
+    def sample(self, index: int, epoch: int = 0, seed: int = 0):
+        sample = super().sample(index, epoch, seed)
+        if sample.path in self.bad:
+            sample.image[0, 0, 0] = np.nan
+        return sample
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_after_saving(tmp_path):
+    """Iteration, samples and last losses are told; what is saved is as good as before the bad batch."""
+    dataset = Poisoned({"train_4.png"})
+    with pytest.raises(UserError) as caught:
+        toy_run(tmp_path, iters=6, dataset=dataset, loss="ohem")
+    message = str(caught.value)
+    assert "the loss is nan at iteration" in message
+    assert "train_4.png" in message
+    newest = latest_checkpoint(tmp_path)
+    assert f"at iteration {int(newest.name[5:]) + 1}," in message
+    assert "the last losses were" in message
+    for value in read_weights(newest / "model.pdparams").values():
+        assert np.isfinite(value).all(), "a forward pass with NaN spoils running statistics"
+    assert "the loss is nan" in (tmp_path / "train.log").read_text()
+
+
+def test_some_losses_that_are_not_finite_can_be_passed_over(tmp_path, caplog):
+    """The run's number counts, also over an interruption; weights stay finite."""
+    dataset = Poisoned({"train_4.png"})  # once in each epoch of 3 iterations
+    with caplog.at_level("WARNING"):
+        toy_run(tmp_path, iters=5, dataset=dataset, skip_nonfinite=2)
+    assert "passed over, 1 of 2 tolerated" in caplog.text
+    with pytest.raises(UserError, match="the loss is nan"):
+        toy_run(tmp_path, iters=9, dataset=dataset, skip_nonfinite=2, resume="auto")
+    end = latest_checkpoint(tmp_path)
+    assert all(np.isfinite(value).all() for value in read_weights(end / "model.pdparams").values())
+
+
+def test_a_bad_batch_does_not_hide_behind_relu(tmp_path):
+    """Paddle's ReLU makes 0 of NaN: the loss of PixelNet is finite, its batch statistics are not."""
+    batch = next(train_batches(Poisoned({f"train_{n}.png" for n in range(6)}), 2, start_iter=0, iters=1))
+    model = PixelNet()
+    assert np.isfinite(CrossEntropyLoss()(model(batch.images)[0], batch.labels.astype("int64")).item())
+    model = PixelNet()
+    optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
+    before = {key: value.numpy() for key, value in model.state_dict().items()}
+    step = engine.TrainStep(model, Criterion([CrossEntropyLoss()], [1.0]), optimizer, "fp32", "O1")
+    result = step([batch])
+    assert not result.is_finite
+    assert np.isnan(result.losses).all()
+    for key, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[key], err_msg=key)
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    """A run that has diverged must not replace its good checkpoints by bad ones."""
+
+    def diverged() -> DropoutNet:
+        model = DropoutNet()
+        model.head.weight.set_value(paddle.full(model.head.weight.shape, float("nan")))
+        return model
+
+    with pytest.raises(UserError, match="nothing was saved"):
+        toy_run(tmp_path, net=diverged)
+    assert latest_checkpoint(tmp_path) is None

@@ -1,0 +1,125 @@
+"""Precision, gradient accumulation and averages: one path, whose switches do what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite.checkpoint import TrainState, load_checkpoint, read_weights, save_checkpoint
+from paddleseg_lite.datasets.loader import train_batches
+from paddleseg_lite.engine.ema import ExponentialMovingAverage
+from paddleseg_lite.engine.step import TrainStep
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.losses import Criterion, CrossEntropyLoss
+from tests.conftest import PixelNet, Squares
+from tests.engine.ranks import FrozenNet
+from tests.engine.test_survival import metrics
+from tests.engine.toy import toy_run
+
+
+@pytest.mark.parametrize("accumulate", [2, 3])
+def test_accumulated_gradients_are_those_of_a_larger_batch(tmp_path, accumulate):
+    """Without batch statistics: the same samples, the same weights within float error."""
+    results = []
+    for number, (batch_size, count) in enumerate([(2 * accumulate, 1), (2, accumulate)]):
+        toy_run(tmp_path / str(number), net=FrozenNet, batch_size=batch_size, accumulate=count)
+        results.append(read_weights(tmp_path / str(number) / "iter_6" / "model.pdparams"))
+    losses = [[line["loss"] for line in metrics(tmp_path / str(number))] for number in (0, 1)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    for key, value in results[0].items():
+        np.testing.assert_allclose(value, results[1][key], rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+def test_half_precision_weights_are_saved_as_float32_and_come_back(tmp_path):
+    """As level O2 has them on a GPU: the file is for everybody, the model gets its own bits again."""
+    model, other = PixelNet(), PixelNet()
+    for net in (model, other):
+        net.conv.to(dtype="bfloat16")
+    optimizers = [paddle.optimizer.Momentum(0.1, parameters=net.parameters()) for net in (model, other)]
+    folder = save_checkpoint(tmp_path, model, optimizers[0], TrainState(1))
+    assert read_weights(folder / "model.pdparams")["conv.weight"].dtype == np.float32
+    load_checkpoint(folder, other, optimizers[1])
+    assert other.conv.weight.dtype == paddle.bfloat16
+    np.testing.assert_array_equal(other.conv.weight.numpy(), model.conv.weight.numpy())
+
+
+def test_the_state_of_a_loss_scaler_is_saved_and_restored(tmp_path, monkeypatch):
+    """fp16's scaler exists on GPUs only; here a stand-in takes its place."""
+    given = []
+
+    class Scaler:
+        def scale(self, loss):
+            return loss
+
+        def step(self, optimizer):
+            optimizer.step()
+
+        def update(self):
+            pass
+
+        def state_dict(self):
+            return {"scale": np.array([1024.0], np.float32), "incr_count": 3}
+
+        def load_state_dict(self, state):
+            given.append(state)
+
+    monkeypatch.setattr(paddle.amp, "GradScaler", lambda enable: Scaler())
+    toy_run(tmp_path, iters=3)
+    toy_run(tmp_path, resume="auto")
+    assert given[0]["incr_count"] == 3
+    assert given[0]["scale"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("precision", "level"), [("fp16", "O1"), ("bf16", "O1"), ("fp16", "O2"), ("bf16", "O2")]
+)
+def test_what_paddle_is_asked_for_in_reduced_precision(tmp_path, monkeypatch, precision, level):
+    """No GPU here: Paddle's own switches are recorded, and on a CPU they leave the numbers alone."""
+    asked = []
+    cast, decorate = paddle.amp.auto_cast, paddle.amp.decorate
+    monkeypatch.setattr(paddle.amp, "auto_cast", lambda **kw: asked.append(("cast", kw)) or cast(**kw))
+
+    def decorated(model, optimizer, **kw):
+        asked.append(("decorate", kw))
+        return decorate(model, optimizer, **kw)
+
+    scaler = paddle.amp.GradScaler
+    monkeypatch.setattr(paddle.amp, "GradScaler", lambda **kw: asked.append(("scale", kw)) or scaler(**kw))
+    monkeypatch.setattr(paddle.amp, "decorate", decorated)
+    monkeypatch.setattr("paddleseg_lite.engine.step.paddle.get_device", lambda: "gpu:0")
+    model = PixelNet()
+    optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
+    criterion = Criterion([CrossEntropyLoss()], [1.0])
+    step = TrainStep(model, criterion, optimizer, precision, level)
+    dtype = {"fp16": "float16", "bf16": "bfloat16"}[precision]
+    first = [("scale", {"enable": precision == "fp16"})]  # bfloat16 has float32's range
+    if level == "O2":
+        first.append(("decorate", {"level": "O2", "dtype": dtype, "master_weight": True}))
+    assert asked == first
+    before = model.conv.weight.numpy()
+    batch = next(train_batches(Squares("train"), 2, start_iter=0, iters=1))
+    assert step([batch]).is_finite
+    assert (model.conv.weight.numpy() != before).any()
+    assert asked[len(first) :] == [("cast", {"enable": True, "level": level, "dtype": dtype})]
+
+
+def test_a_level_without_reduced_precision_is_refused(tmp_path):
+    """It would change nothing."""
+    with pytest.raises(UserError, match="--precision"):
+        toy_run(tmp_path, amp_level="O2")
+
+
+def test_the_average_of_half_precision_weights_is_float32():
+    """A bfloat16 average would stand still: a thousandth of a weight is less than its last bit."""
+    model = paddle.nn.Linear(1, 1, bias_attr=False)
+    model.to(dtype="bfloat16")
+    model.weight.set_value(paddle.full([1, 1], 1.0, "bfloat16"))
+    average = ExponentialMovingAverage(model, decay=0.999)
+    model.weight.set_value(paddle.full([1, 1], 2.0, "bfloat16"))
+    for _ in range(3):
+        average.update()
+    assert average.weights["weight"].item() == pytest.approx(2 - 0.999**3, abs=1e-6)
+    with average.applied():
+        assert model.weight.dtype == paddle.bfloat16
+    assert model.weight.item() == 2.0

@@ -1,0 +1,286 @@
+"""A run that is killed, asked to stop, or out of disk space: it goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
+from paddleseg_lite.engine import train as engine
+from paddleseg_lite.engine.evaluate import evaluate
+from paddleseg_lite.errors import UserError
+from tests.engine.toy import GENERATOR_CAN_BE_SAVED, DropoutNet, toy_run
+
+REPOSITORY = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+
+
+def metrics(folder: Path) -> list[dict]:
+    """Return what metrics.jsonl says, without what depends on the clock."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    clock = ("time", "batch_cost", "reader_cost", "ips")
+    return [{key: value for key, value in line.items() if key not in clock} for line in lines]
+
+
+def assert_same_end(whole: Path, parts: Path, files: tuple[str, ...] = ("model.pdparams",)) -> None:
+    """The newest checkpoints have the same number and the same bits; the runs tell the same."""
+    ends = [latest_checkpoint(folder) for folder in (whole, parts)]
+    assert ends[0].name == ends[1].name
+    for name in files:
+        first, second = (read_weights(end / name) for end in ends)
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            np.testing.assert_array_equal(value, second[key], err_msg=f"{name}: {key}")
+    states = [json.loads((end / "state.json").read_text()) for end in ends]
+    for name in ("iteration", "best_miou", "best_iteration"):
+        assert states[0][name] == states[1][name]
+    assert metrics(whole) == metrics(parts)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_twenty_times_ends_like_one_that_was_not(tmp_path):
+    """SIGKILL at random moments, many of them while a checkpoint is written; with and without workers.
+
+    Weights, moving average, best mIoU and all logged numbers are those of the undisturbed run, bit by bit.
+    """
+    with (tmp_path / "out.json").open("w") as out, (tmp_path / "errors.txt").open("w") as errors:
+        command = [sys.executable, "-m", "tests.engine.killed_runs", str(tmp_path), "20"]
+        subprocess.run(command, cwd=REPOSITORY, env=ENVIRONMENT, stdout=out, stderr=errors, check=True)
+    done = json.loads((tmp_path / "out.json").read_text())
+    trace = tmp_path / "trace.txt"
+    assert done["ends"] == [0, 0], trace.read_text() if trace.exists() else done
+    killed = [moment for moment in done["moments"] if moment["killed"]]
+    assert len(killed) == 20
+    assert sum(moment["writing"] for moment in killed) >= 3, "too few died while writing"
+    assert_same_end(tmp_path / "whole", tmp_path / "killed", ("model.pdparams", "ema.pdparams"))
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, iteration: int, number: int) -> None:
+    """Let the process get a signal while it computes an iteration."""
+    original, done = engine.TrainStep.__call__, []
+
+    def step(self, *args, **kwargs):
+        done.append(1)
+        if len(done) == iteration:
+            os.kill(os.getpid(), number)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(engine.TrainStep, "__call__", step)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_a_signal_ends_the_run_after_the_iteration_with_a_checkpoint(
+    tmp_path, monkeypatch, number, num_workers
+):
+    """Between two saves, in the middle of a log interval, with dropout: the rest is as if never stopped."""
+    options = {"iters": 9, "log_iters": 4, "num_workers": num_workers, "use_ema": True}
+    toy_run(tmp_path / "whole", net=DropoutNet, **options)
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5, number)
+        result = toy_run(tmp_path / "parts", net=DropoutNet, **options)
+    assert result.stopped_by == signal.Signals(number).name
+    assert result.iteration in (5, 6), "the signal may be seen by the iteration that it hits, or by the next"
+    assert signal.getsignal(number) is before, "the process's own handlers are back"
+    assert latest_checkpoint(tmp_path / "parts").name == f"iter_{result.iteration}"
+    assert toy_run(tmp_path / "parts", net=DropoutNet, resume="auto", **options).stopped_by is None
+    assert_same_end(tmp_path / "whole", tmp_path / "parts", ("model.pdparams", "ema.pdparams"))
+
+
+def test_a_signal_ends_an_evaluation_which_is_done_after_resuming(tmp_path, monkeypatch):
+    """An evaluation may take longer than a scheduler waits; its iteration's weights are saved before it."""
+    toy_run(tmp_path / "whole", do_eval=True)
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "evaluate", interrupted)
+        assert toy_run(tmp_path / "parts", do_eval=True).stopped_by == "SIGTERM"
+    assert sorted(path.name for path in (tmp_path / "parts").glob("*_*")) == ["iter_3"]
+    toy_run(tmp_path / "parts", do_eval=True, resume="auto")
+    assert_same_end(tmp_path / "whole", tmp_path / "parts")
+    assert (tmp_path / "parts" / "best_model" / "model.pdparams").exists()
+
+
+LONG_RUN = """
+import sys, time
+from pathlib import Path
+from tests.conftest import PixelNet
+from tests.engine.toy import toy_run
+
+class Slow(PixelNet):
+    def forward(self, x):
+        print("iteration", flush=True)
+        self.done = getattr(self, "done", 0) + 1
+        time.sleep(float(sys.argv[2]) if self.done > 2 else 0)
+        return super().forward(x)
+
+print(toy_run(Path(sys.argv[1]), iters=100000, net=Slow, num_workers=2).stopped_by)
+"""
+
+
+def started(save_dir: Path, seconds: float) -> subprocess.Popen:
+    """Start a process that trains, in a group of its own; return when it is in its third iteration.
+
+    Args:
+        save_dir: the run's folder.
+        seconds: that the third iteration and those after it take.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG_RUN, str(save_dir), str(seconds)],
+        cwd=REPOSITORY,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    for _ in range(3):
+        assert process.stdout.readline() == "iteration\n"
+    return process
+
+
+def test_a_signal_to_all_processes_of_a_run_saves_it(tmp_path):
+    """Ctrl-C, systemd and launchers signal the data workers too; they live on until it is saved."""
+    process = started(tmp_path, 0.2)
+    os.killpg(process.pid, signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.splitlines()[-1] == "SIGTERM"
+    assert latest_checkpoint(tmp_path) is not None
+
+
+def test_a_second_signal_ends_at_once(tmp_path):
+    """Even in the middle of an iteration that takes a minute; nothing is saved then."""
+    process = started(tmp_path, 60)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    assert process.poll() is None, "the first signal waits for the iteration"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == -signal.SIGTERM
+    process.stdout.close()
+    assert latest_checkpoint(tmp_path) is None
+
+
+def test_resuming_automatically(tmp_path, caplog):
+    """A first start begins, a later one goes on from the newest valid checkpoint and names a damaged one."""
+    toy_run(tmp_path / "whole", iters=9)
+    toy_run(tmp_path / "run", iters=6, resume="auto")
+    damaged = tmp_path / "run" / "iter_6" / "model.pdparams"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with caplog.at_level("INFO"):
+        toy_run(tmp_path / "run", iters=9, resume="auto")
+    assert "skipping the damaged checkpoint" in caplog.text
+    assert "iter_6" in caplog.text
+    assert f"resumed {tmp_path / 'run' / 'iter_3'} at iteration 3" in caplog.text
+    assert_same_end(tmp_path / "whole", tmp_path / "run")
+
+
+def test_no_whole_checkpoint_is_no_fresh_start(tmp_path):
+    """--resume_model auto must not begin anew over the ruins of a run."""
+    toy_run(tmp_path, iters=3)
+    (tmp_path / "iter_3" / "SHA256SUMS").unlink()
+    with pytest.raises(UserError, match="none of the checkpoints"):
+        toy_run(tmp_path, iters=3, resume="auto")
+
+
+def test_what_changed_since_is_told(tmp_path, caplog):
+    """Another number of iterations or setting of the config is a user's right, and worth a line."""
+    toy_run(tmp_path, iters=3, config={"optimizer": {"momentum": 0.9}, "list": [1, 2]})
+    with caplog.at_level("WARNING"):
+        toy_run(tmp_path, resume="auto", iters=7, config={"optimizer": {"momentum": 0.8}, "list": [1]})
+    for difference in (
+        "config.optimizer.momentum: 0.9 -> 0.8",
+        "config.list.1: 2 -> None",
+        "settings.iters: 3 -> 7",
+    ):
+        assert difference in caplog.text
+    assert "versions" not in caplog.text
+
+
+def test_the_stream_of_samples_counts_all_images_of_an_iteration(tmp_path):
+    """Two passes of two images go on where one of four was: they are the same samples."""
+    toy_run(tmp_path, iters=3, batch_size=4)
+    assert toy_run(tmp_path, resume="auto", batch_size=2, accumulate=2).iteration == 6
+    with pytest.raises(UserError, match="--seed and --batch_size"):
+        toy_run(tmp_path, iters=9, resume="auto", batch_size=2)
+
+
+@pytest.mark.skipif(not GENERATOR_CAN_BE_SAVED, reason="Paddle 2.6 keeps its CPU generator to itself")
+def test_everything_random_goes_on(tmp_path):
+    """Dropout after resuming drops what it would have dropped; without the saved generators it would not."""
+    toy_run(tmp_path / "whole", net=DropoutNet)
+    toy_run(tmp_path / "parts", iters=3, net=DropoutNet)
+    toy_run(tmp_path / "parts", resume="auto", net=DropoutNet)
+    assert_same_end(tmp_path / "whole", tmp_path / "parts")
+    state = tmp_path / "parts" / "iter_3" / "state.json"
+    saved = json.loads(state.read_text())["extra"]
+    assert saved["rng"][0]["paddle"]
+    assert saved["run"]["versions"]["paddle"] == paddle.__version__
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MB; skips where mounting is not permitted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a file system takes root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(ballast: Path) -> None:
+    """Write a file until there is no space left."""
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(small_disk, tmp_path):
+    """A real one: the run says so, what was saved is whole, and with some space it goes on."""
+    toy_run(small_disk, iters=3)
+    ballast = small_disk / "ballast"
+    fill(ballast)
+    with pytest.raises(UserError, match=r"(?s)No space left on device.*resume"):
+        toy_run(small_disk, iters=6, resume="auto")
+    assert latest_checkpoint(small_disk).name == "iter_3"
+    ballast.unlink()
+    toy_run(small_disk, iters=6, resume="auto")
+    toy_run(tmp_path / "whole", iters=6)
+    assert_same_end(tmp_path / "whole", small_disk)
+
+
+def test_a_write_that_fails_halfway_keeps_the_last_good_checkpoint(tmp_path):
+    """The same without root: files longer than 1000 bytes cannot be written."""
+    toy_run(tmp_path, iters=3)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(UserError, match="File too large"):
+            toy_run(tmp_path, iters=6, resume="auto")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert latest_checkpoint(tmp_path).name == "iter_3"
+    assert not list(tmp_path.glob(".new-*"))
