@@ -4,6 +4,13 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+# On Python 3.13 exported files run, but paddle2onnx, which makes them, has no release for it.
+DEPLOY = [
+    "onnxruntime>=1.17",
+    "onnx>=1.16.1; python_version < '3.13'",
+    "paddle2onnx>=1.3.1; python_version < '3.13'",
+]
+
 setup(
     name="paddleseg_lite",
     version="0.1.0",
@@ -13,8 +20,10 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.9",
-    packages=find_packages(include=["paddleseg_lite*"]),
-    package_data={"paddleseg_lite": ["py.typed"]},
+    # The configs are installed too, for paddleseg_lite.load(name).
+    packages=[*find_packages(include=["paddleseg_lite*"]), "paddleseg_lite.configs"],
+    package_dir={"paddleseg_lite.configs": "configs"},
+    package_data={"paddleseg_lite": ["py.typed"], "paddleseg_lite.configs": ["*/*.yml"]},
     install_requires=[
         "matplotlib",
         "numpy",
@@ -27,8 +36,10 @@ setup(
     extras_require={
         "cpu": ["paddlepaddle>=2.6.2,<3.4"],
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4"],
+        "deploy": DEPLOY,
         "fast": ["pyspng"],  # decodes PNG photographs in less time than OpenCV
         "dev": [
+            *DEPLOY,
             "cityscapesscripts",  # the test oracle for Cityscapes' ids and scores
             "hypothesis",
             "mypy",

@@ -51,6 +51,16 @@ def parser(description: str | None, computes: bool = True) -> argparse.ArgumentP
     return made
 
 
+def add_backend_flag(made: argparse.ArgumentParser) -> None:
+    """Add --backend, the runtime that computes the logits."""
+    made.add_argument(
+        "--backend",
+        default="auto",
+        help="runtime: auto (on a GPU the live network, on a CPU the fastest one installed), paddle, "
+        "paddle_inference or onnxruntime; default auto",
+    )
+
+
 def add_inference_flags(made: argparse.ArgumentParser, switch: str) -> None:
     """Add the flags of augmented inference; `switch` (--aug_eval or --aug_pred) turns scales and flips on."""
     group = made.add_argument_group("augmented inference")

@@ -29,12 +29,14 @@ class DatasetInfo:
         in_channels: channels of the images.
         classes: K names.
         palette: [K, 3] uint8 RGB.
+        ignore_index: label of pixels that don't count.
     """
 
     num_classes: int
     in_channels: int
     classes: tuple[str, ...]
     palette: np.ndarray
+    ignore_index: int = 255
 
 
 def declared(config: Config, datasets: Mapping[str, Callable[..., Any]]) -> Declared:
@@ -104,7 +106,8 @@ def describe(config: Config, section: str, dataset: Callable[..., Any]) -> Datas
     is_colours = np.shape(palette) == (count, 3)
     expect(config, f"{section}.palette", palette, f"a list of {count} colours [red, green, blue]", is_colours)
     in_channels, _ = facts.get("in_channels", (3, ""))
-    return DatasetInfo(count, in_channels, tuple(classes), np.asarray(palette, np.uint8))
+    ignored, _ = facts.get("ignore_index", (255, ""))
+    return DatasetInfo(count, in_channels, tuple(classes), np.asarray(palette, np.uint8), ignored)
 
 
 def _class_fact(dataset: Callable[..., Any], name: str, argument: str) -> int | None:

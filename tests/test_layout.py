@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 CONFIG = ("config", "config_schema")
 BUILDER = ("builder", "components", "declarations")
 ENGINE = ("engine", "deploy")
-TOP = ("cli", "train_flags")
+TOP = ("cli", "predictor", "train_flags", "zoo")
 PARTS = (
     "models",
     "losses",

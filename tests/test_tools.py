@@ -322,9 +322,80 @@ def test_the_readmes_config_for_ones_own_images(tmp_path, tool):
     assert code == 0, err
 
 
-@pytest.mark.parametrize("name", ["train", "val", "predict", "contact_sheet", "make_streetscenes"])
+@pytest.mark.parametrize(
+    "name", ["train", "val", "predict", "export", "benchmark", "contact_sheet", "make_streetscenes"]
+)
 def test_help_teaches(tool, name):
     """--help has an example and describes every flag."""
     code, out, _ = tool(name, "--help")
     assert code == 0
     assert f"python tools/{name}.py" in out
+
+
+def test_export_evaluate_and_resume(tmp_path, tool, street_root, monkeypatch):
+    """Exported files, the same score by every runtime, results that are not made twice, a benchmark."""
+    monkeypatch.setenv("PADDLESEG_LITE_HOME", str(tmp_path / "cache"))
+    config = write_config(tmp_path, street_root)
+    assert tool("train", "--config", config, "--save_dir", tmp_path / "run")[0] == 0
+    weights = ("--config", config, "--model_path", tmp_path / "run" / "iter_3" / "model.pdparams")
+    code, out, _ = tool("export", *weights, "--save_dir", tmp_path / "export", "--output_op", "none")
+    assert code == 0
+    assert "differs from the live network by at most" in out
+    assert (tmp_path / "export" / "inference.yml").exists()
+    scores = [tool("val", *weights, "--backend", name)[1] for name in ("paddle", "paddle_inference")]
+    values = [float(re.search(r"mIoU: (\d\.\d+)", score)[1]) for score in scores]
+    assert abs(values[0] - values[1]) < 2e-4
+
+    predict = ("predict", *weights, "--image_path", street_root / "leftImg8bit" / "val")
+    predict += ("--save_dir", tmp_path / "result", "--backend", "paddle", "--save", "raw", "--resume")
+    assert "3 images segmented, 0 were there before" in tool(*predict)[1]
+    assert "0 images segmented, 3 were there before" in tool(*predict)[1]
+
+    figures = tmp_path / "times.json"
+    flags = ("--size", "128", "64", "--runs", "2", "--warmup", "1", "--backend", "paddle", "--json", figures)
+    code, out, _ = tool("benchmark", *weights, *flags)
+    assert code == 0
+    assert "GMACs" in out
+    assert '"network"' in figures.read_text()
+
+
+def test_a_video_by_the_tool(tmp_path, tool, street_root):
+    """It prints frames/s; flags that would do nothing are refused."""
+    config = write_config(tmp_path, street_root)
+    assert tool("train", "--config", config, "--save_dir", tmp_path / "run")[0] == 0
+    writer = cv2.VideoWriter(str(tmp_path / "drive.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for value in range(0, 250, 50):
+        writer.write(np.full((48, 64, 3), value, np.uint8))
+    writer.release()
+    work = ("predict", "--config", config, "--model_path", tmp_path / "run" / "iter_3" / "model.pdparams")
+    work += ("--image_path", tmp_path / "drive.avi", "--save_dir", tmp_path / "out", "--backend", "paddle")
+    code, out, _ = tool(*work)
+    assert code == 0
+    assert re.search(r"5 frames, \d+\.\d frames/s, in .*drive\.mp4", out)
+    for flags in (["--resume"], ["--save", "raw"]):
+        code, _, err = tool(*work, *flags)
+        assert code == 2
+        assert "leave out --save and --resume" in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--quantize", "int8"], "--calibration"),
+        (["--quantize", "int8", "--calibration", "."], "--format onnx"),
+        (["--calibration", "."], "--quantize int8"),
+        (["--format", "onnx", "--quantize", "int8", "--calibration", "nowhere"], "nowhere"),
+        (["--format", "tflite"], "paddle, onnx, all"),
+        (["--output_op", "max"], "argmax, softmax, none"),
+        (["--input_shape", "1", "3"], "N C H W"),
+        (["--input_shape", "1", "4", "32", "32"], "takes 3"),
+    ],
+)
+def test_export_flags_are_checked_before_anything_slow(tmp_path, tool, monkeypatch, flags, named):
+    """No data and no weights are needed to be told; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    config = write_config(tmp_path, tmp_path / "no data")
+    code, _, err = tool("export", "--config", config, "--model_path", "none.pdparams", *flags)
+    assert code == 2
+    assert named in err
+    assert not (tmp_path / "output").exists()

@@ -1,11 +1,13 @@
-"""Segment images with trained weights.
+"""Segment images, a video or a camera with trained weights.
 
   python tools/predict.py --config C.yml --model_path M --image_path photo.jpg
   python tools/predict.py --config C.yml --model_path M --image_path folder --aug_pred --flip_horizontal
+  python tools/predict.py --config C.yml --model_path M --image_path drive.mp4
 
---image_path is an image, a folder (with its subfolders) or a text file with one path in each line.
-Writes label_prediction (class ids), pseudo_color_prediction and added_prediction (overlay) in --save_dir.
-An image that cannot be read is named and skipped, and the exit code is then 2.
+--image_path is an image, a folder (with its subfolders), a text file with one path in each line, a video file
+or a camera's number. Writes label_prediction (class ids), pseudo_color_prediction and added_prediction
+(overlay) in --save_dir; of a video, its overlay. An image that cannot be read is named and skipped, and the
+exit code is then 2. --resume goes on after an interruption.
 """
 
 import argparse
@@ -17,14 +19,14 @@ from paddleseg_lite.errors import UserError
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
-    parser.add_argument("--image_path", type=Path, required=True, help="image, folder, or list of images")
-    parser.add_argument(
-        "--save_dir", type=Path, default=Path("output/result"), help="default ./output/result"
-    )
-    parser.add_argument(
-        "--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255"
-    )
+    add = parser.add_argument
+    add("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
+    add("--image_path", type=Path, required=True, help="image, folder, list of images, video, or camera")
+    add("--save_dir", type=Path, default=Path("output/result"), help="default ./output/result")
+    add("--save", default="raw,color,overlay", help="what to write of images; default raw,color,overlay")
+    add("--resume", action="store_true", help="skip images whose results are there")
+    add("--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255")
+    cli.add_backend_flag(parser)
     cli.add_inference_flags(parser, "--aug_pred")
     return parser.parse_args()
 
@@ -34,20 +36,36 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite import builder
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.deploy.runtimes import as_runtime
     from paddleseg_lite.download import fetch
-    from paddleseg_lite.engine.predict import find_images, predict
+    from paddleseg_lite.engine.predict import check_results, find_images, predict
+    from paddleseg_lite.engine.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
 
     config = load_config(args.config, args.opts)
     inference = cli.inference_options(args, builder.build_test_options(config))
-    images, root = find_images(args.image_path)
+    save = [name.strip() for name in args.save.split(",")]
+    check_results(save)
+    shows_video = is_video(args.image_path)
+    if shows_video and (args.resume or "overlay" not in save):
+        raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
+    images, root = ([], Path()) if shows_video else find_images(args.image_path)
     data = builder.describe_dataset(config, "val_dataset")
+    if shows_video and data.in_channels != 3:
+        raise UserError(f"a video has 3 channels and the network takes {data.in_channels}; give images")
     palette = custom_palette(args.custom_color, data.num_classes) if args.custom_color else data.palette
     model = builder.build_model(config, pretrained=False)
     load_weights(model, fetch(args.model_path))
+    network = as_runtime(model, args.backend, data.in_channels)
     transforms = builder.build_transforms(config, "val_dataset")
-    result = predict(model, images, transforms, palette, args.save_dir, root, data.in_channels, inference)
-    print(f"{len(result.written)} images segmented, in {args.save_dir}")
+    if shows_video:
+        video = predict_video(network, args.image_path, transforms, palette, args.save_dir, inference)
+        print(f"{video.frames} frames, {video.frames / video.seconds:.1f} frames/s, in {video.path}")
+        return
+    options = (palette, args.save_dir, root, data.in_channels, inference, save, args.resume)
+    result = predict(network, images, transforms, *options)
+    known = f", {len(result.skipped)} were there before" if args.resume else ""
+    print(f"{len(result.written)} images segmented{known}, in {args.save_dir}")
     if result.failed:
         names = ", ".join(str(path) for path in list(result.failed)[:3])
         raise UserError(

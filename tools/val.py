@@ -19,6 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--num_workers", type=int, default=0, help="processes that read images; 0: none; default 0"
     )
+    cli.add_backend_flag(parser)
     cli.add_inference_flags(parser, "--aug_eval")
     return parser.parse_args()
 
@@ -28,6 +29,7 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite import builder
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.deploy.runtimes import as_runtime
     from paddleseg_lite.download import fetch
     from paddleseg_lite.engine import parallel
     from paddleseg_lite.engine.evaluate import evaluate
@@ -39,7 +41,8 @@ def main(args: argparse.Namespace) -> None:
         print(dataset.describe())
     model = builder.build_model(config, pretrained=False)
     report = load_weights(model, fetch(args.model_path))
-    metrics = evaluate(model, dataset, inference, args.batch_size, args.num_workers)
+    network = as_runtime(model, args.backend, dataset.in_channels)
+    metrics = evaluate(network, dataset, inference, args.batch_size, args.num_workers)
     if not parallel.is_main():
         return
     print(f"{args.model_path}: {report}")

@@ -165,6 +165,20 @@ def _png_as_gray(data: bytes) -> tuple[bytes, int]:
     return data, 2**depth - 1
 
 
+def with_palette(png: bytes, palette: np.ndarray) -> bytes:
+    """Return a gray 8-bit PNG as a palette PNG: the same pixels, painted.
+
+    Args:
+        png: as cv2 encodes uint8 [H, W].
+        palette: uint8 [K, 3], RGB; ids beyond it are black.
+    """
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(palette)] = palette
+    width, height, depth, _, *rest = struct.unpack(">IIBBBBB", png[16:29])
+    header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, PNG_PALETTE, *rest))
+    return PNG_SIGNATURE + header + _png_chunk(b"PLTE", colours.tobytes()) + png[33:]
+
+
 def png_palette(data: bytes) -> np.ndarray | None:
     """Return the colours of a palette PNG, [N, 3] uint8 RGB; None if the bytes are anything else."""
     if data[:8] != PNG_SIGNATURE or len(data) <= 33 or data[25] != PNG_PALETTE:

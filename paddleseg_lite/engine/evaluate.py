@@ -11,7 +11,8 @@ from tqdm import tqdm
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loader import eval_samples
 from paddleseg_lite.engine import parallel
-from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, infer
+from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, Runtime, infer, infer_labels
+from paddleseg_lite.engine.maps import Dense, best_classes
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.metrics import Metrics, confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
@@ -22,7 +23,7 @@ class EvaluationStopped(Exception):
 
 
 def evaluate(
-    model: Network,
+    model: Network | Runtime,
     dataset: SegmentationDataset,
     inference: InferenceOptions = PLAIN,
     batch_size: int = 1,
@@ -37,7 +38,7 @@ def evaluate(
 
     Args:
         model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...]. A paddle.nn.Layer is put
-            into eval mode and left there.
+            into eval mode and left there. Or a runtime that stands for the network.
         dataset: in mode "val".
         inference: scales, flips, sliding windows.
         batch_size: images in one forward pass.
@@ -92,7 +93,9 @@ def batches_of_one_shape(samples: Iterable[Sample], batch_size: int) -> Iterator
         yield batch
 
 
-def predict_labels(model: Network, batch: list[Sample], inference: InferenceOptions) -> list[np.ndarray]:
+def predict_labels(
+    model: Network | Runtime, batch: list[Sample], inference: InferenceOptions
+) -> list[np.ndarray]:
     """Return the class ids [H, W] of each sample, at the size of its source image.
 
     Args:
@@ -100,8 +103,11 @@ def predict_labels(model: Network, batch: list[Sample], inference: InferenceOpti
         batch: transformed samples of one shape.
         inference: scales, flips, sliding windows.
     """
-    images = np.stack([sample.image for sample in batch]).transpose(0, 3, 1, 2)  # [N, C, H, W]
-    logits = infer(model, paddle.to_tensor(np.ascontiguousarray(images)), inference)
+    images = np.stack([sample.image.transpose(2, 0, 1) for sample in batch])  # [N, C, H, W]
     if not any(sample.windows for sample in batch):
-        return list(logits.argmax(axis=1).numpy())
-    return [sample.restore(x).argmax(axis=0) for sample, x in zip(batch, logits.numpy())]
+        return list(infer_labels(model, images, inference))
+    if isinstance(model, Runtime):
+        logits = infer(model, images, inference)
+    else:
+        logits = infer(model, paddle.to_tensor(images), inference).numpy()
+    return [best_classes(Dense(sample.restore(x))) for sample, x in zip(batch, logits)]

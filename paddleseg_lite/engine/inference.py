@@ -8,16 +8,44 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from paddleseg_lite.cpu import as_array
+from paddleseg_lite.engine.maps import Dense, LogitMap, Mean, Resized, add_into, best_classes, stacked
 from paddleseg_lite.errors import UserError
 
-# A network, or anything that stands for one: images [N, 3, H, W] -> [logits [N, num_classes, H, W]].
-Network = Callable[[Tensor], list[Tensor]]
 Size = tuple[int, int]
+
+
+@runtime_checkable
+class Runtime(Protocol):
+    """What runs a network on arrays; deploy/runtimes.py has some.
+
+    Attributes:
+        name: for messages.
+    """
+
+    name: str
+
+    def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
+        """Return the logits of each image, flipped back.
+
+        Args:
+            images: float32 [N, C, H, W], normalised, flipped along `axes` already.
+            axes: axes of [N, C, H, W] along which to flip the logits; 2, 3, both or none.
+
+        Returns:
+            N maps [num_classes, H, W], which share no memory with those of another call.
+        """
+
+
+# A network, or anything that stands for one: images [N, 3, H, W] -> [logits [N, num_classes, H, W]].
+Network = Callable[[Tensor], "list[Tensor]"]
 
 
 @dataclass(frozen=True)
@@ -70,23 +98,24 @@ PLAIN = InferenceOptions()
 
 
 def augmented_logits(
-    model: Network,
-    images: Tensor,
+    model: Network | Runtime,
+    images: Any,
     scales: tuple[float, ...] = (1.0,),
     flip_horizontal: bool = False,
     flip_vertical: bool = False,
     crop_size: Size | None = None,
     stride: Size | None = None,
-) -> Tensor:
+) -> Any:
     """Return the mean logits over all scales and flips, at the images' own size.
 
     Args:
-        model: images -> [logits, ...]; the first entry counts. Put into eval mode by the caller.
-        images: float32 [N, C, H, W], normalised.
+        model: images -> [logits, ...]; the first entry counts. Put into eval mode by the caller. Or a
+            Runtime.
+        images: float32 [N, C, H, W], normalised; a tensor, or for a Runtime an array.
         scales, flip_horizontal, flip_vertical, crop_size, stride: see InferenceOptions.
 
     Returns:
-        float32 [N, num_classes, H, W].
+        float32 [N, num_classes, H, W], a tensor or an array as `images` is.
 
     Raises:
         UserError: see InferenceOptions.
@@ -95,8 +124,73 @@ def augmented_logits(
     return infer(model, images, options)
 
 
-def infer(model: Network, images: Tensor, options: InferenceOptions) -> Tensor:
+def infer(model: Network | Runtime, images: Any, options: InferenceOptions) -> Any:
     """`augmented_logits`, with the options in one object."""
+    if isinstance(model, Runtime):
+        return stacked(_mean_maps(model, images, options))
+    return _mean_logits(model, images, options)
+
+
+def infer_labels(model: Network | Runtime, images: np.ndarray, options: InferenceOptions) -> np.ndarray:
+    """Return the class of the highest mean logit, uint8 [N, H, W].
+
+    Args:
+        model: see `augmented_logits`.
+        images: float32 [N, C, H, W], normalised.
+        options: scales, flips, sliding windows.
+    """
+    if isinstance(model, Runtime):
+        return np.stack([best_classes(logits) for logits in _mean_maps(model, images, options)])
+    logits = infer(model, paddle.to_tensor(images), options)
+    if logits.place.is_cpu_place():
+        return np.stack([best_classes(Dense(image)) for image in as_array(logits)])
+    return logits.argmax(axis=1).astype("uint8").numpy()
+
+
+def _mean_maps(model: Runtime, images: np.ndarray, options: InferenceOptions) -> list[LogitMap]:
+    """Return the mean logits of each image, as maps that nothing has enlarged yet if the runtime's are so."""
+    size = (images.shape[2], images.shape[3])
+    means = [Mean() for _ in images]
+    for scale in options.scales:
+        scaled = _resized_images(images, tuple(max(int(side * scale + 0.5), 1) for side in size))
+        for axes in options.flips:
+            flipped = np.ascontiguousarray(np.flip(scaled, tuple(axes)))
+            if options.crop_size and options.stride:
+                maps = _windowed_maps(model, flipped, axes, options.crop_size, options.stride)
+            else:
+                maps = model.maps(flipped, axes)
+            for mean, logits in zip(means, maps):
+                mean.add(logits if logits.shape[1:] == size else Resized(logits, size))
+    return list(means)
+
+
+def _windowed_maps(
+    model: Runtime, images: np.ndarray, axes: list[int], crop_size: Size, stride: Size
+) -> list[LogitMap]:
+    height, width = images.shape[2:]
+    total: np.ndarray | None = None
+    count = np.zeros((height, width), np.float32)
+    for top, bottom in spans(height, crop_size[1], stride[1]):
+        for left, right in spans(width, crop_size[0], stride[0]):
+            maps = model.maps(np.ascontiguousarray(images[:, :, top:bottom, left:right]), [])
+            if total is None:
+                total = np.zeros((len(images), maps[0].shape[0], height, width), np.float32)
+            for image, logits in zip(total, maps):
+                add_into(image[:, top:bottom, left:right], logits)
+            count[top:bottom, left:right] += 1
+    if total is None:
+        raise ValueError("no window to run")
+    total /= count
+    return [Dense(image) for image in np.flip(total, tuple(axes))]
+
+
+def _resized_images(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    if images.shape[2:] == size:
+        return images
+    return stacked([Resized(Dense(image), (size[0], size[1])) for image in images])
+
+
+def _mean_logits(model: Network, images: Tensor, options: InferenceOptions) -> Tensor:
     size = images.shape[2:]
     total: Tensor | None = None
     passes = 0
@@ -149,7 +243,9 @@ def windowed_logits(
                 total = paddle.zeros([*logits.shape[:2], height, width])
             total[:, :, top:bottom, left:right] += logits
             count[:, :, top:bottom, left:right] += 1
-    return total / count  # type: ignore[operator]  # there is at least one window
+    if total is None:
+        raise ValueError("no window to run")
+    return total.divide_(count)
 
 
 def spans(length: int, window: int, step: int) -> Iterator[tuple[int, int]]:

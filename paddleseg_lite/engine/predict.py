@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -14,26 +18,38 @@ import paddle
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from paddleseg_lite.datasets.images import read_image
+from paddleseg_lite.datasets.images import read_image, with_palette
 from paddleseg_lite.engine.evaluate import predict_labels
-from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network
+from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Compose, Sample
-from paddleseg_lite.visualize import colorize, overlay, to_rgb
+from paddleseg_lite.visualize import overlay, to_rgb
 
 log = logging.getLogger(__name__)
 
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # The last two are PaddleSeg's folder names.
 LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added_prediction"
+RESULTS = {"raw": LABELS, "color": COLORS, "overlay": OVERLAYS}  # name in --save -> folder
+WAITING = 4  # images read ahead, and results still to be written
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 @dataclass
 class PredictResult:
-    """What became of each image: `written` have their files, `failed` could not be read, with the reason."""
+    """What became of each image.
+
+    Attributes:
+        written: have their files.
+        failed: could not be read, with the reason.
+        skipped: had their files before.
+    """
 
     written: list[Path] = field(default_factory=list)
     failed: dict[Path, str] = field(default_factory=dict)
+    skipped: list[Path] = field(default_factory=list)
 
 
 def find_images(path: Path) -> tuple[list[Path], Path]:
@@ -77,7 +93,7 @@ def _listed(folder: Path, line: str) -> Path:
 
 
 def predict(
-    model: Network,
+    model: Network | Runtime,
     images: Sequence[Path],
     transforms: Compose,
     palette: np.ndarray,
@@ -85,46 +101,123 @@ def predict(
     root: Path,
     in_channels: int = 3,
     inference: InferenceOptions = PLAIN,
+    save: Sequence[str] = tuple(RESULTS),
+    resume: bool = False,
 ) -> PredictResult:
     """Segment images and write, for each, its class ids, its colour map and its overlay as PNG.
 
     The files are `save_dir/{label,pseudo_color,added}_prediction/NAME.png`, NAME being the image's path below
-    `root` without its ending. An image that cannot be read is reported and left out, the others go on.
+    `root` without its ending. An image that cannot be read is reported and left out, the others go on. Other
+    threads read the next images and write the last results meanwhile, a few of each: memory is bounded.
 
     Args:
-        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...].
+        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...], or a runtime.
         images: files to read.
         transforms: as in evaluation.
         palette: uint8 [num_classes, 3], RGB.
-        save_dir: where the three folders are made.
+        save_dir: where the folders are made.
         root: the folder that results are named relative to.
         in_channels: channels that the model takes.
         inference: scales, flips, sliding windows.
+        save: which results to write, keys of RESULTS.
+        resume: skip images whose results are all there.
 
     Raises:
-        UserError: two images would write the same file.
+        UserError: two images would write the same file, or a result cannot be written.
     """
+    check_results(save)
     names = _result_names(images, Path(root))
+    jobs = list(zip(images, names))
+    result = PredictResult()
+    if resume:
+        result.skipped = [path for path, name in jobs if _is_done(save_dir, name, save)]
+        skipped = set(result.skipped)
+        jobs = [(path, name) for path, name in jobs if path not in skipped]
     if isinstance(model, paddle.nn.Layer):
         model.eval()
-    result = PredictResult()
-    with logging_redirect_tqdm():
-        for path, name in tqdm(list(zip(images, names)), desc="predict", unit="image", dynamic_ncols=True):
+    read = partial(_read, transforms, in_channels)
+    with logging_redirect_tqdm(), ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
+        writing: deque[Future[None]] = deque()
+        reading = ahead(readers, read, jobs)
+        for (path, name), found in tqdm(
+            reading, total=len(jobs), desc="predict", unit="image", dynamic_ncols=True
+        ):
             try:
-                image = read_image(path, in_channels)
-                source = Sample.from_source(image, path=str(path), label_at_source=True)
-                sample = transforms(source, np.random.default_rng(0))
-                labels = predict_labels(model, [sample], inference)[0].astype(np.uint8)
-            except UserError as error:
+                if isinstance(found, UserError):
+                    raise found
+                image, sample = found
+                labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
+            except UserError as error:  # unreadable, or too small for the network
                 reason = str(error) if str(path) in str(error) else f"{path}: {error}"
                 log.error(f"skipped: {reason}")
                 result.failed[path] = reason
                 continue
-            write_png(save_dir / LABELS / name, labels)
-            write_png(save_dir / COLORS / name, colorize(labels, palette))
-            write_png(save_dir / OVERLAYS / name, overlay(to_rgb(image), labels, palette))
+            writing.append(writers.submit(_write_results, save_dir, name, image, labels, palette, save))
+            if len(writing) > WAITING:
+                writing.popleft().result()
             result.written.append(path)
+        for last in writing:
+            last.result()
     return result
+
+
+def _read(
+    transforms: Compose, in_channels: int, job: tuple[Path, Path]
+) -> tuple[np.ndarray, Sample] | UserError:
+    """Return an image and its sample, or what is wrong with it."""
+    try:
+        image = read_image(job[0], in_channels)
+        source = Sample.from_source(image, path=str(job[0]), label_at_source=True)
+        return image, transforms(source, np.random.default_rng(0))
+    except UserError as error:
+        return error
+
+
+def ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Found], items: Iterable[Item]
+) -> Iterator[tuple[Item, Found]]:
+    """Yield (item, work(item)) in order; a pool works on the next few items meanwhile."""
+    waiting: deque[tuple[Item, Future[Found]]] = deque()
+    for item in items:
+        waiting.append((item, pool.submit(work, item)))
+        if len(waiting) > WAITING:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def check_results(save: Sequence[str]) -> None:
+    """Check the names of results.
+
+    Raises:
+        UserError: there is none, or an unknown one.
+    """
+    unknown = [name for name in save if name not in RESULTS]
+    if unknown or not save:
+        raise UserError(f"--save is '{','.join(save)}'; give one or more of {', '.join(RESULTS)}")
+
+
+def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:
+    return all((save_dir / RESULTS[kind] / name).exists() for kind in save)
+
+
+def _write_results(
+    save_dir: Path,
+    name: Path,
+    image: np.ndarray,
+    labels: np.ndarray,
+    palette: np.ndarray,
+    save: Sequence[str],
+) -> None:
+    if "raw" in save or "color" in save:
+        ids = encode_png(labels)
+        if "raw" in save:
+            write_bytes(save_dir / LABELS / name, ids)
+        if "color" in save:  # the same pixels, with colours
+            write_bytes(save_dir / COLORS / name, with_palette(ids, palette))
+    if "overlay" in save:
+        write_png(save_dir / OVERLAYS / name, overlay(to_rgb(image), labels, palette))
 
 
 def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
@@ -143,17 +236,26 @@ def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write a PNG, uint8 [H, W] or RGB [H, W, 3], beside its target and rename it: no half-written result.
+    """Write a PNG, uint8 [H, W] or RGB [H, W, 3], beside its target and rename it: no half-written result."""
+    write_bytes(path, encode_png(picture))
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """Return the bytes of a PNG, uint8 [H, W] or RGB [H, W, 3]."""
+    return cv2.imencode(".png", picture if picture.ndim == 2 else picture[:, :, ::-1])[1].tobytes()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file beside its target and rename it.
 
     Raises:
         UserError: the disk is full, or nothing can be written there.
     """
-    encoded = cv2.imencode(".png", picture if picture.ndim == 2 else picture[:, :, ::-1])[1]
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(encoded.tobytes())
+            temporary.write_bytes(content)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

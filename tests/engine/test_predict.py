@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import paddle
 import pytest
 
-from paddleseg_lite.engine.predict import find_images, predict
+from paddleseg_lite.engine.predict import WAITING, ahead, find_images, predict
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Compose, Normalize, Resize
 
@@ -90,3 +92,57 @@ def test_nothing_to_predict_is_an_error(tmp_path, name, content):
         path.write_text(content)
     with pytest.raises(UserError, match=name.rstrip("/").replace(".", r"\.")):
         find_images(path)
+
+
+def test_only_what_is_asked_for_is_written(folder, tmp_path):
+    """--save; an unknown name is refused before anything is read."""
+    images, root = find_images(folder)
+    predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root, save=["color"])
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["pseudo_color_prediction"]
+    with pytest.raises(UserError, match=r"'colour'.*raw, color, overlay"):
+        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root, save=["colour"])
+
+
+def test_resume_skips_what_is_there(folder, tmp_path):
+    """Only images that lack one of the results are run; the others' files are not touched."""
+    images, root = find_images(folder)
+    work = (images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    predict(bright, *work)
+    (tmp_path / "out/added_prediction/a.png").unlink()
+    kept = tmp_path / "out/label_prediction/sub/b ü.png"
+    before = kept.stat().st_mtime_ns
+    seen = []
+
+    def network(x):
+        seen.append(x.shape)
+        return bright(x)
+
+    result = predict(network, *work, resume=True)
+    assert len(seen) == 1
+    assert [path.name for path in result.written] == ["a.png"]
+    assert [path.name for path in result.skipped] == ["b ü.jpg"]
+    assert kept.stat().st_mtime_ns == before
+    assert (tmp_path / "out/added_prediction/a.png").exists()
+
+
+def test_images_are_read_ahead_but_not_all_at_once():
+    """The results come in order, and no more than a few wait in memory."""
+    started = []
+
+    def work(item):
+        started.append(item)
+        return item * 10
+
+    with ThreadPoolExecutor(2) as pool:
+        for item, found in ahead(pool, work, iter(range(50))):
+            assert found == item * 10
+            assert max(started) <= item + WAITING + 1
+    assert sorted(started) == list(range(50))
+
+
+def test_a_full_disk_is_told(folder, tmp_path):
+    """What cannot be written is an error of the user's, not a trace from a thread."""
+    images, root = find_images(folder)
+    (tmp_path / "out").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="cannot write"):
+        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)

@@ -1,0 +1,248 @@
+"""A network as files that run without this library: Paddle's inference format, ONNX, and inference.yml."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+import paddleseg_lite
+from paddleseg_lite import durable
+from paddleseg_lite.datasets.streetscenes.scene import render_scene
+from paddleseg_lite.deploy.folding import folded
+from paddleseg_lite.deploy.onnx_graph import OPSET, to_onnx
+from paddleseg_lite.deploy.sidecar import ModelCard, write_sidecar
+from paddleseg_lite.deploy.verify import as_input, probe_images, verify
+from paddleseg_lite.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+OUTPUT_OPS = ("argmax", "softmax", "none")
+FORMATS = ("paddle", "onnx", "all")
+PROGRAMS = ("model.json", "model.pdmodel")  # Paddle 3, Paddle 2.6
+INPUT_NAME = "image"
+
+Shape = tuple["int | None", "int | None", "int | None", "int | None"]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to write.
+
+    Attributes:
+        input_shape: [N, C, H, W]; None where any size is to be taken.
+        output_op: "argmax" (class ids), "softmax" (probabilities) or "none" (logits).
+        format: "paddle", "onnx" or "all".
+
+    Raises:
+        UserError: one of them is none of these.
+    """
+
+    input_shape: Shape = (None, 3, None, None)
+    output_op: str = "argmax"
+    format: str = "paddle"
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("output_op", self.output_op, OUTPUT_OPS),
+            ("format", self.format, FORMATS),
+        ):
+            if value not in allowed:
+                raise UserError(f"{name} is '{value}'; allowed are {', '.join(allowed)}")
+        sides = self.input_shape
+        if len(sides) != 4 or sides[1] is None or not all(side is None or side > 0 for side in sides):
+            shown = " ".join(str(-1 if side is None else side) for side in sides)
+            raise UserError(
+                f"input_shape is {shown}; give N C H W, each 1 or more, or -1 for any N, H or W, as in "
+                "-1 3 -1 -1"
+            )
+
+
+def input_shape(sides: Sequence[int] | None, in_channels: int) -> Shape:
+    """Return --input_shape as a shape: -1 is any size; if it is not given, all but the channels are.
+
+    Raises:
+        UserError: it is not four numbers, or has other channels than the network.
+    """
+    if sides is None:
+        return None, in_channels, None, None
+    if len(sides) != 4:
+        raise UserError(f"--input_shape has {len(sides)} numbers; give four, N C H W, -1 for any N, H or W")
+    if sides[1] != in_channels:
+        raise UserError(f"--input_shape has {sides[1]} channels; the network takes {in_channels}")
+    count, channels, height, width = (None if side == -1 else side for side in sides)
+    return count, channels, height, width
+
+
+class _WithOutput(nn.Layer):
+    """A network that returns one tensor: logits, probabilities or class ids."""
+
+    def __init__(self, model: nn.Layer, output_op: str) -> None:
+        super().__init__()
+        self.model = model
+        self._op = output_op
+
+    def forward(self, image: paddle.Tensor) -> paddle.Tensor:
+        logits = self.model(image)[0]
+        if self._op == "argmax":
+            return paddle.argmax(logits, axis=1, dtype="int32")
+        return F.softmax(logits, axis=1) if self._op == "softmax" else logits
+
+
+def export(model: nn.Layer, save_dir: Path, card: ModelCard, options: ExportOptions) -> list[Path]:
+    """Write a network's files into a folder.
+
+    The network is traced in eval mode with batch normalisation folded; it is otherwise left as it
+    is. What was in the folder before stays until all new files are there.
+
+    Args:
+        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W]].
+        save_dir: made if there is none.
+        card: what inference.yml says besides.
+        options: shapes, output, formats.
+
+    Returns:
+        The files: model.json (Paddle 3) or model.pdmodel (Paddle 2.6) with model.pdiparams, model.onnx,
+        inference.yml.
+
+    Raises:
+        UserError: paddle2onnx is missing or cannot convert the network, or the folder cannot be written.
+    """
+    save_dir = Path(save_dir)
+    try:
+        save_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=save_dir) as hidden:
+            files = _write_formats(model, Path(hidden), options)
+            kept = {name: file for name, file in files.items() if options.format in (name, "all")}
+            if "paddle" in kept:
+                kept["paddle_weights"] = "model.pdiparams"
+            write_sidecar(
+                *(Path(hidden), card, kept, options.input_shape, options.output_op),
+                *(weights_sha256(model), versions(options.format)),
+            )
+            names = sorted({*kept.values(), "inference.yml"})
+            _move(names, Path(hidden), save_dir)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {save_dir} ({error.strerror or error}); give another folder"
+        ) from error
+    return [save_dir / name for name in names]
+
+
+def export_verified(
+    model: nn.Layer,
+    save_dir: Path,
+    card: ModelCard,
+    options: ExportOptions,
+    check: bool = True,
+    pictures: Sequence[np.ndarray] = (),
+) -> tuple[list[Path], list[str]]:
+    """`export`, compared with the live network before the files are put in their place.
+
+    The images are random ones at several sizes and, for networks that take RGB, real ones at the same sizes.
+
+    Args:
+        model, save_dir, card, options: see `export`.
+        check: False does not compare.
+        pictures: real images, RGB uint8 [H, W, 3]; drawn road scenes if there are none.
+
+    Returns:
+        The files, and a line about each comparison.
+
+    Raises:
+        UserError: see `export`; or an exported file differs from the live network: nothing is written.
+    """
+    # Imported here, since the runtimes' cache exports too.
+    from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
+
+    if not check:
+        return export(model, save_dir, card, options), []
+    save_dir = Path(save_dir)
+    save_dir.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=save_dir.parent) as hidden:
+        new = Path(hidden) / "export"
+        names = [path.name for path in export(model, new, card, options)]
+        images = probe_images(model, options.input_shape)
+        if card.in_channels == 3:
+            shown = pictures or [render_scene(0, index, 256, 128)[0] for index in range(2)]
+            images += [as_input(shown, image.shape, card) for image in images]
+        findings = []
+        runs: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
+            "onnx": lambda: OnnxRuntime(new / "model.onnx"),
+            "paddle": lambda: PaddleInference(new),
+        }
+        for kind, make in runs.items():
+            if options.format in (kind, "all"):
+                worst = verify(model, make(), images, options.output_op, f"the {kind} export")
+                findings.append(
+                    f"{kind}: differs from the live network by at most {worst:.1e} on {len(images)} inputs"
+                )
+        save_dir.mkdir(exist_ok=True)
+        _move(names, new, save_dir)
+    return [save_dir / name for name in names], findings
+
+
+def _move(names: Sequence[str], source: Path, target: Path) -> None:
+    """Move files, once they are on the disk, and remove a program whose weights they replace."""
+    for name in names:
+        durable.write(source / name, lambda path: path)
+    for name in names:
+        (source / name).replace(target / name)
+    for other in set(PROGRAMS) - set(names) if "model.pdiparams" in names else ():
+        (target / other).unlink(missing_ok=True)
+    durable.sync_folder(target)
+
+
+def _write_formats(model: nn.Layer, folder: Path, options: ExportOptions) -> dict[str, str]:
+    """Write the program, and the ONNX file if it is wanted; return format -> file."""
+    image = probe_images(model, options.input_shape)[0]
+    wrapped = _WithOutput(folded(model, paddle.to_tensor(image)), options.output_op)
+    wrapped.eval()
+    shape = list(options.input_shape)
+    spec = paddle.static.InputSpec(shape, "float32", INPUT_NAME)
+    paddle.jit.save(wrapped, str(folder / "model"), input_spec=[spec])
+    program = program_in(folder)
+    files = {"paddle": program.name}
+    if options.format in ("onnx", "all"):
+        to_onnx(program, folder / "model.pdiparams", folder / "model.onnx")
+        files["onnx"] = "model.onnx"
+    return files
+
+
+def program_in(folder: Path) -> Path:
+    """Return a folder's Paddle program: model.json, or model.pdmodel as Paddle 2.6 writes it.
+
+    Raises:
+        UserError: there is none.
+    """
+    for name in PROGRAMS:
+        if (folder / name).exists():
+            return folder / name
+    raise UserError(f"{folder} has neither model.json nor model.pdmodel; export with --format paddle or all")
+
+
+def weights_sha256(model: nn.Layer) -> str:
+    """Return a hash of all tensors of a network, by name, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        array = np.ascontiguousarray(tensor.numpy())
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def versions(formats: str) -> dict[str, str]:
+    """Return the versions of what makes an export."""
+    found = {"paddleseg_lite": paddleseg_lite.__version__, "paddle": paddle.__version__}
+    if formats != "paddle":
+        found.update(paddle2onnx=metadata.version("paddle2onnx"), opset=str(OPSET))
+    return found

@@ -1,0 +1,116 @@
+"""ONNX files: made from a saved Paddle program, and cut before their last resize."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import inspect
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from paddleseg_lite.errors import UserError
+
+EXTRA = "pip install 'paddleseg_lite[deploy]'"
+OPSET = 17
+LAST_RESIZE = "paddleseg_lite.last_resize"  # metadata: what was cut off
+_GRIDS = {"half_pixel": "half_pixel", "pytorch_half_pixel": "half_pixel", "align_corners": "align_corners"}
+
+
+def require(*modules: str) -> None:
+    """Check that modules are installed.
+
+    Raises:
+        UserError: one is missing; the message names the extra.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        hint = "" if sys.version_info < (3, 13) else " (paddle2onnx is made for Python 3.9 to 3.12)"
+        raise UserError(f"this needs {' and '.join(missing)}; {EXTRA}{hint}")
+
+
+def to_onnx(program: Path, weights: Path, target: Path) -> None:
+    """Convert a saved Paddle program.
+
+    Args:
+        program: .json or .pdmodel.
+        weights: .pdiparams.
+        target: the file to write.
+
+    Raises:
+        UserError: paddle2onnx is missing, too old or new for this Paddle, or cannot convert the network.
+    """
+    require("paddle2onnx", "onnx")
+    with _quiet() as said:
+        try:
+            import paddle2onnx
+
+            options: dict[str, Any] = {"opset_version": OPSET, "verbose": False}
+            if "optimize_tool" in inspect.signature(paddle2onnx.export).parameters:
+                options["optimize_tool"] = "None"  # onnxruntime optimises when it loads
+            paddle2onnx.export(str(program), str(weights), str(target), **options)
+        # Whatever it is: an import that does not fit this Paddle, an assertion, an error of its C++ part.
+        except (Exception, SystemExit) as error:
+            last = said().strip().splitlines()[-1:] or [""]
+            raise UserError(
+                f"paddle2onnx cannot convert {program.name}: {' '.join(str(error).split())[:300]} {last[0]}; "
+                "use --format paddle, or another paddle2onnx: 2.1 for Paddle 3, 1.3.1 for Paddle 2.6"
+            ) from error
+    if not target.exists():
+        raise UserError(f"paddle2onnx wrote no file for {program.name}: {said()[-300:]}")
+
+
+def cut_last_resize(source: Path, target: Path) -> bool:
+    """Write a model that ends before its last bilinear resize, and which resize it was as metadata.
+
+    A resize of logits to the image's size is then done by `engine.maps`, strip by strip.
+
+    Returns:
+        Whether there was such a resize; else nothing is written.
+    """
+    import onnx
+
+    model = onnx.load(str(source))
+    graph = model.graph
+    makers = {name: node for node in graph.node for name in node.output}
+    last = makers.get(graph.output[0].name)
+    while last is not None and last.op_type == "Identity":
+        last = makers.get(last.input[0])
+    if len(graph.output) != 1 or last is None or last.op_type != "Resize":
+        return False
+    options = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in last.attribute}
+    grid = _GRIDS.get(options.get("coordinate_transformation_mode", b"half_pixel").decode())
+    if options.get("mode") != b"linear" or grid is None:
+        return False
+    del graph.output[0]
+    graph.output.append(onnx.helper.make_tensor_value_info(last.input[0], onnx.TensorProto.FLOAT, [None] * 4))
+    onnx.helper.set_model_props(model, {LAST_RESIZE: grid})
+    onnx.save(model, str(target))
+    return True
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[Any]:
+    """Keep what a C++ library prints off the terminal; yields a function that returns it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as sink:
+        saved = [os.dup(1), os.dup(2)]
+
+        def said() -> str:
+            sink.seek(0)
+            return sink.read().decode(errors="replace")
+
+        try:
+            os.dup2(sink.fileno(), 1)
+            os.dup2(sink.fileno(), 2)
+            yield said
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, copy in zip((1, 2), saved):
+                os.dup2(copy, descriptor)
+                os.close(copy)

@@ -1,0 +1,253 @@
+"""An exported ONNX model in 8-bit integers, by ONNX Runtime's static quantizer; and whether it was worth it.
+
+Only convolutions over all channels are quantized: depthwise ones, and dilated ones most of all, have no fast
+integer kernel. The classifier stays in float too, being cheap and the most sensitive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.images import read_image
+from paddleseg_lite.deploy.onnx_graph import require
+from paddleseg_lite.deploy.runtimes import OnnxRuntime
+from paddleseg_lite.deploy.sidecar import built_transforms, check_size, read_sidecar, save_sidecar
+from paddleseg_lite.engine.predict import find_images
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.metrics import confusion_matrix, scores
+from paddleseg_lite.transforms import Sample
+
+FILE = "model_int8.onnx"
+MAX_IMAGES = 64  # to measure ranges on
+TIMED_RUNS = 7
+WORTH = 1.1  # times as fast
+LOSS = 0.01  # of mIoU, above which no speed is worth it
+
+
+@dataclass(frozen=True)
+class QuantizeReport:
+    """Before and after.
+
+    Attributes:
+        path: the quantized model.
+        layers: (quantized convolutions, all convolutions).
+        megabytes: (float, int8) file sizes.
+        milliseconds: (float, int8) medians for one image.
+        miou: (float, int8) on labelled images, or None.
+        agreement: share of pixels with the same class, on the calibration images.
+    """
+
+    path: Path
+    layers: tuple[int, int]
+    megabytes: tuple[float, float]
+    milliseconds: tuple[float, float]
+    miou: tuple[float, float] | None
+    agreement: float
+
+    def text(self) -> str:
+        """Return lines to print, the last one saying whether it was worth it."""
+        gain = self.milliseconds[0] / self.milliseconds[1]
+        lines = [
+            f"int8: {self.layers[0]} of {self.layers[1]} convolutions; the others stay in float",
+            f"size  {self.megabytes[0]:.2f} -> {self.megabytes[1]:.2f} MB",
+            f"time  {self.milliseconds[0]:.1f} -> {self.milliseconds[1]:.1f} ms an image ({gain:.2f}x)",
+        ]
+        if self.miou is not None:
+            loss = self.miou[1] - self.miou[0]
+            lines.append(f"mIoU  {self.miou[0]:.4f} -> {self.miou[1]:.4f} ({loss:+.4f})")
+        lines.append(
+            f"same class as in float: {100 * self.agreement:.2f} % of the calibration images' pixels"
+        )
+        reasons = [f"less than {WORTH} times as fast"] if gain < WORTH else []
+        if self.miou is not None and self.miou[0] - self.miou[1] > LOSS:
+            reasons.append(f"more than {LOSS} of mIoU lost")
+        if reasons:
+            lines.append(f"it was not worth it on this machine ({' and '.join(reasons)}): use model.onnx")
+        return "\n".join(lines)
+
+
+def quantize(
+    folder: Path, calibration: Path, dataset: SegmentationDataset | None = None, count: int = 40
+) -> QuantizeReport:
+    """Write model_int8.onnx beside a folder's model.onnx.
+
+    Args:
+        folder: an export with model.onnx and inference.yml.
+        calibration: images to measure the ranges on: an image, a folder or a list; the first 64 are used.
+        dataset: labelled images for the mIoU before and after, or None.
+        count: how many of them at most.
+
+    Raises:
+        UserError: onnxruntime or onnx is missing, a file is, or there is nothing to quantize.
+    """
+    require("onnxruntime", "onnx")
+    folder = Path(folder)
+    source, target = folder / "model.onnx", folder / FILE
+    content = read_sidecar(folder)
+    paths = find_images(calibration)[0][:MAX_IMAGES]
+    transforms = built_transforms(content)
+    channels = content["input"]["shape"][1]
+
+    def prepared(path: Path) -> np.ndarray:
+        sample = transforms(
+            Sample.from_source(read_image(path, channels), label_at_source=True), np.random.default_rng(0)
+        )
+        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
+        check_size(content, image, str(path))
+        return image
+
+    prepared(paths[0])  # before anything slow
+    layers = _write(source, target, (prepared(path) for path in paths))
+    content["model"]["onnx_int8"] = FILE
+    save_sidecar(folder, content)
+    before, after = OnnxRuntime(source), OnnxRuntime(target)
+    op = content["output"]["op"]
+    same = [
+        float((_labels(before, image, op) == _labels(after, image, op)).mean())
+        for image in map(prepared, paths[:8])
+    ]
+    image = prepared(paths[0])
+    return QuantizeReport(
+        target,
+        layers,
+        (source.stat().st_size / 1e6, target.stat().st_size / 1e6),
+        _alternating_medians(lambda: before(image), lambda: after(image)),
+        None if dataset is None else (_miou(before, dataset, op, count), _miou(after, dataset, op, count)),
+        float(np.mean(same)),
+    )
+
+
+def _write(source: Path, target: Path, images: Iterator[np.ndarray]) -> tuple[int, int]:
+    """Quantize; return the numbers of quantized and of all convolutions."""
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Images:
+        """What the calibrator asks for images, one at a time."""
+
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def get_next(self) -> dict[str, Any] | None:
+            image = next(images, None)
+            return None if image is None else {self._name: image}
+
+        def set_range(self, *_: Any) -> None:
+            """All images are always read."""
+
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as hidden, _only_errors():
+        prepared, new = Path(hidden) / "prepared.onnx", Path(hidden) / target.name
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        model = onnx.load(str(prepared))
+        chosen, convolutions = worth_quantizing(model)
+        if not chosen:
+            raise UserError(f"{source} has no convolution that is worth quantizing")
+        quantize_static(
+            str(prepared),
+            str(new),
+            Images(model.graph.input[0].name),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            nodes_to_quantize=chosen,
+            per_channel=True,
+            # Without AVX512-VNNI the products of two full bytes would overflow 16 bits.
+            reduce_range=not _has_vnni(),
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+        new.replace(target)
+    return len(chosen), convolutions
+
+
+def worth_quantizing(model: Any) -> tuple[list[str], int]:
+    """Return the names of the convolutions of an ONNX model to quantize, and how many there are.
+
+    All but depthwise and dilated ones, those of images, those of globally pooled values, and the last one.
+    """
+    weights = {weight.name for weight in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
+    inputs = {value.name for value in model.graph.input}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    chosen = []
+    for node in convolutions[:-1]:
+        options = {attribute.name: attribute for attribute in node.attribute}
+        groups = options["group"].i if "group" in options else 1
+        is_dilated = "dilations" in options and max(options["dilations"].ints) > 1
+        is_plain = groups == 1 and not is_dilated and node.input[1] in weights
+        if is_plain and node.input[0] not in inputs and not _follows_pooling(node, makers):
+            chosen.append(node.name)
+    return chosen, len(convolutions)
+
+
+def _follows_pooling(node: Any, makers: dict[str, Any]) -> bool:
+    """Whether a convolution works on single pixels: nothing to gain there."""
+    maker = makers.get(node.input[0])
+    for _ in range(3):  # pooling, conv, ReLU, conv of a squeeze-and-excite block
+        if maker is None:
+            return False
+        if "Pool" in maker.op_type or maker.op_type == "ReduceMean":
+            return True
+        maker = makers.get(maker.input[0])
+    return False
+
+
+def _labels(run: Callable[[np.ndarray], np.ndarray], image: np.ndarray, output_op: str) -> np.ndarray:
+    output = run(image)[0]
+    return output if output_op == "argmax" else output.argmax(axis=0)
+
+
+def _miou(
+    run: Callable[[np.ndarray], np.ndarray], dataset: SegmentationDataset, output_op: str, count: int
+) -> float:
+    confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
+    for index in range(min(count, len(dataset))):
+        sample = dataset[index]
+        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
+        labels = sample.restore(_labels(run, image, output_op).astype(np.uint8))
+        if sample.label is not None:
+            confusion += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
+    return scores(confusion, dataset.classes).miou
+
+
+def _alternating_medians(*runs: Callable[[], object]) -> tuple[float, float]:
+    """Return the median time of each in milliseconds, in turns, so that both meet the same machine."""
+    times: list[list[float]] = [[] for _ in runs]
+    for _ in range(TIMED_RUNS + 1):
+        for run, found in zip(runs, times):
+            start = time.perf_counter()
+            run()
+            found.append(1e3 * (time.perf_counter() - start))
+    first, second = (float(np.median(found[1:])) for found in times)
+    return first, second
+
+
+def _has_vnni() -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and "vnni" in cpuinfo.read_text(encoding="utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def _only_errors() -> Iterator[None]:
+    """Silence the quantizer's advice, which goes to the root logger, and onnxruntime's."""
+    import onnxruntime
+
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    onnxruntime.set_default_logger_severity(3)
+    try:
+        yield
+    finally:
+        onnxruntime.set_default_logger_severity(2)
+        logging.disable(before)

@@ -1,0 +1,206 @@
+"""Runtimes that stand for a network in evaluation and prediction, and the choice among them."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from paddleseg_lite.deploy.cache import cached_export
+from paddleseg_lite.deploy.export import program_in
+from paddleseg_lite.deploy.onnx_graph import EXTRA, LAST_RESIZE, require
+from paddleseg_lite.deploy.sidecar import check_files
+from paddleseg_lite.engine.inference import Network, Runtime
+from paddleseg_lite.engine.maps import Dense, LogitMap, Resized, thread_count
+from paddleseg_lite.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+BACKENDS = ("auto", "paddle", "paddle_inference", "onnxruntime")
+
+
+class OnnxRuntime:
+    """ONNX Runtime on a CPU, or on a GPU where onnxruntime-gpu is installed. Thread-safe.
+
+    Args:
+        path: an ONNX model with one input and one output.
+
+    Raises:
+        UserError: onnxruntime is missing, or the file is no model it can run.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, path: Path) -> None:
+        require("onnxruntime")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = thread_count()
+        options.log_severity_level = 3  # errors
+        # Activations that fade out below 1e-38 cost a hundred times as much as zeros.
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        providers = [
+            name
+            for name in ("CUDAExecutionProvider", "CPUExecutionProvider")
+            if name in onnxruntime.get_available_providers()
+        ]
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # onnxruntime has an exception class for each reason
+            raise UserError(
+                f"onnxruntime cannot load {path}: {' '.join(str(error).split())[:300]}"
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        self._grid = self._session.get_modelmeta().custom_metadata_map.get(LAST_RESIZE)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return the model's output for images [N, C, H, W]."""
+        return self._session.run(None, {self._input: images})[0]
+
+    def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
+        """See engine.inference.Runtime."""
+        outputs = np.flip(self(images), tuple(axes))
+        maps: list[LogitMap] = [Dense(output) for output in outputs]
+        if self._grid is None:
+            return maps
+        size = (images.shape[2], images.shape[3])
+        return [Resized(coarse, size, self._grid == "align_corners") for coarse in maps]
+
+
+class PaddleInference:
+    """Paddle's own inference engine for exported programs. Thread-safe: one call at a time runs.
+
+    Args:
+        folder: has model.json or model.pdmodel, and model.pdiparams.
+
+    Raises:
+        UserError: the files are missing or cannot be run by this Paddle.
+    """
+
+    name = "paddle_inference"
+
+    def __init__(self, folder: Path) -> None:
+        from paddle import inference
+
+        program, weights = program_in(folder), folder / "model.pdiparams"
+        check_files(folder, (program.name, weights.name))
+        config = inference.Config(str(program), str(weights))
+        config.disable_glog_info()
+        if paddle.device.get_device().startswith("gpu"):
+            config.enable_use_gpu(256, int(paddle.device.get_device().split(":")[1]))
+        else:
+            config.disable_gpu()
+            config.set_cpu_math_library_num_threads(thread_count())
+            if onednn_works():
+                config.enable_mkldnn()
+            elif hasattr(config, "disable_mkldnn"):
+                config.disable_mkldnn()
+        try:
+            self._predictor = inference.create_predictor(config)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise UserError(
+                f"Paddle {paddle.__version__} cannot load {folder}: {' '.join(str(error).split())[-200:]}; "
+                "export the network again with this Paddle or an older one"
+            ) from error
+        self._lock = threading.Lock()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return the model's output for images [N, C, H, W]."""
+        with self._lock:
+            handle = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
+            handle.reshape(list(images.shape))
+            handle.copy_from_cpu(np.ascontiguousarray(images))
+            self._predictor.run()
+            return self._predictor.get_output_handle(self._predictor.get_output_names()[0]).copy_to_cpu()
+
+    def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
+        """See engine.inference.Runtime."""
+        outputs = np.flip(self(images), tuple(axes))
+        return [Dense(output) for output in outputs]
+
+
+def onednn_works() -> bool:
+    """Whether Paddle's inference engine gives right answers with oneDNN: in Paddle 2.6 it does.
+
+    In 3.2.2 it resizes as if `align_corners` were False, and in 3.3.0 and 3.3.1 it raises.
+    """
+    return paddle.__version__.startswith("2.")
+
+
+def choose(backend: str) -> tuple[str, str]:
+    """Return which runtime to use, and why.
+
+    Args:
+        backend: one of BACKENDS; "auto" is the live network on a GPU, else the fastest that is installed.
+
+    Raises:
+        UserError: there is no such backend.
+    """
+    if backend not in BACKENDS:
+        raise UserError(f"--backend is '{backend}'; give one of {', '.join(BACKENDS)}")
+    if backend != "auto":
+        return backend, "as asked for"
+    if paddle.device.get_device().startswith("gpu"):
+        return "paddle", "on a GPU the live network needs no export"
+    missing = [name for name in ("onnxruntime", "paddle2onnx") if importlib.util.find_spec(name) is None]
+    if not missing:
+        return "onnxruntime", "the fastest one installed for a CPU"
+    hint = f"{' and '.join(missing)} not installed: {EXTRA} for a faster one"
+    return ("paddle_inference", f"with oneDNN; {hint}") if onednn_works() else ("paddle", hint)
+
+
+def as_runtime(model: nn.Layer, backend: str = "auto", in_channels: int = 3) -> Network | Runtime:
+    """Return what runs a network fastest, or as asked for; logged with the reason.
+
+    Exports needed on the way are kept in the cache (`download.cache_dir()`) under the weights and structure.
+
+    Args:
+        model: the network with its weights; put into eval mode.
+        backend: one of BACKENDS.
+        in_channels: channels of its images.
+
+    Raises:
+        UserError: the backend is unknown or not installed, or the network cannot be exported for it. With
+            "auto" a network that cannot be exported runs live instead.
+    """
+    chosen, reason = choose(backend)
+    if chosen == "paddle":
+        _log.info("runtime: paddle (%s)", reason)
+        model.eval()
+        return model
+    if chosen == "onnxruntime":
+        require("onnxruntime")
+    try:
+        runtime = _exported(model, chosen, in_channels)
+    except UserError as error:
+        if backend != "auto":
+            raise
+        _log.warning("runtime: paddle, since %s does not run this network: %s", chosen, error)
+        model.eval()
+        return model
+    _log.info("runtime: %s (%s)", chosen, reason)
+    return runtime
+
+
+def _exported(model: nn.Layer, backend: str, in_channels: int) -> Runtime:
+    """Return a runtime with the network's export from the cache; a damaged export is made again."""
+    makers: dict[str, tuple[str, Callable[[Path], Runtime]]] = {
+        "onnxruntime": ("onnx", lambda folder: OnnxRuntime(folder / "model.onnx")),
+        "paddle_inference": ("paddle", PaddleInference),
+    }
+    kind, make = makers[backend]
+    folder = cached_export(model, kind, in_channels)
+    try:
+        return make(folder)
+    except UserError as error:
+        _log.warning("exporting the network again: %s", error)
+        shutil.rmtree(folder, ignore_errors=True)
+        return make(cached_export(model, kind, in_channels))

@@ -1,0 +1,209 @@
+"""inference.yml: all that is needed to use an exported network without this library."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from paddleseg_lite import transforms as library
+from paddleseg_lite.durable import replace, sha256
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.transforms import Compose
+
+FILE = "inference.yml"
+RULES = {
+    "Resize": "resize to target_size (width, height) by cv2.resize with interp; the longer side to the "
+    "longer one if keep_ratio; sides rounded up to multiples of size_divisor",
+    "ResizeByLong": "cv2.resize, keeping the aspect, until the longer side is long_size; sides rounded",
+    "ResizeByShort": "cv2.resize, keeping the aspect, until the shorter side is short_size; sides rounded",
+    "LimitLong": "cv2.resize, keeping the aspect, if the longer side is outside [min_long, max_long]",
+    "Padding": "pad on the right and at the bottom to target_size (width, height) with im_padding_value",
+    "PaddingByAspectRatio": "pad on the right or at the bottom until width / height is aspect_ratio",
+    "Normalize": "x / 255 (65535 for 16 bits), minus mean, divided by std, for each channel",
+}
+OUTPUTS = {
+    "argmax": "class ids, int32 [N, H, W]",
+    "softmax": "probabilities, float32 [N, num_classes, H, W]",
+    "none": "logits, float32 [N, num_classes, H, W]; the class is the argmax over axis 1",
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a network's user must know besides its weights.
+
+    Attributes:
+        classes: K names.
+        palette: uint8 [K, 3], RGB.
+        ignore_index: the label that was not trained on.
+        in_channels: channels of the image.
+        transforms: `type` and arguments of each, in order, as in a config.
+        name: the network's, such as its class.
+    """
+
+    classes: tuple[str, ...]
+    palette: np.ndarray
+    ignore_index: int = 255
+    in_channels: int = 3
+    transforms: tuple[Mapping[str, Any], ...] = ({"type": "Normalize"},)
+    name: str = ""
+
+
+def describe_transforms(specs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return transforms with every argument spelt out, defaults too.
+
+    Raises:
+        UserError: one of them cannot be told to a user without this library.
+    """
+    described = []
+    for spec in specs:
+        kind = spec["type"]
+        if kind not in RULES:
+            raise UserError(
+                f"the transform {kind} of val_dataset cannot be described in {FILE}; export with a config "
+                f"whose val_dataset has only {', '.join(RULES)}"
+            )
+        signature = inspect.signature(getattr(library, kind))
+        arguments = {name: _plain(spec.get(name, p.default)) for name, p in signature.parameters.items()}
+        described.append({"type": kind, "rule": RULES[kind], **arguments})
+    return described
+
+
+def write_sidecar(
+    folder: Path,
+    card: ModelCard,
+    files: Mapping[str, str],
+    input_shape: Sequence[int | None],
+    output_op: str,
+    weights_sha256: str,
+    versions: Mapping[str, str],
+) -> Path:
+    """Write inference.yml.
+
+    Args:
+        folder: where the model is.
+        card: the network's description.
+        files: format -> file, relative to `folder`.
+        input_shape: [N, C, H, W]; None is dynamic.
+        output_op: "argmax", "softmax" or "none".
+        weights_sha256: of the weights before anything was folded.
+        versions: library -> version that the export was made with.
+    """
+    steps = describe_transforms(card.transforms)
+    normalize = next((step for step in steps if step["type"] == "Normalize"), {"mean": [0.0], "std": [1.0]})
+    channels = card.in_channels
+    hashes = {name: sha256(folder / name) for name in files.values()}
+    content = {
+        "model": {"name": card.name, **files, "weights_sha256": weights_sha256, "files_sha256": hashes},
+        "input": {
+            "layout": "NCHW",
+            "dtype": "float32",
+            "shape": list(input_shape),
+            "shape_note": "null is any size",
+            "colour_order": "RGB" if channels == 3 else "as in the file",
+            "scale": "1/255",
+            "mean": (normalize["mean"] * channels)[:channels],
+            "std": (normalize["std"] * channels)[:channels],
+            "resize": [step for step in steps if step["type"] != "Normalize"],
+        },
+        "transforms": steps,
+        "output": {"op": output_op, "meaning": OUTPUTS[output_op]},
+        "num_classes": len(card.classes),
+        "classes": [str(name) for name in card.classes],
+        "palette": np.asarray(card.palette).tolist(),
+        "ignore_index": card.ignore_index,
+        "versions": dict(versions),
+    }
+    return save_sidecar(folder, content)
+
+
+def save_sidecar(folder: Path, content: Mapping[str, Any]) -> Path:
+    """Write inference.yml with a content as `read_sidecar` returns it; the file is whole at any moment."""
+    text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, default_flow_style=None)
+    replace(folder / FILE, text.encode())
+    return folder / FILE
+
+
+def read_sidecar(folder: Path) -> dict[str, Any]:
+    """Return the content of a folder's inference.yml.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = Path(folder) / FILE
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path} ({error.strerror}); give the --save_dir of tools/export.py"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no YAML; export the network again") from error
+    missing = {"model", "input", "transforms", "output", "classes", "palette"} - set(content or {})
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(sorted(missing))}; export the network again")
+    return content
+
+
+def built_transforms(content: Mapping[str, Any]) -> Compose:
+    """Return the transforms that a sidecar describes.
+
+    Raises:
+        UserError: it names one that is unknown.
+    """
+    steps = []
+    for step in content["transforms"]:
+        if step.get("type") not in RULES:
+            raise UserError(f"{FILE} names the transform {step.get('type')!r}; known are {', '.join(RULES)}")
+        arguments = {name: value for name, value in step.items() if name not in ("type", "rule")}
+        steps.append(getattr(library, step["type"])(**arguments))
+    return Compose(steps)
+
+
+def check_files(folder: Path, names: Sequence[str]) -> None:
+    """Check that files are what an export wrote: Paddle 2.6 crashes on damaged ones.
+
+    Args:
+        folder: has the files; without inference.yml they are only checked to be there.
+        names: files in it.
+
+    Raises:
+        UserError: one is missing, damaged or of another export.
+    """
+    known = read_sidecar(folder)["model"].get("files_sha256", {}) if (folder / FILE).exists() else {}
+    for name in names:
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} has no {name}; export the network again")
+        if name in known and sha256(folder / name) != known[name]:
+            raise UserError(f"{folder / name} is not the file that {FILE} tells of; export the network again")
+
+
+def check_size(content: Mapping[str, Any], image: np.ndarray, path: str) -> None:
+    """Check that an export takes an image.
+
+    Args:
+        content: of its inference.yml.
+        image: [N, C, H, W], as the network gets it.
+        path: the image's, for the message.
+
+    Raises:
+        UserError: the export was made for another size, or for several images at once.
+    """
+    wanted = content["input"]["shape"]
+    if any(side not in (None, found) for side, found in zip(wanted, image.shape)):
+        shown = " ".join("-1" if side is None else str(side) for side in wanted)
+        found = " ".join(map(str, image.shape))
+        raise UserError(
+            f"{path} is {found} (N C H W) and the export takes {shown} alone; give images of that size, or "
+            "export with --input_shape -1 3 -1 -1"
+        )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, (tuple, list)) else value

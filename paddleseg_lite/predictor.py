@@ -1,0 +1,281 @@
+"""Segmentation in a few lines: a Predictor from a config and weights, or from an exported folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import paddle
+
+from paddleseg_lite import builder
+from paddleseg_lite.checkpoint import load_weights
+from paddleseg_lite.config import Config, load_config
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.images import read_image
+from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference, as_runtime, choose
+from paddleseg_lite.deploy.sidecar import ModelCard, built_transforms, check_size, read_sidecar
+from paddleseg_lite.download import fetch
+from paddleseg_lite.engine.evaluate import predict_labels
+from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, Runtime, infer
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.transforms import Compose, Sample
+from paddleseg_lite.visualize import colorize, overlay, to_rgb
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What a Predictor found in an image.
+
+    Attributes:
+        labels: class ids, uint8 [H, W], at the image's size.
+        image: the image, [H, W, C].
+        classes: names of the ids.
+        palette: uint8 [K, 3], RGB.
+        probabilities: float32 [K, H, W], or None if they were not asked for.
+    """
+
+    labels: np.ndarray
+    image: np.ndarray
+    classes: tuple[str, ...]
+    palette: np.ndarray
+    probabilities: np.ndarray | None = None
+
+    def color(self) -> np.ndarray:
+        """Return the painted labels, uint8 [H, W, 3], RGB."""
+        return colorize(self.labels, self.palette)
+
+    def overlay(self, alpha: float = 0.6) -> np.ndarray:
+        """Return the painted labels over the image, uint8 [H, W, 3], RGB; `alpha` is the image's weight."""
+        return overlay(to_rgb(self.image), self.labels, self.palette, alpha)
+
+
+class Predictor:
+    """A network with all that it needs to segment images.
+
+    Calls from several threads are safe with the runtimes onnxruntime and paddle_inference (the latter runs
+    one at a time); with the live network of Paddle, call from one thread.
+
+    Attributes:
+        classes: K names.
+        palette: uint8 [K, 3], RGB.
+    """
+
+    def __init__(
+        self,
+        network: Network | Runtime,
+        transforms: Compose,
+        classes: Sequence[str],
+        palette: np.ndarray,
+        in_channels: int = 3,
+        inference: InferenceOptions = PLAIN,
+        output_op: str = "none",
+    ) -> None:
+        """Put a predictor together; `from_config` and `from_exported` do it for you.
+
+        Args:
+            network: the network, or a runtime that stands for it.
+            transforms: what is done to an image, as in evaluation.
+            classes: K names.
+            palette: uint8 [K, 3], RGB.
+            in_channels: channels of the images.
+            inference: scales, flips, sliding windows.
+            output_op: what `network` returns: "none" (logits), or of an export "softmax" or "argmax".
+        """
+        self.classes = tuple(classes)
+        self.palette = np.asarray(palette, np.uint8)
+        self._network = network
+        self._transforms = transforms
+        self._in_channels = in_channels
+        self._inference = inference
+        self._op = output_op
+        self._check: Callable[[np.ndarray, str], None] = lambda image, path: None
+        if isinstance(network, paddle.nn.Layer):
+            network.eval()
+
+    @classmethod
+    def from_config(
+        cls,
+        config: Config | str | Path,
+        weights: str | Path,
+        backend: str = "auto",
+        inference: InferenceOptions = PLAIN,
+        opts: Sequence[str] = (),
+    ) -> Predictor:
+        """Make one from a config and trained weights.
+
+        Args:
+            config: a YAML file, or what load_config returned.
+            weights: .pdparams or .safetensors, path or URL.
+            backend: "auto", "paddle", "paddle_inference" or "onnxruntime".
+            inference: scales, flips, sliding windows.
+            opts: overrides of the file's keys, as in --opts.
+
+        Raises:
+            UserError: the config or the weights do not fit, or the runtime is not installed.
+        """
+        loaded = config if isinstance(config, Config) else load_config(config, opts)
+        data = builder.describe_dataset(loaded, "val_dataset")
+        model = builder.build_model(loaded, pretrained=False)
+        load_weights(model, fetch(weights))
+        network = as_runtime(model, backend, data.in_channels)
+        transforms = builder.build_transforms(loaded, "val_dataset")
+        return cls(network, transforms, data.classes, data.palette, data.in_channels, inference)
+
+    @classmethod
+    def from_exported(
+        cls, folder: str | Path, backend: str = "auto", precision: str = "float32"
+    ) -> Predictor:
+        """Make one from the folder that tools/export.py wrote; its configs and weights are not needed.
+
+        Args:
+            folder: has inference.yml.
+            backend: "onnxruntime" (model.onnx), "paddle_inference" (model.json or model.pdmodel), or "auto".
+            precision: "float32", or "int8" for the quantized model, by onnxruntime.
+
+        Raises:
+            UserError: a file is missing, or the runtime is not installed.
+        """
+        folder = Path(folder)
+        content = read_sidecar(folder)
+        made = cls(
+            *(_exported_network(folder, content["model"], backend, precision), built_transforms(content)),
+            *(content["classes"], np.array(content["palette"], np.uint8)),
+            in_channels=content["input"]["shape"][1],
+            output_op=content["output"]["op"],
+        )
+        made._check = partial(check_size, content)
+        return made
+
+    @overload
+    def __call__(self, images: np.ndarray | str | Path, probabilities: bool = ...) -> Segmentation: ...
+
+    @overload
+    def __call__(self, images: list[Any], probabilities: bool = ...) -> list[Segmentation]: ...
+
+    def __call__(self, images: Any, probabilities: bool = False) -> Any:
+        """Segment an image or a list of images.
+
+        Args:
+            images: RGB uint8 [H, W, 3] (or as many channels as the network takes), the path of an image, or
+                a list of such.
+            probabilities: also return the softmax of the mean logits.
+
+        Returns:
+            A Segmentation, or a list of them.
+
+        Raises:
+            UserError: an image is unreadable or of another shape or type.
+        """
+        if isinstance(images, (list, tuple)):
+            return [self._segment(image, probabilities) for image in images]
+        return self._segment(images, probabilities)
+
+    def _segment(self, image: np.ndarray | str | Path, probabilities: bool) -> Segmentation:
+        if isinstance(image, (str, Path)):
+            pixels, path = read_image(image, self._in_channels), str(image)
+        else:
+            pixels, path = self._checked(image), "an image"
+        source = Sample.from_source(pixels, path=path, label_at_source=True)
+        sample = self._transforms(source, np.random.default_rng(0))
+        self._check(sample.image.transpose(2, 0, 1)[None], path)
+        found = None
+        if probabilities:
+            found = self._probabilities(sample)
+            labels = found.argmax(axis=0).astype(np.uint8)
+        elif self._op == "argmax":
+            labels = sample.restore(self._run(sample).astype(np.uint8))
+        else:  # the best probability is the best logit
+            labels = predict_labels(self._network, [sample], self._inference)[0]
+        return Segmentation(labels, pixels, self.classes, self.palette, found)
+
+    def _run(self, sample: Sample) -> np.ndarray:
+        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
+        return self._network(image)[0]  # type: ignore[operator,arg-type,return-value]
+
+    def _probabilities(self, sample: Sample) -> np.ndarray:
+        if self._op == "argmax":
+            raise UserError(
+                "this export gives class ids alone; export with --output_op softmax or none for probabilities"
+            )
+        if self._op == "softmax":
+            return sample.restore(self._run(sample))
+        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
+        if isinstance(self._network, Runtime):
+            logits = infer(self._network, image, self._inference)[0]
+        else:
+            logits = infer(self._network, paddle.to_tensor(image), self._inference).numpy()[0]
+        logits = sample.restore(logits)
+        logits -= logits.max(axis=0)
+        np.exp(logits, out=logits)
+        logits /= logits.sum(axis=0)
+        return logits
+
+    def _checked(self, image: np.ndarray) -> np.ndarray:
+        pixels = np.asarray(image)
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+        channels = pixels.shape[2] if pixels.ndim == 3 else 0
+        if channels != self._in_channels or pixels.dtype not in (np.uint8, np.uint16) or not pixels.size:
+            raise UserError(
+                f"an image of shape {list(np.shape(image))} and type {pixels.dtype}; give [H, W, "
+                f"{self._in_channels}] of type uint8 or uint16, colours in RGB order"
+            )
+        return pixels
+
+
+def _exported_network(folder: Path, files: Mapping[str, str], backend: str, precision: str) -> Runtime:
+    """Return what runs the files of an export, as its inference.yml lists them."""
+    if precision not in ("float32", "int8"):
+        raise UserError(f"precision is '{precision}'; give float32 or int8")
+    kind = "onnx" if precision == "float32" else "onnx_int8"
+    if backend == "auto":
+        has_onnx = kind in files and importlib.util.find_spec("onnxruntime") is not None
+        backend = "onnxruntime" if has_onnx or "paddle" not in files else "paddle_inference"
+    if choose(backend)[0] == "paddle":
+        raise UserError(
+            "an exported network runs by onnxruntime or paddle_inference; give one of them as backend"
+        )
+    if backend == "onnxruntime":
+        if kind not in files:
+            flag = "--format onnx" if precision == "float32" else "--format onnx --quantize int8"
+            raise UserError(f"{folder} has no {precision} ONNX model; export with {flag}")
+        return OnnxRuntime(folder / files[kind])
+    if precision != "float32":
+        raise UserError("only onnxruntime runs int8 models; give it as backend, or precision float32")
+    if "paddle" not in files:
+        raise UserError(f"{folder} has no Paddle program; export with --format paddle or all")
+    return PaddleInference(folder)
+
+
+def model_card(config: Config) -> ModelCard:
+    """Return what inference.yml says about a config's network; no data needs to be present.
+
+    Raises:
+        UserError: the config does not fit.
+    """
+    data = builder.describe_dataset(config, "val_dataset")
+    specs = config.section("val_dataset").get("transforms") or []
+    return ModelCard(
+        classes=data.classes,
+        palette=data.palette,
+        ignore_index=data.ignore_index,
+        in_channels=data.in_channels,
+        transforms=tuple(specs),
+        name=config.section("model")["type"],
+    )
+
+
+def val_dataset(config: Config) -> SegmentationDataset | None:
+    """Return the config's val_dataset, or None where its data are not there."""
+    try:
+        return builder.build_dataset(config, "val_dataset")
+    except UserError as error:
+        _log.info("going on without val_dataset: %s", error)
+        return None

@@ -1,0 +1,236 @@
+"""What protects an exported network: the live one at any size, used by inference.yml alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+import yaml
+from paddle import nn
+
+import paddleseg_lite.models as zoo
+from paddleseg_lite.deploy.export import (
+    PROGRAMS,
+    ExportOptions,
+    export,
+    export_verified,
+    input_shape,
+    program_in,
+)
+from paddleseg_lite.deploy.folding import folded
+from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
+from paddleseg_lite.deploy.verify import difference, live_logits, verify
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.predictor import Predictor
+from tests.deploy.conftest import HAS_ONNX
+
+needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
+FORMAT = "all" if HAS_ONNX else "paddle"
+
+# What a user without this library would write; it cannot be imported, and neither can Paddle.
+STANDALONE = """
+import sys
+sys.modules["paddleseg_lite"] = sys.modules["paddle"] = None
+import cv2, numpy as np, onnxruntime, yaml
+folder, picture, target = sys.argv[1:]
+facts = yaml.safe_load(open(folder + "/inference.yml", encoding="utf-8"))
+image = cv2.imread(picture)
+if facts["input"]["colour_order"] == "RGB":
+    image = image[:, :, ::-1]
+assert not facts["input"]["resize"]
+image = (image.astype(np.float32) / 255 - facts["input"]["mean"]) / facts["input"]["std"]
+path = folder + "/" + facts["model"]["onnx"]
+session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+batch = image.transpose(2, 0, 1)[None].astype(np.float32)
+labels = session.run(None, {session.get_inputs()[0].name: batch})[0][0]
+np.save(target, labels.astype(np.uint8))
+"""
+
+# With this flag Paddle 3 writes what Paddle 2.6 wrote.
+OLD_FORMAT = """
+import pathlib, sys
+import paddle
+from paddleseg_lite.deploy.export import ExportOptions, export
+from paddleseg_lite.deploy.sidecar import ModelCard
+from tests.conftest import PixelNet
+model = PixelNet()
+model.set_state_dict(paddle.load(sys.argv[1]))
+card = ModelCard(("ground", "square"), [[0, 0, 0], [255, 0, 0]])
+export(model, pathlib.Path(sys.argv[2]), card, ExportOptions(output_op="none"))
+"""
+
+
+@pytest.mark.parametrize("output_op", ["argmax", "softmax", "none"])
+def test_every_output_equals_the_live_network(model, card, tmp_path, output_op):
+    """At three sizes and batches of one and two; all files are there, and no others."""
+    files, findings = export_verified(
+        model, tmp_path / "out", card, ExportOptions(output_op=output_op, format=FORMAT)
+    )
+    assert len(findings) == (2 if HAS_ONNX else 1)
+    assert sorted(files) == sorted((tmp_path / "out").iterdir())
+    runs = [
+        PaddleInference(tmp_path / "out"),
+        *([OnnxRuntime(tmp_path / "out" / "model.onnx")] if HAS_ONNX else []),
+    ]
+    images = np.random.default_rng(1).standard_normal((2, 3, 31, 45)).astype(np.float32)
+    logits = live_logits(model, images)
+    for run in runs:
+        output = run(images)
+        assert difference(logits, output, output_op) < 1e-3
+        assert output.dtype == (np.int32 if output_op == "argmax" else np.float32)
+
+
+@needs_onnx
+@pytest.mark.parametrize("use_gap", [True, False])
+def test_pooling_and_resizes_survive_dynamic_shapes(card, tmp_path, use_gap):
+    """Global pooling, the large kernel and resizes to another tensor's size: three sizes are verified."""
+    paddle.seed(0)
+    model = zoo.LRASPP(2, zoo.MobileNetV3_small_x1_0_os8(), use_gap=use_gap)
+    _, findings = export_verified(
+        model, tmp_path / "out", card, ExportOptions(output_op="none", format="onnx")
+    )
+    assert "on 6 inputs" in findings[0]
+
+
+def test_a_fixed_shape_is_verified_at_that_shape(model, card, tmp_path):
+    """And the sidecar says so."""
+    options = ExportOptions(input_shape([1, 3, 32, 48], 3), "none", "paddle")
+    export_verified(model, tmp_path / "out", card, options)
+    facts = yaml.safe_load((tmp_path / "out" / "inference.yml").read_text())
+    assert facts["input"]["shape"] == [1, 3, 32, 48]
+    assert PaddleInference(tmp_path / "out")(np.zeros((1, 3, 32, 48), np.float32)).shape == (1, 2, 32, 48)
+
+
+@needs_onnx
+def test_the_sidecar_is_enough(model, card, tmp_path):
+    """onnxruntime, cv2, NumPy and YAML give the labels that Predictor gives."""
+    export(model, tmp_path / "out", card, ExportOptions(format="onnx"))
+    image = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "photo.png"), image[:, :, ::-1])
+    arguments = [tmp_path / "out", tmp_path / "photo.png", tmp_path / "labels.npy"]
+    subprocess.run([sys.executable, "-c", STANDALONE, *map(str, arguments)], check=True, cwd=tmp_path)
+    labels = np.load(tmp_path / "labels.npy")
+    found = Predictor.from_exported(tmp_path / "out")(image)
+    np.testing.assert_array_equal(found.labels, labels)
+    assert 0 < labels.mean() < 1, "both classes occur"
+    assert found.palette.tolist() == card.palette.tolist()
+
+
+def test_programs_of_both_formats_load(model, card, tmp_path):
+    """model.pdmodel, as Paddle 2.6 writes it, and model.json of Paddle 3; a new export replaces either."""
+    out = tmp_path / "out"
+    paddle.save(model.state_dict(), str(tmp_path / "w.pdparams"))
+    subprocess.run(
+        [sys.executable, "-c", OLD_FORMAT, str(tmp_path / "w.pdparams"), str(out)],
+        check=True,
+        env={**os.environ, "FLAGS_enable_pir_api": "0"},
+        cwd=Path(__file__).parents[2],
+    )
+    assert (out / "model.pdmodel").exists()
+    images = np.random.default_rng(1).standard_normal((1, 3, 31, 45)).astype(np.float32)
+    expected = live_logits(model, images)
+    np.testing.assert_allclose(PaddleInference(out)(images), expected, atol=1e-4)
+    export(model, out, card, ExportOptions(output_op="none"))
+    assert len([name for name in PROGRAMS if (out / name).exists()]) == 1
+    np.testing.assert_allclose(PaddleInference(out)(images), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "program", "model.pdiparams", "inference.yml"])
+def test_a_damaged_export_is_named(model, card, tmp_path, name):
+    """The file or folder, in one sentence."""
+    if name == "model.onnx" and not HAS_ONNX:
+        pytest.skip("needs the extra 'deploy'")
+    export(model, tmp_path / "out", card, ExportOptions(format=FORMAT))
+    path = program_in(tmp_path / "out") if name == "program" else tmp_path / "out" / name
+    path.write_bytes(b"\xff{no model: [")
+    backend = "onnxruntime" if name == "model.onnx" else "paddle_inference"
+    with pytest.raises(UserError, match=str(tmp_path / "out")):
+        Predictor.from_exported(tmp_path / "out", backend)
+
+
+def test_the_sidecar_spells_defaults_out(model, card, tmp_path):
+    """A reader needs no code to know them."""
+    export(model, tmp_path, card, ExportOptions())
+    facts = yaml.safe_load((tmp_path / "inference.yml").read_text())
+    assert facts["input"]["mean"] == [0.485, 0.456, 0.406]
+    assert facts["classes"] == ["ground", "square"]
+    assert facts["ignore_index"] == 255
+    assert len(facts["model"]["weights_sha256"]) == 64
+    assert facts["versions"]["paddle"] == paddle.__version__
+
+
+def test_batch_norm_is_folded(model):
+    """The copy has none left and gives the same logits; the original keeps its own."""
+    image = paddle.randn([1, 3, 16, 16])
+    copy = folded(model, image)
+    assert not any(isinstance(layer, nn.BatchNorm2D) for layer in copy.sublayers())
+    assert any(isinstance(layer, nn.BatchNorm2D) for layer in model.sublayers())
+    np.testing.assert_allclose(copy(image)[0].numpy(), model(image)[0].numpy(), atol=1e-5)
+
+
+def test_what_cannot_be_folded_stays(model):
+    """A convolution whose output is used twice must not change."""
+
+    class Twice(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bn = nn.Conv2D(3, 2, 1), nn.BatchNorm2D(2)
+            self.bn._mean.set_value(paddle.ones([2]))
+
+        def forward(self, x):
+            y = self.conv(x)
+            return [y + self.bn(y)]
+
+    twice, image = Twice(), paddle.randn([1, 3, 8, 8])
+    copy = folded(twice, image)
+    np.testing.assert_allclose(copy(image)[0].numpy(), twice(image)[0].numpy(), atol=1e-5)
+
+
+def test_a_difference_is_found(model):
+    """Each kind of output is told apart from a wrong one; a tie may go either way."""
+    images = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
+    logits = live_logits(model, images)
+    assert difference(logits, logits + 0.1 * logits.std(), "none") == pytest.approx(0.1, rel=1e-2)
+    assert difference(logits, logits.argmin(1), "argmax") > 0.1
+    assert difference(logits, np.full_like(logits, 0.5), "softmax") > 0.01
+    assert difference(np.zeros_like(logits), np.ones((1, 8, 8), np.int32), "argmax") == 0
+    with pytest.raises(UserError, match="differs from the live network"):
+        verify(model, lambda image: live_logits(model, image) * 1.1, [images], "none", "the export")
+    with pytest.raises(UserError, match="differs"):
+        verify(model, lambda image: live_logits(model, image) * np.nan, [images], "none", "the export")
+
+
+def test_a_failed_export_leaves_the_folder_alone(model, card, tmp_path, monkeypatch):
+    """What was exported before is still there, and nothing new."""
+    export(model, tmp_path / "out", card, ExportOptions())
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    model.head.weight.set_value(model.head.weight * 3)
+    monkeypatch.setattr(
+        "paddleseg_lite.deploy.export.verify", lambda *_: (_ for _ in ()).throw(UserError("no"))
+    )
+    with pytest.raises(UserError):
+        export_verified(model, tmp_path / "out", card, ExportOptions())
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: ExportOptions(output_op="max"), "output_op.*argmax"),
+        (lambda: ExportOptions(format="trt"), "format.*onnx"),
+        (lambda: ExportOptions((1, None, 2, 2)), "input_shape"),
+        (lambda: ExportOptions((0, 3, 2, 2)), "input_shape"),
+        (lambda: input_shape([1, 3], 3), "four"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(make, named):
+    """The message says what is allowed."""
+    with pytest.raises(UserError, match=named):
+        make()

@@ -1,0 +1,168 @@
+"""What protects evaluation on other runtimes: the live network's answers, whatever the weights are today."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+import paddleseg_lite.models as zoo
+from paddleseg_lite.deploy import runtimes
+from paddleseg_lite.deploy.cache import structure_key
+from paddleseg_lite.deploy.export import program_in
+from paddleseg_lite.engine.evaluate import evaluate
+from paddleseg_lite.engine.inference import InferenceOptions, infer, infer_labels
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.zoo import RELEASED, load
+from tests.conftest import Squares
+from tests.deploy.conftest import HAS_ONNX, RUNTIMES
+
+OPTIONS = {
+    "plain": InferenceOptions(),
+    "flips": InferenceOptions(flip_horizontal=True, flip_vertical=True),
+    "scales": InferenceOptions(scales=(0.75, 1.5), flip_horizontal=True),
+    "windows": InferenceOptions(crop_size=(64, 48), stride=(40, 40)),
+}
+
+
+def trained_like(name, size):
+    """A network of the zoo whose batch statistics fit its random weights, as after training."""
+    paddle.seed(0)
+    model = load(name, weights=None)
+    model.train()
+    for layer in model.sublayers():
+        if isinstance(layer, nn.BatchNorm2D):
+            layer._momentum = 0.0
+    with paddle.no_grad():
+        model(paddle.randn([1, 3, *size]))  # enough pixels for a variance in the deepest feature
+    model.eval()
+    return model
+
+
+@pytest.fixture(scope="module", params=list(RELEASED))
+def network(request):
+    """(network, (height, width) it is run at, names of OPTIONS); the large kernel takes no small images."""
+    if request.param.endswith("large_kernel"):
+        return trained_like(request.param, (392, 403)), (392, 403), ["plain"]
+    return trained_like(request.param, (192, 320)), (65, 97), list(OPTIONS)
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_logits_are_the_live_networks(network, backend):
+    """Plain, flipped, at several scales, in windows; an odd size; within 1e-3 of a standard deviation."""
+    model, size, names = network
+    images = np.random.default_rng(0).standard_normal((1, 3, *size)).astype(np.float32)
+    runtime = runtimes.as_runtime(model, backend)
+    for name in names if backend == "onnxruntime" else names[:1]:  # what follows the network is the same code
+        live = infer(model, paddle.to_tensor(images), OPTIONS[name]).numpy()
+        assert 0.01 < live.std() < 100, "or the comparison says nothing"
+        found = infer(runtime, images, OPTIONS[name])
+        assert np.abs(found - live).max() < 1e-3 * live.std(), name
+        differ = infer_labels(runtime, images, OPTIONS[name]) != live.argmax(axis=1)
+        assert differ.mean() < 1e-3, name
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+@pytest.mark.parametrize("resize", [False, True])
+def test_miou_is_the_live_networks(model, backend, resize):
+    """Plain, flipped at two scales, in windows; in batches; with predictions put back to another size."""
+    dataset = Squares("val", length=5, sizes=(32, 40), resize=resize)
+    runtime = runtimes.as_runtime(model, backend)
+    augmented = InferenceOptions(scales=(0.75, 1.25), flip_horizontal=True)
+    windows = InferenceOptions(crop_size=(20, 20), stride=(10, 15))
+    for options in (InferenceOptions(), augmented, windows):
+        live, found = (evaluate(net, dataset, options, batch_size=2) for net in (model, runtime))
+        assert abs(live.miou - found.miou) < 1e-4
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_the_cache_follows_the_weights(model, backend, cache):
+    """The same network is exported once; with other weights its answers are the new ones."""
+    images = np.random.default_rng(0).standard_normal((1, 3, 20, 24)).astype(np.float32)
+    for _ in range(2):
+        first = infer(runtimes.as_runtime(model, backend), images, InferenceOptions())
+    assert len(list((cache / "exports").iterdir())) == 1
+    model.head.weight.set_value(model.head.weight * -2)
+    second = infer(runtimes.as_runtime(model, backend), images, InferenceOptions())
+    assert len(list((cache / "exports").iterdir())) == 2
+    live = infer(model, paddle.to_tensor(images), InferenceOptions()).numpy()
+    np.testing.assert_allclose(second, live, atol=1e-4)
+    assert np.abs(first - live).max() > 0.1
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_a_damaged_export_in_the_cache_is_made_again(model, backend, cache):
+    """Whatever damaged it: the next run works, and the one after it needs no new export."""
+    runtimes.as_runtime(model, backend)
+    (folder,) = (cache / "exports").iterdir()
+    damaged = folder / ("model.onnx" if backend == "onnxruntime" else program_in(folder).name)
+    damaged.write_bytes(b"no model")
+    images = np.zeros((1, 3, 16, 16), np.float32)
+    live = infer(model, paddle.to_tensor(images), InferenceOptions()).numpy()
+    found = infer(runtimes.as_runtime(model, backend), images, InferenceOptions())
+    np.testing.assert_allclose(found, live, atol=1e-4)
+    assert damaged.read_bytes() != b"no model"
+
+
+def test_the_key_tells_networks_with_the_same_weights_apart():
+    """Output strides and path scales change no tensor's shape."""
+
+    def key(make):
+        paddle.seed(0)
+        return structure_key(make(), "paddle", 3)
+
+    lpsnet = [
+        lambda r=ratio: zoo.LPSNet((1, 1, 1), (4, 4, 4), (r, 0.25), num_classes=3) for ratio in (1, 0.75)
+    ]
+    lraspp = [
+        lambda: zoo.LRASPP(3, zoo.MobileNetV3_small_x1_0()),
+        lambda: zoo.LRASPP(3, zoo.MobileNetV3_small_x1_0_os8()),
+    ]
+    for one, other in (lpsnet, lraspp):
+        assert key(one) == key(one)
+        assert key(one) != key(other)
+
+
+def test_auto_takes_the_fastest_and_says_why(model, caplog):
+    """On a CPU that is ONNX Runtime, if it is installed."""
+    caplog.set_level("INFO")
+    runtime = runtimes.as_runtime(model)
+    if HAS_ONNX:
+        assert runtime.name == "onnxruntime"
+        assert "runtime: onnxruntime (the fastest" in caplog.text
+
+
+def test_a_missing_runtime_names_the_extra(model, monkeypatch):
+    """Asked for, it is an error; with auto, another one is taken and the reason told."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name)
+    )
+    with pytest.raises(UserError, match=r"onnxruntime.*paddleseg_lite\[deploy\]"):
+        runtimes.as_runtime(model, "onnxruntime")
+    chosen, reason = runtimes.choose("auto")
+    assert chosen != "onnxruntime"
+    assert "paddleseg_lite[deploy]" in reason
+
+
+def test_an_unknown_runtime_is_refused(model):
+    """The message lists those that exist."""
+    with pytest.raises(UserError, match=r"tensorrt.*onnxruntime"):
+        runtimes.as_runtime(model, "tensorrt")
+
+
+@pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
+def test_auto_falls_back_to_the_live_network(model, monkeypatch, caplog):
+    """A network that cannot be exported is run as it is, with a warning."""
+
+    def fail(*_):
+        raise UserError("no such operator")
+
+    monkeypatch.setattr(runtimes, "cached_export", fail)
+    assert runtimes.as_runtime(model, "auto") is model
+    assert "no such operator" in caplog.text
+    with pytest.raises(UserError, match="no such operator"):
+        runtimes.as_runtime(model, "onnxruntime")
