@@ -44,7 +44,8 @@ class DepthwiseConv2D(nn.Conv2D):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, C, H, W] to [N, C, ceil(H / stride), ceil(W / stride)]."""
-        if computes_here(x) and x.dtype in (paddle.float32, paddle.float64) and self.bias is None:  # none but in a folded copy
+        is_plain = self.bias is None  # batch normalisation folded into it would give it one
+        if is_plain and computes_here(x) and x.dtype in (paddle.float32, paddle.float64):
             return _Filter.apply(x, self.weight, self._step, self._spacing)
         return nn.Conv2D.forward(self, x)  # by name: Paddle 2.6 exports no method that says super()
 
