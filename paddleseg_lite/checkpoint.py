@@ -23,7 +23,7 @@ import paddle
 
 from paddleseg_lite.durable import sha256, sync_folder, write, write_text
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.optimizer_state import translated_state
+from paddleseg_lite.optimizer_state import translated_state, whole_state
 from paddleseg_lite.plain_data import plain, restored
 from paddleseg_lite.unpickle import PathLike, read_pickle
 from paddleseg_lite.weights import (
@@ -114,7 +114,7 @@ def save_checkpoint(
             folder = Path(hidden) / target.name
             folder.mkdir()
             write(folder / f"{_MODEL}.{weights_format}", lambda path: write_weights(weights, path))
-            write(folder / _OPTIMIZER, lambda path: paddle.save(optimizer.state_dict(), str(path)))
+            write(folder / _OPTIMIZER, lambda path: paddle.save(whole_state(optimizer), str(path)))
             write_text(folder / _STATE, json.dumps(described, default=plain, indent=1))
             if average is not None:
                 write(folder / f"{_AVERAGE}.{weights_format}", lambda path: write_weights(average, path))

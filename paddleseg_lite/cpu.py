@@ -22,8 +22,9 @@ def computes_here(x: Tensor) -> bool:
 
 
 def as_array(tensor: Tensor) -> np.ndarray:
-    """Return a CPU tensor's values without copying them; not to be written to."""
-    return np.from_dlpack(_Exporter(tensor.detach()))
+    """Return a CPU tensor's values without copying them, unless it is a view; not to be written to."""
+    # Contiguous: Paddle 2.6 exports a view, such as a transposed tensor, without its strides.
+    return np.from_dlpack(_Exporter(tensor.detach().contiguous()))
 
 
 def empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:

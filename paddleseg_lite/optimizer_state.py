@@ -21,6 +21,14 @@ from paddleseg_lite.weights import NAME_TABLE
 _SCHEDULE, _MASTER = "LR_Scheduler", "master_weights"
 
 
+def whole_state(optimizer: paddle.optimizer.Optimizer) -> dict[str, Any]:
+    """Return optimizer.state_dict(), also of one that was given its state and has not stepped since.
+
+    Such a state waits for the first step, and Paddle 2.6 leaves what waits out.
+    """
+    return {**getattr(optimizer, "_accumulators_holder", {}), **optimizer.state_dict()}
+
+
 def translated_state(
     optimizer: paddle.optimizer.Optimizer,
     saved: Mapping[str, Any],

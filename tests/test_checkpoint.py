@@ -107,6 +107,22 @@ def test_a_resumed_run_is_bit_identical(tmp_path: Path, kind: str, stepped: bool
     assert other_optimizer.get_lr() == optimizer.get_lr()
 
 
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_state_that_was_loaded_can_be_saved_at_once(tmp_path: Path, kind: str) -> None:
+    """A run that is resumed, evaluates, and saves before its first step keeps its momentum."""
+    model, optimizer = make(kind)
+    train(model, optimizer, 0, 4)
+    first = save_checkpoint(tmp_path / "a", model, optimizer, TrainState(4))
+    train(model, optimizer, 4, 7)
+    again, its_optimizer = make(kind)
+    load_checkpoint(first, again, its_optimizer)
+    second = save_checkpoint(tmp_path / "b", again, its_optimizer, TrainState(4))
+    last, last_optimizer = make(kind)
+    load_checkpoint(second, last, last_optimizer)
+    train(last, last_optimizer, 4, 7)
+    assert snapshot(last) == snapshot(model)
+
+
 def test_without_optimizer_state_the_run_would_differ(tmp_path: Path) -> None:
     """The test above can fail: momentum matters within its few iterations."""
     model, optimizer = make()

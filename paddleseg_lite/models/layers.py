@@ -53,7 +53,7 @@ class Conv2D(nn.Conv2D):
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Map [N, in_channels, H, W] to [N, out_channels, ...], as nn.Conv2D does."""
         if self.bias is None or not computes_here(x):
-            return super().forward(x)
+            return nn.Conv2D.forward(self, x)  # by name: Paddle 2.6 exports no method that says super()
         y = F.conv2d(x, self.weight, None, self._stride, self._updated_padding, self._dilation, self._groups)
         return (y.flatten(2) + self.bias.unsqueeze(-1)).reshape(y.shape)
 
@@ -68,7 +68,8 @@ def norm_hardswish(norm: nn.BatchNorm2D, x: paddle.Tensor) -> paddle.Tensor:
 
     It is computed again instead, which saves a seventh of the memory of LR-ASPP at output stride 8.
     """
-    if norm.training and not x.stop_gradient and computes_here(x) and type(norm) is nn.BatchNorm2D:
+    is_plain = type(norm) is nn.BatchNorm2D and not norm._use_global_stats
+    if is_plain and norm.training and not x.stop_gradient and computes_here(x):
         return _NormHardswish.apply(x, norm.weight, norm.bias, norm)
     return F.hardswish(norm(x))
 
@@ -99,9 +100,9 @@ class _NormHardswish(PyLayer):
         with paddle.enable_grad():
             y = F.batch_norm(x, *unused, weight, bias, training=True, epsilon=ctx.epsilon)
             y = F.hardswish(y)
-        asked = [tensor for tensor in inputs if not tensor.stop_gradient]
-        found = iter(paddle.grad(y, asked, gradient))
-        return tuple(None if frozen else next(found) for frozen in ctx.frozen)
+        # Not paddle.grad: called by another paddle.grad, Paddle crashes.
+        paddle.autograd.backward([y], [gradient])
+        return tuple(tensor.grad for tensor in inputs)
 
 
 # Up to this height a resize by matrix products is faster on a CPU than Paddle's own (2.2 times, forward

@@ -105,3 +105,28 @@ def test_hardswish_computed_again_changes_nothing(frozen: bool) -> None:
         results.append([tensor.numpy() for tensor in found])
     for ours, expected in zip(*results):
         np.testing.assert_array_equal(ours, expected)
+
+
+def test_frozen_statistics_stay_frozen() -> None:
+    """With use_global_stats the gradient is that of a fixed scale, not of a batch's normalisation."""
+    norm = nn.BatchNorm2D(4, use_global_stats=True)
+    gradients = []
+    for forward in (norm_hardswish, lambda norm, x: nn.functional.hardswish(norm(x))):
+        paddle.seed(0)
+        x = paddle.randn([2, 4, 6, 7]) * 3
+        x.stop_gradient = False
+        (forward(norm, x) ** 2).sum().backward()
+        gradients.append(x.grad.numpy())
+    np.testing.assert_array_equal(*gradients)
+
+
+def test_gradients_can_be_asked_for() -> None:
+    """paddle.grad goes through the network as backward() does; nested wrongly, it would kill the process."""
+    backbone = zoo.MobileNetV3_small_x0_35()
+    learnt = [parameter for parameter in backbone.parameters() if not parameter.stop_gradient]
+    x = paddle.randn([2, 3, 64, 64])
+    asked = paddle.grad(paddle.add_n([f.mean() for f in backbone(x)]), learnt, allow_unused=True)
+    paddle.add_n([f.mean() for f in backbone(x)]).backward()
+    for gradient, parameter in zip(asked, learnt):
+        if gradient is not None:
+            np.testing.assert_allclose(gradient.numpy(), parameter.grad.numpy(), rtol=1e-4, atol=1e-6)

@@ -110,3 +110,11 @@ def test_gate_has_the_gradients_of_a_product():
     for ours, expected in zip(*results):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
     assert (results[0][0][:, :4] == 0).all()
+
+
+def test_gate_alone_can_be_trained():
+    """Protects fine-tuning with a frozen input: Paddle refuses a gradient for it."""
+    layer = SqueezeExcite(16)
+    layer.train()
+    layer(paddle.randn([2, 16, 5, 6])).sum().backward()
+    assert layer.conv1.weight.grad is not None

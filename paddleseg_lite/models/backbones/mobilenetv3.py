@@ -168,13 +168,18 @@ class _Gate(PyLayer):
     def forward(ctx: Any, x: paddle.Tensor, gate: paddle.Tensor) -> paddle.Tensor:
         y = x * gate
         ctx.save_for_backward(y.detach(), gate)
+        ctx.frozen = x.stop_gradient, gate.stop_gradient
         return y
 
     @staticmethod
-    def backward(ctx: Any, gradient: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
+        """Return the gradients by x and gate, None for what is frozen."""
         y, gate = ctx.saved_tensor()
-        by_gate = (gradient * y).sum([2, 3], keepdim=True) / gate.clip(min=1e-30)
-        return gradient * gate, by_gate
+        is_x_frozen, is_gate_frozen = ctx.frozen
+        by_gate = None
+        if not is_gate_frozen:
+            by_gate = (gradient * y).sum([2, 3], keepdim=True) / gate.clip(min=1e-30)
+        return None if is_x_frozen else gradient * gate, by_gate
 
 
 class InvertedResidual(nn.Layer):
