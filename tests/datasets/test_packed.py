@@ -443,3 +443,21 @@ def test_the_second_packing_into_a_folder_is_told(files, tmp_path):
         pack(dataset(files), folder, shard_bytes=SHARD)
     assert process.wait(60) == 0
     assert_same(dataset(files, cache=folder.parent).sample(4), dataset(files).sample(4))
+
+
+@pytest.mark.parametrize("value", [3, 300, -1])
+def test_labels_of_a_reader_of_ones_own(files, tmp_path, value):
+    """Protects packs from int64 labels, which would be written as eight bytes, or wrapped, for each id."""
+
+    class Wide(Dataset):
+        def read_files(self, index):
+            image, label = super().read_files(index)
+            return image, np.where(label == 255, value, label.astype(np.int64))
+
+    arguments = ((), str(files), 4, "train", "list.txt")
+    if value == 3:
+        pack(Wide(*arguments), tmp_path / "train")
+        assert_same(Wide(*arguments, cache=tmp_path).sample(1), Wide(*arguments).sample(1))
+        return
+    with pytest.raises(UserError, match=rf"label0\.png, as it comes from the reader: ids from .*{value}"):
+        pack(Wide(*arguments), tmp_path / "train")

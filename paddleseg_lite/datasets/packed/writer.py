@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddleseg_lite import durable
+from paddleseg_lite.datasets.labels import as_ids
 from paddleseg_lite.datasets.packed.format import (
     ALIGNMENT,
     CHECKSUM,
@@ -143,6 +144,8 @@ def _write(
     with part.open("wb") as file:
         for index, (image_source, label_source) in zip(indices, sources):
             image, label = dataset.read_files(index)
+            if label is not None:  # of a data set with a reader of its own, perhaps
+                label = as_ids(label, f"{dataset.pairs[index][1]}, as it comes from the reader")
             image = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
             file.seek(-(-file.tell() // ALIGNMENT) * ALIGNMENT)
             shape = (image.shape[0], image.shape[1], image.shape[2])
