@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -65,23 +67,25 @@ def test_what_fails_leaves_nothing(tmp_path, monkeypatch):
 def test_a_lock_is_held_against_other_processes_and_ends_with_its_holder(tmp_path):
     """Protects from a lock that outlives a killed process, or that its children inherit."""
     context = multiprocessing.get_context("fork")
-    ready, done = context.Event(), context.Event()
+    ours, theirs = context.Pipe()
 
     def hold():
         with durable.locked(tmp_path / "lock", "busy"):
-            child = context.Process(target=done.wait, args=(60,))
+            child = context.Process(target=time.sleep, args=(60,))
             child.start()
-            ready.set()
-            done.wait(60)
-            os._exit(0)
+            theirs.send(child.pid)
+            time.sleep(60)
 
     process = context.Process(target=hold)
     process.start()
-    assert ready.wait(60)
-    with pytest.raises(UserError, match="busy"), durable.locked(tmp_path / "lock", "busy"):
-        pass
-    process.kill()
-    process.join()
-    with durable.locked(tmp_path / "lock", "busy"):
-        pass
-    done.set()
+    child = ours.recv()
+    try:
+        with pytest.raises(UserError, match="busy"), durable.locked(tmp_path / "lock", "busy"):
+            pass
+        process.kill()
+        process.join()
+        with durable.locked(tmp_path / "lock", "busy"):
+            pass
+    finally:
+        process.kill()
+        os.kill(child, signal.SIGKILL)
