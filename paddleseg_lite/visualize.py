@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,6 +14,12 @@ VOID_COLOR = (0, 0, 0)
 TITLE_HEIGHT = 28
 GAP = 6
 LEGEND_COLUMNS = 7
+PATCH_HEIGHT, PATCH_WIDTH = 19, 31
+Hatch = tuple[int, tuple[int, int, int], tuple[int, int, int]]  # slant, colours of its lines
+IGNORED_HATCH: Hatch = (1, (0, 0, 0), (255, 255, 255))
+WRONG_HATCH: Hatch = (-1, (255, 0, 255), (255, 255, 0))
+HATCH = 12  # pixels from a line to the next one of its colour
+TITLE_LETTER = 11  # about as wide is a letter of a title, in pixels
 
 
 def custom_palette(values: Sequence[int], num_classes: int) -> np.ndarray:
@@ -98,25 +105,75 @@ def contact_sheet(
     return _sheet(("image", "truth", "prediction", "overlay"), pictures, classes, palette, width)
 
 
+@dataclass(frozen=True)
+class LabelRow:
+    """A sample to be shown with its label.
+
+    Attributes:
+        title: what stands above it.
+        image: uint8 [H, W, 3], RGB.
+        label: uint8 [H, W, 3], RGB: the label as it is painted.
+        ignored: bool [H, W], pixels that don't count.
+        wrong: bool [H, W], pixels whose id is not allowed.
+    """
+
+    title: str
+    image: np.ndarray
+    label: np.ndarray
+    ignored: np.ndarray
+    wrong: np.ndarray
+
+
 def label_sheet(
-    rows: Sequence[tuple[np.ndarray, np.ndarray]],
+    rows: Sequence[LabelRow],
     classes: Sequence[str],
     palette: np.ndarray,
     width: int = 480,
 ) -> np.ndarray:
     """Lay out samples as image | label | overlay, with a legend of the classes below.
 
+    Ignored and wrong pixels are hatched, in two colours each, so that they are seen whatever the palette is.
+
     Args:
-        rows: (image uint8 [H, W, 3] RGB, label uint8 [H, W]) for each sample.
+        rows: the samples.
         classes: K names.
-        palette: uint8 [K, 3], RGB.
+        palette: uint8 [K, 3], RGB, for the legend.
         width: of each picture, in pixels.
 
     Returns:
         uint8 [height, 3 x width + gaps, 3], RGB.
     """
-    pictures = [(image, colorize(label, palette), overlay(image, label, palette)) for image, label in rows]
-    return _sheet(("image", "label", "overlay"), pictures, classes, palette, width)
+    strips = [_titles(("image", "label", "overlay"), width)]
+    for row in rows:
+        blended = cv2.addWeighted(row.image, 0.6, row.label, 0.4, 0)
+        shows_image = row.ignored[..., None]
+        blended = np.where(shows_image, row.image, blended)
+        pictures = [_fit(row.image, width)]
+        for picture in (row.label, blended):
+            fitted = _fit(picture, width)
+            for mask, hatch in ((row.ignored, IGNORED_HATCH), (row.wrong, WRONG_HATCH)):
+                _hatch(fitted, _fit(mask.astype(np.uint8) * 255, width) > 0, hatch)
+            pictures.append(fitted)
+        strip = np.hstack([_pad(picture) for picture in pictures])
+        strips += [_title(row.title, strip.shape[1]), strip]
+    sheet = np.vstack(strips)
+    patches = []
+    for name, hatch in (("ignored", IGNORED_HATCH), ("not allowed", WRONG_HATCH)):
+        patch = np.full((PATCH_HEIGHT, PATCH_WIDTH, 3), 128, np.uint8)
+        _hatch(patch, np.ones(patch.shape[:2], bool), hatch)
+        patches.append((name, patch))
+    return np.vstack([sheet, _legend([*_patches(classes, palette), *patches], sheet.shape[1])])
+
+
+def _hatch(picture: np.ndarray, mask: np.ndarray, hatch: Hatch) -> None:
+    """Draw slanted lines of two colours in turn over the pixels of a mask, [H, W] bool, and around them."""
+    slant, *colours = hatch
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    # Between the lines the picture is seen, but not at an edge: a single pixel must not get lost.
+    is_edge = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    for start, colour in zip((0, HATCH // 2), colours):
+        place = (x + slant * y - start) % HATCH
+        picture[mask & ((place < HATCH // 4) | (is_edge & (place < HATCH // 2)))] = colour
 
 
 def _sheet(
@@ -126,10 +183,15 @@ def _sheet(
     palette: np.ndarray,
     width: int,
 ) -> np.ndarray:
-    strips = [np.hstack([_pad(_title(title, width)) for title in titles])]
+    strips = [_titles(titles, width)]
     strips += [np.hstack([_pad(_fit(picture, width)) for picture in row]) for row in rows]
     sheet = np.vstack(strips)
-    return np.vstack([sheet, _legend(classes, palette, sheet.shape[1])])
+    void = np.full((PATCH_HEIGHT, PATCH_WIDTH, 3), VOID_COLOR, np.uint8)
+    return np.vstack([sheet, _legend([*_patches(classes, palette), ("ignored", void)], sheet.shape[1])])
+
+
+def _titles(titles: Sequence[str], width: int) -> np.ndarray:
+    return np.hstack([_pad(_title(title, width)) for title in titles])
 
 
 def _fit(picture: np.ndarray, width: int) -> np.ndarray:
@@ -146,18 +208,26 @@ def _pad(picture: np.ndarray) -> np.ndarray:
 
 def _title(text: str, width: int) -> np.ndarray:
     strip = np.full((TITLE_HEIGHT, width, 3), 255, np.uint8)
+    text = text.encode("ascii", "replace").decode()  # cv2's font has no others
+    if len(text) > width // TITLE_LETTER:
+        text = f"...{text[3 - width // TITLE_LETTER :]}"
     return cv2.putText(strip, text, (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
 
 
-def _legend(classes: Sequence[str], palette: np.ndarray, width: int) -> np.ndarray:
-    """Return a strip of colour patches with names, LEGEND_COLUMNS a line; black stands for ignored."""
-    entries = [(name, tuple(int(v) for v in color)) for name, color in zip(classes, palette)]
-    entries.append(("ignored", VOID_COLOR))
+def _patches(classes: Sequence[str], palette: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Return each class's name with a patch of its colour."""
+    shape = (PATCH_HEIGHT, PATCH_WIDTH, 3)
+    return [(name, np.full(shape, colour, np.uint8)) for name, colour in zip(classes, palette)]
+
+
+def _legend(entries: Sequence[tuple[str, np.ndarray]], width: int) -> np.ndarray:
+    """Return a strip of patches with names, LEGEND_COLUMNS a line."""
     lines = -(-len(entries) // LEGEND_COLUMNS)
     strip = np.full((TITLE_HEIGHT * lines + GAP, width, 3), 255, np.uint8)
-    for position, (name, color) in enumerate(entries):
+    for position, (name, patch) in enumerate(entries):
         line, column = divmod(position, LEGEND_COLUMNS)
         x, y = column * width // LEGEND_COLUMNS + 4, line * TITLE_HEIGHT + 4
-        cv2.rectangle(strip, (x, y), (x + 30, y + 18), color, cv2.FILLED)
+        place = strip[y : y + PATCH_HEIGHT, x : x + PATCH_WIDTH]
+        place[:] = patch[: place.shape[0], : place.shape[1]]
         cv2.putText(strip, name, (x + 38, y + 15), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
     return strip

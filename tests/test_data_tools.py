@@ -88,6 +88,16 @@ def test_check_of_wrong_data(tmp_path, tool):
     assert out.count("label_map: {255: 1}") == 2
     assert "1 in train_dataset and 1 in val_dataset problem(s)" in err
     assert sorted(tmp_path.rglob("*")) == before
+    for path in folder.glob("label*.png"):
+        path.write_bytes(b"")
+    save_dir = tmp_path / "check"
+    save_dir.mkdir()
+    (save_dir / "samples.png").write_bytes(b"of an earlier check")
+    code, out, _ = tool("check_dataset", "--config", config, "--num_workers", "0", "--save_dir", save_dir)
+    assert code == 2
+    assert "there is no samples.png: no image" in out
+    assert {path.name for path in save_dir.iterdir()} == {"report.txt", "report.json"}
+    write_pairs(folder, classes=2)
     opts = [f"{section}_dataset.label_map.255=1" for section in ("train", "val")]
     assert tool("check_dataset", "--config", config, "--num_workers", "0", "--opts", *opts)[0] == 0
 

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.visualize import colorize, contact_sheet, custom_palette, overlay, to_rgb
+from paddleseg_lite.visualize import (
+    LabelRow,
+    colorize,
+    contact_sheet,
+    custom_palette,
+    label_sheet,
+    overlay,
+    to_rgb,
+)
 
+HATCHES = [(0, 0, 0), (255, 255, 255), (255, 0, 255), (255, 255, 0)]
 PALETTE = np.array([[255, 0, 0], [0, 255, 0]], np.uint8)
 LABELS = np.array([[0, 1, 255]], np.uint8)
 
@@ -52,3 +61,35 @@ def test_contact_sheet_has_a_row_for_each_sample():
     assert two.shape[0] - one.shape[0] == 40 + 6
     assert one.shape[1] == 4 * 86
     assert (one[60, 90] == PALETTE[0]).all(), "the truth is painted in the second column"
+
+
+@pytest.mark.parametrize(
+    "colour", [(0, 0, 0), (255, 255, 255), (255, 0, 255), (255, 255, 0), (128, 128, 128)]
+)
+@pytest.mark.parametrize("kind", ["ignored", "wrong"])
+@pytest.mark.parametrize("size", [1, 40])
+def test_pixels_without_a_class_are_seen_on_any_palette(colour, kind, size):
+    """Protects from ignored pixels that look like a black class; also a single one in a reduced picture."""
+    image = np.full((200, 320, 3), colour, np.uint8)
+    masks = {"ignored": np.zeros((200, 320), bool), "wrong": np.zeros((200, 320), bool)}
+    plain = label_sheet([LabelRow("a", image, image, **masks)], ("a",), np.array([colour]), width=80)
+    for left in range(160, 170, 2):
+        masks[kind][:] = False
+        masks[kind][100 : 100 + size, left : left + size] = True
+        sheet = label_sheet([LabelRow("a", image, image, **masks)], ("a",), np.array([colour]), width=80)
+        changed = np.argwhere((sheet != plain).any(axis=2))
+        columns = changed[:, 1] // 86
+        if size > 1 or columns.size or colour not in HATCHES:  # of two colours, one may be the class's own
+            assert set(columns) == {1, 2}
+
+
+def test_rows_of_a_label_sheet_are_named():
+    """Protects the way from a picture to its file, also for long names and for letters cv2 has not."""
+    masks = np.zeros((2, 20, 40), bool)
+    image = np.zeros((20, 40, 3), np.uint8)
+    sheets = [
+        label_sheet([LabelRow(title, image, image, *masks)], ("a",), PALETTE, width=80)
+        for title in ("train: a.png", "train: b.png", "x" * 99 + "zürich.png", "y" * 99 + "zurich.png", "")
+    ]
+    assert {sheet.shape for sheet in sheets} == {sheets[0].shape}
+    assert len({sheet.tobytes() for sheet in sheets}) == len(sheets)

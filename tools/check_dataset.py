@@ -5,8 +5,8 @@
 Reads all pairs of train_dataset and val_dataset and prints files that are missing, broken or don't fit
 together, ids that are no classes, with the probable cause and the remedy, how often each class occurs, image
 sizes, and class weights. With --save_dir it also writes report.txt, report.json (with every single file),
-classes.png (a histogram) and samples.png (labels over their images). The exit code is 2 if training would be
-wrong or impossible.
+classes.png (a histogram) and samples.png (labels over their images; what is ignored or not allowed is
+hatched). The exit code is 2 if training would be wrong or impossible.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite import builder, durable
     from paddleseg_lite.config import load_config
     from paddleseg_lite.datasets.check import check_datasets
-    from paddleseg_lite.datasets.check.pictures import write_histogram, write_samples
+    from paddleseg_lite.datasets.check.pictures import write_pictures
     from paddleseg_lite.datasets.check.report import as_dict, as_text
 
     config = load_config(args.config, args.opts)
@@ -51,9 +51,8 @@ def main(args: argparse.Namespace) -> None:
         durable.replace(args.save_dir / "report.txt", f"{text}\n".encode())
         values = json.dumps(as_dict(results), indent=1, ensure_ascii=False)
         durable.replace(args.save_dir / "report.json", values.encode())
-        write_histogram(args.save_dir / "classes.png", results)
-        write_samples(args.save_dir / "samples.png", results)
-        print(f"\nreport and pictures are in {args.save_dir}")
+        missing = write_pictures(args.save_dir, results)
+        print("", f"report and pictures are in {args.save_dir}", *missing, sep="\n")
     wrong = [f"{len(found.problems)} in {found.section}" for found in results if found.problems]
     if wrong:
         raise UserError(f"training would be wrong: {' and '.join(wrong)} problem(s), listed above")

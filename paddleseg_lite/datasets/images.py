@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from paddleseg_lite.datasets.labels import as_ids
 from paddleseg_lite.datasets.png import SIGNATURE as PNG_SIGNATURE
 from paddleseg_lite.datasets.png import RgbPng, open_rgb
 from paddleseg_lite.errors import UserError
@@ -76,6 +77,18 @@ def read_label(path: str | Path) -> np.ndarray:
     Raises:
         UserError: the file is missing or unreadable, has colours instead of ids, or an id above 255.
     """
+    return as_ids(read_stored_label(path), path)
+
+
+def read_stored_label(path: str | Path) -> np.ndarray:
+    """Read a label file as it is: `read_label` before anything is checked.
+
+    Returns:
+        [H, W] of any type, or [H, W, C] in cv2's order of colours.
+
+    Raises:
+        UserError: the file is missing or unreadable.
+    """
     if str(path).endswith(".npy"):
         label = _read_npy(path)
     else:
@@ -86,18 +99,6 @@ def read_label(path: str | Path) -> np.ndarray:
         label = _decode(path, data, cv2.IMREAD_UNCHANGED)
         if levels < 255:
             label = label // (255 // levels)  # libpng stretched them to 0..255
-    if label.ndim == 3 and label.shape[2] == 1:
-        label = label[..., 0]
-    if label.ndim != 2 or not np.issubdtype(label.dtype, np.integer):
-        raise UserError(
-            f"{path}: an array of shape {label.shape} and type {label.dtype}, but a label has one class id "
-            "per pixel; save it as a gray or palette PNG whose values are the ids"
-        )
-    if label.dtype != np.uint8:
-        low, high = int(label.min()), int(label.max())
-        if low < 0 or high > 255:
-            raise UserError(f"{path}: ids from {low} to {high}, but ids are 0 to 255; convert the file")
-        label = label.astype(np.uint8)
     return label
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -77,6 +78,32 @@ class LabelRule:
                 "set num_classes or ignore_index, or map the ids with label_map"
             )
         return cv2.LUT(label, self.table) if self._maps else label
+
+
+def as_ids(label: Any, path: str | Path) -> np.ndarray:
+    """Return a label of any whole numbers as uint8 [H, W]; one that is so already comes back as it is.
+
+    Args:
+        label: [H, W] or [H, W, 1].
+        path: the file, for the message.
+
+    Raises:
+        UserError: another shape, no pixels, no whole numbers, or numbers outside 0 to 255.
+    """
+    label = np.asarray(label)
+    if label.ndim == 3 and label.shape[2] == 1:
+        label = label[..., 0]
+    if label.ndim != 2 or label.dtype.kind not in "biu" or not label.size:
+        raise UserError(
+            f"{path}: an array of shape {label.shape} and type {label.dtype}, but a label has one class id "
+            "per pixel; save it as a gray or palette PNG whose values are the ids"
+        )
+    if label.dtype == np.uint8:
+        return label
+    low, high = int(label.min()), int(label.max())
+    if low < 0 or high >= IDS:
+        raise UserError(f"{path}: ids from {low} to {high}, but ids are 0 to 255; convert the file")
+    return label.astype(np.uint8)
 
 
 def _is_id(value: Any) -> bool:

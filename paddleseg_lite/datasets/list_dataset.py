@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms.base import TransformLike
+
+_BLANKS = " \t\r"
 
 
 @DATASETS.register
@@ -24,7 +27,8 @@ class Dataset(SegmentationDataset):
         mode: 'train', 'val' or 'test'; it chooses the list.
         train_path, val_path, test_path: list files (UTF-8), as they are or relative to `dataset_root`. Each
             line is `image separator label`; in `test_path` the label may be missing.
-        separator: what stands between image and label. Names with spaces need another one, e.g. a tab.
+        separator: what stands between image and label. Names with spaces need another one, e.g. a tab; around
+            one that is not blank itself, such as a comma, spaces don't count.
         ignore_index: label of pixels that don't count.
         img_channels: channels of the images.
         label_map: {id in the files: class id or ignore_index}.
@@ -92,18 +96,16 @@ def read_list(path: Path, root: Path, separator: str = " ", needs_labels: bool =
         raise UserError(f"separator must be a string that isn't empty, got {separator!r}")
     pairs: list[Pair] = []
     problems: list[Problem] = []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}; it must be a text file in UTF-8") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+    for number, line in enumerate(_lines(path), 1):
+        if not line:
             continue
-        names = line.strip().split(separator)
+        names = line.split(separator)
+        if separator.strip():  # a comma, say, with spaces around it
+            names = [name.strip(_BLANKS) for name in names]
         if len(names) > 2 or (needs_labels and len(names) < 2) or not all(names):
             wanted = f"image{separator}label" if needs_labels else f"image or image{separator}label"
             message = (
-                f"{path}, line {number}: {line.strip()!r} has {len(names)} name(s) separated by "
+                f"{path}, line {number}: {line!r} has {len(names)} name(s) separated by "
                 f"{separator!r}, expected {wanted!r}; correct the line or set separator"
             )
             problems.append(Problem("bad line in a list", str(path), message))
@@ -117,3 +119,24 @@ def read_list(path: Path, root: Path, separator: str = " ", needs_labels: bool =
             pairs.append((str(files[0]), str(files[1]) if len(files) == 2 else None))
     refuse(problems)
     return pairs
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a list, without blanks at their ends.
+
+    Raises:
+        UserError: it cannot be read, or a line is not in UTF-8.
+    """
+    try:
+        data = path.read_bytes().removeprefix(BOM_UTF8)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    for number, line in enumerate(
+        data.split(b"\n"), 1
+    ):  # str.splitlines knows more ends, which names may have
+        try:
+            yield line.decode("utf-8").strip(_BLANKS)
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"cannot read {path}, line {number}: {error}; it must be a text file in UTF-8"
+            ) from error

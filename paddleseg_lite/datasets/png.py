@@ -42,8 +42,11 @@ class RgbPng:
         Raises:
             UserError: the file is damaged in spite of its checksums.
         """
-        rows = np.arange(len(self))[key[0] if isinstance(key, tuple) else key]
-        wanted = int(rows.max()) + 1 if rows.size else 1
+        rows = key[0] if isinstance(key, tuple) else key
+        wanted = len(self)
+        # Of fewer rows, negative positions and masks would mean other ones.
+        if isinstance(rows, slice) and min(rows.start or 0, rows.stop or 0, rows.step or 1) >= 0:
+            wanted = max(1, rows.indices(wanted)[1])
         # A decoder that believes the image to be lower stops there.
         data = self._data[: HEIGHT.start] + wanted.to_bytes(4, "big") + self._data[HEIGHT.stop :]
         try:

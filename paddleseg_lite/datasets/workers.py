@@ -47,17 +47,29 @@ def in_workers(work: Work, tasks: Iterable[Any], num_workers: int, result_bytes:
         result_bytes: room for the arrays of one result; what exceeds it is sent through a pipe.
 
     Raises:
-        UserError: a worker died, or the system cannot fork processes.
+        UserError: a worker died or could not be started, or this process may have none.
     """
     if "fork" not in multiprocessing.get_all_start_methods():
         raise UserError(f"--num_workers {num_workers} needs a system that forks processes, as Linux; give 0")
+    if multiprocessing.current_process().daemon:
+        raise UserError(
+            f"--num_workers {num_workers} is asked for in a daemonic process, which may have no processes of "
+            "its own; give 0, or start that process with daemon=False"
+        )
     # Forked: the data set need not be importable by its name, and the workers have the memory, too.
     context = multiprocessing.get_context("fork")
     workers: list[_Worker] = []
     try:
         for number in range(num_workers):
             share = islice(tasks, number, None, num_workers)
-            workers.append(_Worker(context, work, share, result_bytes, [w.connection for w in workers]))
+            try:
+                workers.append(_Worker(context, work, share, result_bytes, [w.connection for w in workers]))
+            except OSError as error:  # no more processes, files or memory
+                raise UserError(
+                    f"only {number} of {num_workers} data workers could be started "
+                    f"({error.strerror or error}); use fewer (--num_workers), or raise "
+                    "the system's limits (ulimit -a)"
+                ) from error
         for worker in cycle(workers):
             result = worker.receive()
             if result is None:
@@ -90,8 +102,13 @@ class _Worker:
         self._slots = _shared_slots(slot_bytes)
         arguments = (work, tasks, self._slots, theirs, [self.connection, *others])
         self._process = context.Process(target=_run, args=arguments, daemon=True)
-        self._process.start()
-        theirs.close()  # the worker's death is the end of the file, then
+        try:
+            self._process.start()
+        except OSError:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()  # the worker's death is the end of the file, then
         # Also when nobody ends it: at exit, multiprocessing would wait for it for ever.
         self.end = Finalize(self, _end, (self.connection, self._process), exitpriority=10)
         self._returned = deque(range(SLOTS))
@@ -143,7 +160,10 @@ def _cause_of_death(process: Any) -> str:
     code = process.exitcode
     if not code or code > 0:
         return f" (exit code {code})" if code else ""
-    name = signal.Signals(-code).name
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # one of the real-time signals, most of which have no name
+        name = f"signal {-code}"
     return f" ({name}{', as it does when memory runs out' if name == 'SIGKILL' else ''})"
 
 
@@ -229,12 +249,26 @@ def _run(
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for end in theirs:  # inherited; the receiver's death would not be noticed while they are open
         end.close()
-    with contextlib.suppress(EOFError, OSError):
+    try:
         for task in tasks:
-            slot = connection.recv()
+            slot = _unless_closed(connection.recv)
             allocate = _Allocator(slots[slot].view())
             arrays, rest = work(task, allocate)
-            connection.send((slot, [allocate.describe(array) for array in arrays], rest))
-        connection.send(None)
+            _unless_closed(connection.send, (slot, [allocate.describe(array) for array in arrays], rest))
+        _unless_closed(connection.send, None)
         while True:
-            connection.recv()  # slots come back still
+            _unless_closed(connection.recv)  # slots come back still
+    except _Closed:
+        pass
+
+
+class _Closed(Exception):
+    """The receiver is gone."""
+
+
+def _unless_closed(function: Callable[..., Any], *args: Any) -> Any:
+    """Return function(*args) of a connection; the end of the connection is told from errors of the work."""
+    try:
+        return function(*args)
+    except (EOFError, OSError) as error:
+        raise _Closed from error

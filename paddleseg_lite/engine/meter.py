@@ -110,11 +110,11 @@ class StarvationWatch:
         )
 
     def _remedies(self) -> list[str]:
-        cores = os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         remedies = []
         if self.num_workers < cores:
             remedies.append(
-                f"use more processes (--num_workers is {self.num_workers}, the machine has {cores} cores)"
+                f"use more processes (--num_workers is {self.num_workers}, it may use {cores} cores)"
             )
         if self.dataset.cache is None:
             remedies.append("pack the data set once with tools/pack_dataset.py and set its cache")

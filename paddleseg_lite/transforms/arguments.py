@@ -44,6 +44,17 @@ def number(
     return value
 
 
+def whole_number(owner: str, name: str, value: Any, low: int) -> int:
+    """Return a whole number of at least `low` as it came.
+
+    Raises:
+        UserError: it is anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise UserError(f"{owner}: {name} must be a whole number, at least {low}, got {value!r}")
+    return value
+
+
 def ordered(owner: str, low_name: str, low: Any, high_name: str, high: Any, least: float) -> None:
     """Check least <= low <= high.
 

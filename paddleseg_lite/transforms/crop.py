@@ -9,7 +9,7 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS
-from paddleseg_lite.transforms.arguments import number, size_pair
+from paddleseg_lite.transforms.arguments import number, size_pair, whole_number
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.sample import Sample, render, render_array
 from paddleseg_lite.transforms.window import Window
@@ -44,7 +44,7 @@ class RandomPaddingCrop(GeometricTransform):
         number(owner, "label_padding_value", label_padding_value, 0, 255)
         number(owner, "category_max_ratio", category_max_ratio, 1e-9)
         number(owner, "ignore_index", ignore_index, 0, 255)
-        number(owner, "loop_times", loop_times, 1)
+        whole_number(owner, "loop_times", loop_times, 1)
         self.label_padding_value = int(label_padding_value)
         self.fill = (im_padding_value, self.label_padding_value)
         self.category_max_ratio = category_max_ratio

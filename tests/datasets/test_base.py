@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -168,6 +170,48 @@ def test_labels_are_checked_behind_reader_and_transforms(tmp_path, where, num_wo
         data.reader = lambda index: (np.zeros((24, 32, 3), np.uint8), np.full((24, 32), 77, np.uint8))
     with pytest.raises(UserError, match=r"label\d\.png, after reader and transforms: label id\(s\) 77"):
         next(train_batches(data, 2, 0, 1, num_workers=num_workers))
+
+
+@pytest.mark.parametrize("where", ["reader", "transform"])
+@pytest.mark.parametrize(
+    ("value", "dtype", "words"),
+    [
+        (-1, np.int64, "ids from -1 to"),
+        (300, np.int64, "to 300"),
+        (256, np.uint16, "to 256"),
+        (7, np.int32, r"label id\(s\) 7"),
+        (1, np.float32, "type float32"),
+        (3, np.int64, None),
+        (1, bool, None),
+    ],
+)
+@pytest.mark.parametrize("mode", ["train", "val"])
+def test_labels_of_other_types(tmp_path, where, value, dtype, words, mode):
+    """Protects from a trace of cv2, and from -1 and 256 that would wrap round to ignored or to class 0."""
+    wide = np.zeros((24, 32), dtype)
+    wide[8:16, 15:17] = value  # some of it is in every crop
+
+    class Own(Dataset):
+        def read_files(self, index):
+            image, label = super().read_files(index)
+            return image, wide if where == "reader" else label
+
+    def widen(sample, rng):
+        return dataclasses.replace(sample, label=wide)
+
+    write_pairs(tmp_path)
+    own = Own(
+        [T.RandomPaddingCrop((16, 16))] if mode == "train" and where == "reader" else [T.RandomDistort()],
+        *(str(tmp_path), 4, mode),
+        **{f"{mode}_path": "list.txt"},
+    )
+    if where == "transform":
+        own.transforms = T.Compose([widen])
+    if words is None:
+        assert own.sample(3).label.dtype == np.uint8
+    else:
+        with pytest.raises(UserError, match=rf"label3\.png, (as it|after).*{words}"):
+            own.sample(3)
 
 
 @pytest.mark.parametrize("ignore_index", [255, 254, 2, 4])

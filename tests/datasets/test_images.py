@@ -125,6 +125,14 @@ def test_other_labels_give_their_values(tmp_path):
     assert label.dtype == np.uint8
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_label_without_pixels_is_named(tmp_path, dtype):
+    """Protects from a trace about a smallest value of nothing."""
+    np.save(tmp_path / "a.npy", np.zeros((0, 5), dtype))
+    with pytest.raises(UserError, match=r"a\.npy: an array of shape \(0, 5\)"):
+        read_label(tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize(("array", "words"), [(RGB, "one class id"), (IDS.astype(np.uint16) + 300, "303")])
 def test_impossible_labels_are_refused(tmp_path, array, words):
     """Protects from colour labels and ids that would wrap round in 8 bits."""

@@ -38,6 +38,33 @@ def test_separator_blank_lines_and_foreign_names(tmp_path):
     assert [label for _, label in pairs] == [str(tmp_path / "маска 1.png"), str(tmp_path / "label1.png")]
 
 
+def test_lines_end_at_line_feeds_only(tmp_path):
+    """Protects names with characters that only some programs take for the end of a line."""
+    write_pairs(tmp_path)
+    shutil.copy(tmp_path / "image0.png", tmp_path / "a\x85b\u2028.png")
+    pairs = read(tmp_path, "a\x85b\u2028.png label0.png\r\n image1.png label1.png \n")
+    assert [image for image, _ in pairs] == [str(tmp_path / "a\x85b\u2028.png"), str(tmp_path / "image1.png")]
+
+
+def test_spaces_around_a_comma(tmp_path):
+    """Protects lists that people typed."""
+    write_pairs(tmp_path)
+    shutil.copy(tmp_path / "image0.png", tmp_path / "a b.png")
+    pairs = read(tmp_path, "a b.png , label0.png\nimage1.png,label1.png", separator=",")
+    assert pairs == [
+        (str(tmp_path / "a b.png"), str(tmp_path / "label0.png")),
+        (str(tmp_path / "image1.png"), str(tmp_path / "label1.png")),
+    ]
+
+
+def test_a_line_that_is_not_utf_8_is_named(tmp_path):
+    """Protects from a search for one umlaut in thousands of lines."""
+    write_pairs(tmp_path)
+    (tmp_path / "own.txt").write_bytes(b"image0.png label0.png\nstra\xdfe.png label1.png\n")
+    with pytest.raises(UserError, match=r"own\.txt, line 2: .*0xdf.*UTF-8"):
+        Dataset((), str(tmp_path), 4, train_path="own.txt")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

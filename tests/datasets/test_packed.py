@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import paddleseg_lite.transforms as T
 from paddleseg_lite.datasets import CamVid, Cityscapes, Dataset, train_batches
 from paddleseg_lite.datasets.packed import pack
-from paddleseg_lite.datasets.packed.format import MANIFEST, STRIP, Entry, load, shard_path
+from paddleseg_lite.datasets.packed.format import LOCK, MANIFEST, STRIP, Entry, load, shard_path
 from paddleseg_lite.errors import UserError
 
 from .helpers import write_pairs
@@ -247,7 +247,12 @@ def test_other_pairs_make_the_pack_stale(files, packed):
         dataset(files, cache=packed.parent)
     (files / "list.txt").write_text("\n".join(lines[:1]))
     pack(dataset(files), packed, shard_bytes=SHARD)
-    assert sorted(path.name for path in packed.iterdir()) == [MANIFEST, "shard_00000.bin", "shard_00000.json"]
+    assert sorted(path.name for path in packed.iterdir()) == [
+        LOCK,
+        MANIFEST,
+        "shard_00000.bin",
+        "shard_00000.json",
+    ]
 
 
 def test_files_and_pack_may_move_together(files, packed, tmp_path):
@@ -278,6 +283,87 @@ def test_a_folder_with_other_files_is_left_alone(files):
     with pytest.raises(UserError, match="holds other files"):
         pack(dataset(files), files)
     assert sorted(files.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shard_000000.tar",
+        "shard_1.bin",
+        "pack.tar.gz",
+        ".shard_backup",
+        "pack.json.bak",
+        "shard_dir/",
+        "shard_00000.bin/",
+    ],
+)
+def test_files_of_similar_names_are_not_ours(files, packed, name):
+    """Protects what others call nearly the same, also folders: refused before anything is touched."""
+    path = packed.parent / "val" / name
+    path.parent.mkdir(parents=True)
+    path.mkdir() if name.endswith("/") else path.write_text("mine")
+    with pytest.raises(UserError, match="holds other files"):
+        pack(dataset(files), path.parent)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_files_that_come_while_packing_stay(files, tmp_path, monkeypatch):
+    """Protects them from the cleaning at the end, which removes a longer pack's shards only."""
+    folder = tmp_path / "pack" / "train"
+    real = Dataset.read_files
+
+    def read_files(self, index):
+        (folder / "shard_notes.txt").write_text("mine")
+        (folder / "shard_00007.bin").write_text("of a longer pack")
+        return real(self, index)
+
+    monkeypatch.setattr(Dataset, "read_files", read_files)
+    pack(dataset(files), folder)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {LOCK, MANIFEST, "shard_00000.bin", "shard_00000.json", "shard_notes.txt"}
+
+
+@pytest.mark.parametrize(
+    "lines", [["image1.png label1.png"], [f"image{i}.png label{i}.png" for i in (2, 1, 0)]]
+)
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_pack_that_is_rewritten_while_it_is_read_is_noticed(files, packed, lines, num_workers):
+    """Protects a run from another image under an index, whose strips were verified before."""
+    (files / "list.txt").write_text("image0.png label0.png\nimage1.png label1.png\nimage2.png label2.png")
+    pack(dataset(files), packed)
+    quick = dataset(files, cache=packed.parent)
+    wanted = [quick.sample(index).image for index in range(3)]
+    (files / "list.txt").write_text("\n".join(lines))
+    pack(dataset(files), packed)
+    with pytest.raises(UserError, match=r"shard_00000\.bin .*the pack was rewritten while it was read"):
+        list(train_batches(quick, 1, 0, 3, num_workers=num_workers))
+    assert len(wanted) == 3
+
+
+def test_a_pack_that_is_only_verified_may_be_read_meanwhile(files, packed):
+    """Protects the check of a pack in use: whole shards are not touched."""
+    quick = dataset(files, cache=packed.parent)
+    assert pack(dataset(files), packed, shard_bytes=SHARD).kept == 3
+    assert_same(quick.sample(4), dataset(files).sample(4))
+
+
+def test_a_shard_never_stands_beside_an_index_of_before(files, packed, monkeypatch):
+    """Protects from a kill between the two: the old index would give other pixels than it says."""
+    (files / "list.txt").write_text("".join(f"image{i}.png label{i}.png\n" for i in (4, 3, 2, 1, 0)))
+    real = os.replace
+
+    def replace(source, target):
+        real(source, target)
+        if str(target).endswith(".bin"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", replace)
+        with pytest.raises(KeyboardInterrupt):
+            pack(dataset(files), packed, shard_bytes=SHARD)
+    (files / "list.txt").write_text("".join(f"image{i}.png label{i}.png\n" for i in range(5)))
+    with pytest.raises(UserError, match=r"shard_00000\.json.*pack the data set again"):
+        dataset(files, cache=packed.parent)
 
 
 def test_cityscapes_and_camvid_take_a_cache(street_root, files, tmp_path):
@@ -329,7 +415,7 @@ def test_a_killed_packing_goes_on(files, tmp_path):
         arguments, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
-    while not (folder / ".shard_00001.bin.part").exists() and time.monotonic() < deadline:
+    while not list(folder.glob(".shard_00001.bin.*.part")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -339,5 +425,39 @@ def test_a_killed_packing_goes_on(files, tmp_path):
     done = pack(dataset(files), folder, shard_bytes=SHARD)
     assert (done.shards, done.kept) == (3, 1)
     assert shard_path(folder, 0, ".bin").stat().st_mtime_ns == first
-    assert not list(folder.glob(".*"))
+    assert [path.name for path in folder.glob(".*")] == [LOCK]
     assert_same(dataset(files, cache=folder.parent).sample(4), dataset(files).sample(4))
+
+
+def test_the_second_packing_into_a_folder_is_told(files, tmp_path):
+    """Protects from two processes that write the same shards; the first one is not disturbed."""
+    folder = tmp_path / "pack" / "train"
+    arguments = [sys.executable, "-c", SLOW, str(files), str(folder), str(SHARD)]
+    process = subprocess.Popen(
+        arguments, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".shard_00001.bin.*.part")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with pytest.raises(UserError, match=f"another process packs into {folder}; wait"):
+        pack(dataset(files), folder, shard_bytes=SHARD)
+    assert process.wait(60) == 0
+    assert_same(dataset(files, cache=folder.parent).sample(4), dataset(files).sample(4))
+
+
+@pytest.mark.parametrize("value", [3, 300, -1])
+def test_labels_of_a_reader_of_ones_own(files, tmp_path, value):
+    """Protects packs from int64 labels, which would be written as eight bytes, or wrapped, for each id."""
+
+    class Wide(Dataset):
+        def read_files(self, index):
+            image, label = super().read_files(index)
+            return image, np.where(label == 255, value, label.astype(np.int64))
+
+    arguments = ((), str(files), 4, "train", "list.txt")
+    if value == 3:
+        pack(Wide(*arguments), tmp_path / "train")
+        assert_same(Wide(*arguments, cache=tmp_path).sample(1), Wide(*arguments).sample(1))
+        return
+    with pytest.raises(UserError, match=rf"label0\.png, as it comes from the reader: ids from .*{value}"):
+        pack(Wide(*arguments), tmp_path / "train")

@@ -52,8 +52,28 @@ def test_pixels_are_those_of_cv2(filters, level):
     image = png.open_rgb("a.png", data)
     assert (by_cv2(data) == RGB).all()
     np.testing.assert_array_equal(np.asarray(image), RGB)
-    for key in (np.s_[:1], np.s_[13:29, 5:9], np.s_[60:], -1, np.array([3, 60]), np.s_[7:7]):
+    for key in (np.s_[:1], np.s_[13:29, 5:9], np.s_[60:], -1, np.array([3, 60]), np.s_[7:7], ...):
         np.testing.assert_array_equal(image[key], RGB[key])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        -5,
+        np.s_[:-5],
+        np.s_[3:-20, 2:-2],
+        np.s_[-9:-4],
+        np.s_[20:10:-2],
+        np.s_[::-1],
+        np.s_[:99],
+        y[:, 0] < 9,
+        [-3, 2],
+    ],
+    ids=str,
+)
+def test_rows_counted_from_the_end(key):
+    """Protects positions that mean other rows in an image that is decoded in part."""
+    np.testing.assert_array_equal(png.open_rgb("a.png", encode(RGB))[key], RGB[key])
 
 
 @pytest.mark.parametrize("name", [b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"tEXt", b"tIME"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -119,6 +120,66 @@ def test_dead_worker_is_an_error():
     assert [next(results)[1] for _ in range(3)] == [0, 1, 2]
     with pytest.raises(UserError, match=r"a data worker died \(SIGKILL, as it does when memory"):
         next(results)
+
+
+def test_death_by_a_signal_without_a_name():
+    """Protects the message from real-time signals, which signal.Signals does not know."""
+
+    def die(task, allocate):
+        os.kill(os.getpid(), 40)
+        return [], task
+
+    with pytest.raises(UserError, match=r"a data worker died \(signal 40\)"):
+        next(in_workers(die, range(10), 1, 10))
+
+
+@pytest.mark.parametrize("error", [OSError, EOFError])
+def test_errors_of_the_work_are_not_taken_for_the_end_of_the_pipe(error, capfd):
+    """Protects the cause: a worker that says nothing and exits with 0 is a riddle."""
+
+    def fail(task, allocate):
+        raise error("disc on fire")
+
+    with pytest.raises(UserError, match=r"a data worker died \(exit code 1\)"):
+        next(in_workers(fail, range(10), 1, 10))
+    assert "disc on fire" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("refused", ["fork", "pipe"])
+def test_workers_that_cannot_be_started(monkeypatch, refused):
+    """Protects from a trace when limits are reached; those that did start are ended."""
+    real, calls = getattr(os, refused), []
+
+    def refuse():
+        calls.append(refused)
+        if len(calls) > (2 if refused == "fork" else 5):  # a fork makes two pipes
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return real()
+
+    before = set(multiprocessing.active_children())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, refused, refuse)
+        with pytest.raises(UserError, match=r"only 2 of 4 data workers could be .*unavailable\); use fewer"):
+            next(in_workers(fill, range(10), 4, 4 * SIZE))
+    assert set(multiprocessing.active_children()) == before
+
+
+def test_daemonic_processes_have_no_workers():
+    """Protects a script that trains in a process of its own from a bare AssertionError."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def run():
+        try:
+            next(in_workers(fill, range(10), 2, 4 * SIZE))
+        except UserError as error:
+            theirs.send(str(error))
+
+    process = context.Process(target=run, daemon=True)
+    process.start()
+    theirs.close()
+    assert "--num_workers 2 is asked for in a daemonic process" in ours.recv()
+    process.join()
 
 
 def test_signals_to_the_group_do_not_reach_workers():

@@ -41,6 +41,9 @@ class Findings:
         palettes: id -> colours that palette PNGs give it.
         colours: pixels by colour in labels of colours; colour_labels: how many such labels.
         jpeg_labels: how many labels are JPEGs.
+        wide: ids of labels that have some outside 0 to 255; wide_labels: how many such labels.
+        masks: pairs whose label has 0 and 255 and nothing else.
+        has_void: whether 255 stands beside other ids than 0 in some label.
     """
 
     def __init__(self, section: str, dataset: SegmentationDataset | None) -> None:
@@ -57,6 +60,10 @@ class Findings:
         self.bits: Counter[int] = Counter()
         self.palettes: dict[int, set[Colour]] = {}
         self.colours: Counter[Colour] = Counter()
+        self.wide: set[int] = set()
+        self.wide_labels = 0
+        self.masks: list[int] = []
+        self.has_void = False
 
     @property
     def is_usable(self) -> bool:
@@ -84,6 +91,13 @@ class Findings:
             self.palettes.setdefault(value, set()).add(colour)
         self.colours += facts.colours
         self.colour_labels += bool(facts.colours)
+        self.wide.update(facts.wide)
+        self.wide_labels += bool(facts.wide)
+        if facts.raw[255]:
+            others = np.flatnonzero(facts.raw[:255]).tolist()
+            if others == [0]:
+                self.masks.append(facts.index)
+            self.has_void |= others not in ([], [0])
 
     def class_weights(self) -> list[float]:
         """Return a weight for each class by median frequency balancing; 1 for a class that never occurs.

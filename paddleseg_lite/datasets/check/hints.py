@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from paddleseg_lite.datasets.check.masks import is_mask, is_noise, look_for_mixed_masks, mask
 from paddleseg_lite.datasets.check.pair import MAX_COLOURS, Colour
 from paddleseg_lite.datasets.labels import ranges
 from paddleseg_lite.datasets.problems import Problem
@@ -25,20 +27,23 @@ def diagnose(findings: Findings, data: SegmentationDataset) -> None:
         findings: of all pairs.
         data: the data set that they are about.
     """
-    causes = [_jpeg_labels(findings), _colour_labels(findings, data)]
+    causes = [_jpeg_labels(findings), _colour_labels(findings, data), _wide_labels(findings, data)]
     occurring = np.flatnonzero(findings.class_pixels).tolist()
     is_single = data.num_classes > 1 and len(occurring) < 2 and bool(findings.raw.any())
-    if is_single and (data.mode == "train" or _is_mask(findings, data)):
+    if is_single and (data.mode == "train" or is_mask(findings, data)):
         words = f"only {occurring[0]} ({data.classes[occurring[0]]}) occurs" if occurring else "none occurs"
         message = (
             f"of {data.num_classes} classes {words}, and {_share(findings.ignored, findings)} of the pixels "
             f"are ignored ({data.ignore_index}): nothing can be learned from these labels"
         )
         findings.problems.append(Problem(NOT_ALL_CLASSES, "", message))
-    if findings.bad.any() or is_single:
+    mixed = None if is_single else look_for_mixed_masks(findings, data)
+    if mixed:
+        causes.append(mixed)
+    elif findings.bad.any() or is_single:
         # Smeared ids look like any pattern; what can still be told is whether they were masks.
-        is_smeared = findings.jpeg_labels > 0 or _is_noise(findings)
-        patterns = (_mask, _smeared) if is_smeared else _PATTERNS
+        is_smeared = findings.jpeg_labels > 0 or is_noise(findings)
+        patterns = (mask, _smeared) if is_smeared else _PATTERNS
         causes.append(next((hint for pattern in patterns if (hint := pattern(findings, data))), None))
     findings.causes += [cause for cause in causes if cause]
     _warn(findings, data, occurring)
@@ -93,36 +98,33 @@ def _colour_labels(findings: Findings, data: SegmentationDataset) -> str | None:
     return f"{start}: {_listed([str(colour) for colour, _ in colours.most_common()])} (R, G, B). {_CONVERT}"
 
 
-_CONVERT = "Replace every colour by its id and save one channel as PNG; docs/data.md shows how"
-
-
-def _mask(findings: Findings, data: SegmentationDataset) -> str | None:
-    """0 and 255: a binary mask to look at."""
-    if not _is_mask(findings, data):
+def _wide_labels(findings: Findings, data: SegmentationDataset) -> str | None:
+    """Ids outside 0 to 255: stretched, with a mark of their own for void, or no class ids at all."""
+    if not findings.wide:
         return None
-    is_clean = np.flatnonzero(findings.raw).tolist() == [0, 255]
-    between = "" if is_clean else ", with values between them where they were compressed or resized"
-    ignored = ", which is ignore_index and is not learned" if data.ignore_index == 255 else ""
-    target = "1" if data.num_classes == 2 else "CLASS"
-    anew = "" if is_clean else ", after making them anew as PNG without the values between"
+    ids = sorted(findings.wide)
+    step = math.gcd(*ids)
+    start = f"{findings.wide_labels} labels have ids from {ids[0]} to {ids[-1]}"
+    outside = [value for value in ids if not 0 <= value <= 255]
+    if outside in ([-1], [65535]):
+        return (
+            f"{start}: {outside[0]} commonly marks pixels that don't count; replace it by "
+            f"{data.ignore_index}, which is ignored"
+        )
+    if step > 1 and ids[0] >= 0 and ids[-1] // step <= 255:
+        return f"{start}, all multiples of {step}: divide them by {step} and save them with 8 bits"
+    if all(0 <= value < 34 or 1000 <= value < 34_000 for value in ids):
+        return (
+            f"{start}: they look like Cityscapes' instanceIds, labelId x 1000 + number; use the files "
+            "*_gtFine_labelIds.png"
+        )
     return (
-        f"the labels are masks of 0 and 255{between}: 255 stands for the foreground{ignored}. Set label_map: "
-        f"{{255: {target}}} on the data set{anew}"
+        f"{start}: they are numbers of objects, or depths, rather than classes; write class ids, 0 to "
+        f"{data.num_classes - 1}, and {data.ignore_index} for what doesn't count"
     )
 
 
-def _is_mask(findings: Findings, data: SegmentationDataset) -> bool:
-    """Whether the labels are black and white (nearly, if smeared), and white is not mapped to a class."""
-    raw = findings.raw
-    if (data.label_map or {}).get(255) not in (None, data.ignore_index):
-        return False
-    if np.flatnonzero(raw).tolist() == [0, 255]:
-        return True
-    # JPEGs of quality 50 to 95 with edges every few pixels keep to these limits; real classes 1 to 8 don't.
-    total, black, white = raw.sum(), raw[:9].sum(), raw[247:].sum()
-    is_two_toned = min(black, white) > 0.01 * total and black + white > 0.65 * total
-    is_smeared = findings.jpeg_labels > 0 or _is_noise(findings)
-    return bool(is_smeared and is_two_toned and raw[1:9].max() < 0.35 * raw[0])
+_CONVERT = "Replace every colour by its id and save one channel as PNG; docs/data.md shows how"
 
 
 def _label_ids(findings: Findings, data: SegmentationDataset) -> str | None:
@@ -132,6 +134,21 @@ def _label_ids(findings: Findings, data: SegmentationDataset) -> str | None:
     return (
         "ids up to 33 with 19 classes look like Cityscapes' labelIds: use the data set type Cityscapes, "
         "which maps them to train ids, or write train ids with tools/prepare_cityscapes.py"
+    )
+
+
+def _few_smeared(findings: Findings, data: SegmentationDataset) -> str | None:
+    """A few ids right above the classes, rare and scattered: how a JPEG smears labels of few classes."""
+    bad = np.flatnonzero(findings.bad)
+    pixels = findings.bad.sum()
+    is_next = len(bad) > 0 and bad[0] == data.num_classes and bad[-1] - bad[0] == len(bad) - 1
+    if not is_next or pixels > 0.02 * findings.raw.sum() or findings.flat > 0.85 * pixels:
+        return None
+    return (
+        f"the ids {ranges(bad.tolist())} lie scattered, in {_share(pixels, findings)} of the pixels: the "
+        "labels may have been saved as JPEG, or resized with interpolation, which also turns ids into others "
+        "that are classes; make them anew as PNG, resized by the nearest pixel. If these ids are classes, "
+        f"set num_classes to at least {bad[-1] + 1}"
     )
 
 
@@ -183,7 +200,7 @@ def _palette(findings: Findings, data: SegmentationDataset) -> str | None:
 
 def _smeared(findings: Findings, data: SegmentationDataset) -> str | None:
     """Ids that no one drew, scattered along the edges."""
-    if not _is_noise(findings):
+    if not is_noise(findings):
         return None
     return (
         f"{np.count_nonzero(findings.bad)} ids that are no classes lie scattered, pixel by pixel: the labels "
@@ -192,17 +209,17 @@ def _smeared(findings: Findings, data: SegmentationDataset) -> str | None:
     )
 
 
-def _is_noise(findings: Findings) -> bool:
-    several = np.count_nonzero(findings.bad) >= 5
-    return bool(several and findings.flat < 0.6 * findings.bad.sum())
-
-
 def _more_classes(findings: Findings, data: SegmentationDataset) -> str | None:
     bad = np.flatnonzero(findings.bad).tolist()
     if bad == [255]:
         return (
             f"255 commonly marks pixels that don't count, but ignore_index is {data.ignore_index}: set "
             f"ignore_index to 255, or label_map: {{255: {data.ignore_index}}}"
+        )
+    if bad == [254] and data.num_classes < 254:
+        return (
+            "254 is probably a mark for pixels that don't count: set label_map: "
+            f"{{254: {data.ignore_index}}}, which is ignored"
         )
     if not bad:
         return None
@@ -253,4 +270,4 @@ def _listed(entries: list[str]) -> str:
     return ", ".join(entries[:_LISTED]) + more
 
 
-_PATTERNS = (_mask, _label_ids, _ids_from_one, _spread_ids, _palette, _more_classes)
+_PATTERNS = (mask, _label_ids, _few_smeared, _ids_from_one, _spread_ids, _palette, _more_classes)

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.images import png_palette, read_image, read_label
-from paddleseg_lite.datasets.labels import IDS, ranges
+from paddleseg_lite.datasets.images import png_palette, read_image, read_label, read_stored_label
+from paddleseg_lite.datasets.labels import IDS, LabelRule, as_ids, ranges
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.errors import UserError
 
 COLOUR_LABEL, JPEG_LABEL, BAD_IDS = "label of colours", "label as JPEG", "ids that are no classes"
 MAX_COLOURS = 257  # more are a photograph's
+MAX_WIDE = 1000
 _EXACT = 1 << 24  # counts up to here are exact in float32, which cv2 counts in
 
 Colour = tuple[int, int, int]
@@ -37,6 +38,7 @@ class PairFacts:
         classes: [num_classes] int64, pixels of each class after the mapping.
         palette: colours of the ids that occur, if the label is a palette PNG.
         colours: pixels of each colour, if the label has colours; at most MAX_COLOURS.
+        wide: the ids, at most MAX_WIDE, if some are outside 0 to 255.
     """
 
     index: int
@@ -49,12 +51,14 @@ class PairFacts:
     flat: int = 0
     palette: dict[int, Colour] = field(default_factory=dict)
     colours: Counter[Colour] = field(default_factory=Counter)
+    wide: list[int] = field(default_factory=list)
 
     @property
     def is_drawable(self) -> bool:
         """Whether image and label can be laid over each other."""
         kinds = {problem.kind for problem in self.problems}
-        return self.image_size is not None and bool(self.raw.any()) and kinds <= {JPEG_LABEL, BAD_IDS}
+        has_both = self.image_size is not None and bool(self.raw.any() or self.colours)
+        return has_both and kinds <= {JPEG_LABEL, BAD_IDS, COLOUR_LABEL}
 
 
 def inspect_pair(index: int, dataset: SegmentationDataset) -> PairFacts:
@@ -94,18 +98,28 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
     try:
         label = read_label(path)
     except UserError as error:
-        facts.colours = count_colours(data)
+        facts.colours, facts.wide = count_colours(data), _wide_ids(path)
         kind = COLOUR_LABEL if facts.colours else "label that cannot be used"
         facts.problems.append(Problem(kind, path, str(error)))
         return
-    facts.raw = count_ids(label)
+    _count(facts, dataset, label, dataset.label_rule(path), path)
     if facts.image_size is not None and label.shape != facts.image_size:
         (height, width), (image_height, image_width) = label.shape, facts.image_size
         message = (
             f"{path} has {width}x{height} pixels (width x height), its image {image_width}x{image_height}"
         )
         facts.problems.append(Problem("sizes that differ", path, message))
-    rule = dataset.label_rule(path)
+    palette = png_palette(data)
+    if palette is not None:
+        used = [value for value in np.flatnonzero(facts.raw).tolist() if value < len(palette)]
+        facts.palette = {value: _colour(palette[value]) for value in used}
+
+
+def _count(
+    facts: PairFacts, dataset: SegmentationDataset, label: np.ndarray, rule: LabelRule, path: str
+) -> None:
+    """Count the ids of a label, uint8 [H, W], by what the rule makes of them."""
+    facts.raw = count_ids(label)
     facts.bad = np.where(rule.allowed, 0, facts.raw)
     targets = np.bincount(rule.table, np.where(rule.allowed, facts.raw, 0), IDS)
     facts.classes = targets[: dataset.num_classes].astype(np.int64)
@@ -120,10 +134,19 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
             f"allowed are {ranges(np.flatnonzero(rule.allowed).tolist())}"
         )
         facts.problems.append(Problem(BAD_IDS, path, message))
-    palette = png_palette(data)
-    if palette is not None:
-        used = [value for value in np.flatnonzero(facts.raw).tolist() if value < len(palette)]
-        facts.palette = {value: _colour(palette[value]) for value in used}
+
+
+def _wide_ids(path: str) -> list[int]:
+    """Return the ids of a label of more than 8 bits; of too many, the smallest and the largest ones."""
+    try:
+        label = read_stored_label(path)
+    except UserError:
+        return []
+    if label.ndim != 2 or label.dtype.kind not in "iu" or label.dtype == np.uint8 or not label.size:
+        return []
+    ids = np.unique(label).tolist()
+    half = MAX_WIDE // 2
+    return ids if len(ids) <= MAX_WIDE else ids[:half] + ids[-half:]
 
 
 def _inspect_foreign(facts: PairFacts, dataset: SegmentationDataset) -> None:
@@ -131,15 +154,13 @@ def _inspect_foreign(facts: PairFacts, dataset: SegmentationDataset) -> None:
     path = dataset.pairs[facts.index][1] or dataset.pairs[facts.index][0]
     try:
         image, label = dataset.read_files(facts.index)
+        label = None if label is None else as_ids(label, f"{path}, as it comes from the reader")
     except UserError as error:
         facts.problems.append(Problem("pair that cannot be used", path, str(error)))
         return
     facts.image_size, facts.bits = (image.shape[0], image.shape[1]), 8 * image.dtype.itemsize
     if label is not None:
-        facts.raw = count_ids(np.asarray(label))
-        facts.classes = facts.raw[: dataset.num_classes].copy()
-        if dataset.ignore_index < dataset.num_classes:
-            facts.classes[dataset.ignore_index] = 0
+        _count(facts, dataset, label, LabelRule(dataset.num_classes, dataset.ignore_index), path)
 
 
 def count_ids(label: np.ndarray) -> np.ndarray:

@@ -12,12 +12,30 @@ import numpy as np
 from paddleseg_lite import durable
 from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.check.pair import has_own_reader
-from paddleseg_lite.datasets.images import read_image, read_label
-from paddleseg_lite.visualize import label_sheet, to_rgb
+from paddleseg_lite.datasets.images import png_palette, read_image, read_stored_label
+from paddleseg_lite.datasets.labels import LabelRule, as_ids
+from paddleseg_lite.visualize import LabelRow, colorize, label_sheet, to_rgb
 
 _COLOURS = ("#2a6f97", "#e07a3f")
-_NO_CLASS = 255
 _BAR = 0.38  # height of a bar, where classes are 1 apart
+
+
+def write_pictures(folder: Path, results: Sequence[Findings]) -> list[str]:
+    """Write classes.png and samples.png; remove those of an earlier check.
+
+    Returns:
+        A sentence for each picture that there is nothing to draw for.
+    """
+    reasons = {
+        write_histogram: ("classes.png", "no label that can be read holds a class"),
+        write_samples: ("samples.png", "no image can be shown with its label"),
+    }
+    missing = []
+    for write, (name, reason) in reasons.items():
+        (folder / name).unlink(missing_ok=True)
+        if not write(folder / name, results):
+            missing.append(f"there is no {name}: {reason}")
+    return missing
 
 
 def write_histogram(path: Path, results: Sequence[Findings]) -> bool:
@@ -61,28 +79,49 @@ def write_histogram(path: Path, results: Sequence[Findings]) -> bool:
 def write_samples(path: Path, results: Sequence[Findings], rows: int = 4) -> bool:
     """Draw image, label and overlay of up to `rows` pairs of each data set, as PNG; False if there are none.
 
-    The pairs are chosen so that all classes are seen. Ids that are not allowed are left black.
+    The pairs are chosen so that all classes are seen. Labels of colours are shown as they are, ids that are
+    not allowed in the file's own colours or greys, hatched.
     """
-    pictures = []
-    for findings in results:
-        pictures += [_pair(findings, index) for index in findings.chosen(rows)]
-    shown = next((findings.dataset for findings in results if findings.dataset is not None), None)
-    if shown is None or not pictures:
+    shown = [_row(findings, index) for findings in results for index in findings.chosen(rows)]
+    data = next((findings.dataset for findings in results if findings.dataset is not None), None)
+    if data is None or not shown:
         return False
-    sheet = label_sheet(pictures, shown.classes, np.asarray(shown.palette))
+    sheet = label_sheet(shown, data.classes, np.asarray(data.palette))
     durable.replace(path, cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
     return True
 
 
-def _pair(findings: Findings, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image to paint on and its label, mapped, ids that are not allowed as no class."""
+def _row(findings: Findings, index: int) -> LabelRow:
+    """Return a pair to be shown."""
     data = findings.dataset
     if data is None:
         raise ValueError("there is no data set to take a pair from")
     image_path, label_path = data.pairs[index]
+    title = f"{findings.section}: {label_path or image_path}"
+    colours = None
     if label_path is None or has_own_reader(data):
         image, label = data.read_files(index)
-        return to_rgb(image), np.asarray(label)
-    rule = data.label_rule(label_path)
-    table = np.where(rule.allowed, rule.table, _NO_CLASS).astype(np.uint8)
-    return to_rgb(read_image(image_path, data.in_channels)), cv2.LUT(read_label(label_path), table)
+        rule = LabelRule(data.num_classes, data.ignore_index)
+    else:
+        image, label = read_image(image_path, data.in_channels), read_stored_label(label_path)
+        rule = data.label_rule(label_path)
+        colours = png_palette(Path(label_path).read_bytes())
+    picture = to_rgb(image)
+    label = np.asarray(label)
+    if label.ndim == 3 and label.shape[2] > 1:
+        size = (picture.shape[1], picture.shape[0])
+        mask = cv2.resize(to_rgb(label)[..., ::-1], size, interpolation=cv2.INTER_NEAREST)
+        nothing = np.zeros(picture.shape[:2], bool)
+        return LabelRow(f"{title} (colours, as they are)", picture, mask, nothing, nothing)
+    label = as_ids(label, title)
+    wrong = ~rule.allowed[label]
+    ids = rule.table[label]
+    painted = np.where(wrong[..., None], _as_stored(label, colours), colorize(ids, np.asarray(data.palette)))
+    return LabelRow(title, picture, painted, ~wrong & (ids == data.ignore_index), wrong)
+
+
+def _as_stored(label: np.ndarray, colours: np.ndarray | None) -> np.ndarray:
+    """Return a label as other programs show it: in the colours of its palette, else in greys."""
+    if colours is None:
+        return to_rgb(label * (255 // max(int(label.max()), 1)))
+    return colorize(label, colours[:256])

@@ -3,6 +3,7 @@
     FOLDER/MODE/pack.json         facts about the data set and the digest of every shard's index; written last
     FOLDER/MODE/shard_00000.json  the index of a shard: its entries, and the source files they come from
     FOLDER/MODE/shard_00000.bin   the entries: image [H, W, C], label [H, W], checksums, as they lie in memory
+    FOLDER/MODE/.pack.lock        empty; locked while somebody packs
 
 Images are uint8 or uint16 (little-endian), labels uint8 class ids, already mapped and checked. The checksums
 are the CRC-32 of every STRIP rows of the image, then of the label, so that a window is verified on its own.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -32,6 +34,9 @@ STRIP = 64  # rows under one checksum
 ALIGNMENT = 4096  # entries begin at pages
 CHECKSUM = np.dtype("<u4")
 MANIFEST = "pack.json"
+LOCK = ".pack.lock"
+_FILE = r"(pack\.json|shard_\d{5,}\.(bin|json))"
+_OURS = re.compile(rf"{_FILE}|\.pack\.lock|\.{_FILE}\.(.+\.)?part")
 REMEDY = "pack the data set again with tools/pack_dataset.py"
 
 
@@ -120,6 +125,11 @@ def shard_path(folder: Path, number: int, suffix: str) -> Path:
     return folder / f"shard_{number:05d}{suffix}"
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file in the folder of a pack belongs to it, or is what an interrupted packing has left."""
+    return bool(_OURS.fullmatch(path.name)) and path.is_file()
+
+
 def common_folder(pairs: Sequence[Pair]) -> str:
     """Return the folder that all files share; packs name files relative to it, so that both may move."""
     return os.path.commonpath(
@@ -148,7 +158,7 @@ def save(path: Path, content: Any) -> str:
     """Write JSON with its digest beside the target and rename it; return the digest."""
     text = _canonical(content)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    part = path.with_name(f".{path.name}.part")
+    part = durable.part_of(path)
     durable.write_text(part, f'{{"sha256": "{digest}", "content": {text}}}')
     os.replace(part, path)
     return digest

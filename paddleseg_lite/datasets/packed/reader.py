@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,9 @@ class Pack:
                 "cache away to read the images themselves"
             )
         manifest = load(folder / MANIFEST)
+        # Before the indexes are read: who packs removes an index before its shard is replaced.
+        numbers = range(len(manifest["shards"]))
+        self._states = [_state_now(shard_path(folder, number, ".bin")) for number in numbers]
         _check_facts(folder, manifest["facts"], facts_of(dataset))
         self._places = [
             (number, entry)
@@ -106,13 +110,18 @@ class Pack:
         """Return an image [H, W, C] uint8 or uint16 and its label [H, W] uint8, neither of them read yet.
 
         Raises:
-            UserError: the shard is gone or shorter than it was.
+            UserError: the shard is another one than it was when this object was made, or gone.
         """
         number, entry = self._places[index]
         path = shard_path(self.folder, number, ".bin")
         try:
-            # Mapped anew for each sample: what a process maps counts as its memory until it lets go.
-            data = np.memmap(path, np.uint8, "r", entry.offset, (entry.nbytes,)).view(np.ndarray)
+            with path.open("rb") as file:
+                if _state(os.fstat(file.fileno())) != self._states[number]:
+                    raise UserError(_rewritten(path))
+                # Mapped anew for each sample: what a process maps counts as its memory until it lets go.
+                data = np.memmap(file, np.uint8, "r", entry.offset, (entry.nbytes,)).view(np.ndarray)
+        except FileNotFoundError:
+            raise UserError(_rewritten(path)) from None
         except (OSError, ValueError) as error:
             raise UserError(f"cannot read {path} ({error}); {REMEDY}") from error
         height, width, _ = entry.shape
@@ -145,6 +154,22 @@ class Pack:
                 else:
                     message = f"{path} has changed since it was packed"
                 raise UserError(f"{self.folder} is stale: {message}; {REMEDY}")
+
+
+def _state(facts: os.stat_result) -> tuple[int, int, int]:
+    """Return what is another one once a file is replaced or written to."""
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def _state_now(path: Path) -> tuple[int, int, int] | None:
+    return _state(path.stat()) if path.is_file() else None  # a missing one is told of with its index
+
+
+def _rewritten(path: Path) -> str:
+    return (
+        f"{path} is not the file that it was when it was opened: the pack was rewritten while it was read; "
+        "start again, and let nobody pack into the folder of a pack that is in use"
+    )
 
 
 def _entries(folder: Path, number: int, digest: str) -> list[Entry]:

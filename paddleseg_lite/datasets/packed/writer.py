@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddleseg_lite import durable
+from paddleseg_lite.datasets.labels import as_ids
 from paddleseg_lite.datasets.packed.format import (
     ALIGNMENT,
     CHECKSUM,
+    LOCK,
     MANIFEST,
     Entry,
     Source,
@@ -22,6 +24,7 @@ from paddleseg_lite.datasets.packed.format import (
     checksums,
     common_folder,
     facts_of,
+    is_ours,
     load,
     save,
     shard_path,
@@ -60,20 +63,15 @@ def pack(
         shard_bytes: size of a shard, roughly.
 
     Raises:
-        UserError: a source file is wrong, or the folder has other files or cannot be written.
+        UserError: a source file is wrong, the folder has other files or cannot be written, or another process
+            packs into it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_folder(folder)
-        image, _ = dataset.read_files(0)
-        count = max(1, min(1024, shard_bytes // (image.nbytes + image[..., 0].size)))
-        starts = range(0, len(dataset.pairs), count)
-        jobs = [(number, range(i, min(i + count, len(dataset.pairs)))) for number, i in enumerate(starts)]
-        work = partial(_pack_shard, dataset, folder, common_folder(dataset.pairs), facts_of(dataset))
-        done = list(in_processes(work, jobs, num_workers, f"pack {dataset.mode}", "shard"))
-        save(folder / MANIFEST, {"facts": facts_of(dataset), "shards": [shard.digest for shard in done]})
-        _remove_leftovers(folder, len(jobs))
-        durable.sync_folder(folder)
+        busy = f"another process packs into {folder}; wait until it is done, or give another folder"
+        with durable.locked(folder / LOCK, busy):
+            done = _pack(dataset, folder, num_workers, shard_bytes)
     except OSError as error:
         raise UserError(
             f"{error.filename or folder} cannot be written: {error.strerror or error}; make room or give "
@@ -81,6 +79,23 @@ def pack(
         ) from error
     nbytes = sum(shard.nbytes for shard in done)
     return Packed(len(dataset.pairs), nbytes, len(done), sum(shard.is_kept for shard in done))
+
+
+def _pack(dataset: SegmentationDataset, folder: Path, num_workers: int, shard_bytes: int) -> list[_Shard]:
+    """Do what `pack` says, with the folder locked."""
+    facts = facts_of(dataset)
+    for path in folder.glob(".*.part"):  # of an interrupted call: nobody else writes here now
+        _remove(path)
+    image, _ = dataset.read_files(0)
+    count = max(1, min(1024, shard_bytes // (image.nbytes + image[..., 0].size)))
+    starts = range(0, len(dataset.pairs), count)
+    jobs = [(number, range(i, min(i + count, len(dataset.pairs)))) for number, i in enumerate(starts)]
+    work = partial(_pack_shard, dataset, folder, common_folder(dataset.pairs), facts)
+    done = list(in_processes(work, jobs, num_workers, f"pack {dataset.mode}", "shard"))
+    save(folder / MANIFEST, {"facts": facts, "shards": [shard.digest for shard in done]})
+    _remove_leftovers(folder, len(jobs))
+    durable.sync_folder(folder)
+    return done
 
 
 @dataclass(frozen=True)
@@ -110,8 +125,10 @@ def _pack_shard(
     entries = _kept(folder, number, sources, facts)
     is_kept = entries is not None
     if entries is None:
-        part = path.with_name(f".{path.name}.part")
+        part = durable.part_of(path)
         entries = _write(part, dataset, indices, sources)
+        # First, so that nobody, also after a kill, takes new pixels for those of the old index.
+        path.with_suffix(".json").unlink(missing_ok=True)
         os.replace(part, path)
     digest = save(path.with_suffix(".json"), as_content(entries, facts))
     return _Shard(digest, path.stat().st_size, is_kept)
@@ -127,6 +144,8 @@ def _write(
     with part.open("wb") as file:
         for index, (image_source, label_source) in zip(indices, sources):
             image, label = dataset.read_files(index)
+            if label is not None:  # of a data set with a reader of its own, perhaps
+                label = as_ids(label, f"{dataset.pairs[index][1]}, as it comes from the reader")
             image = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
             file.seek(-(-file.tell() // ALIGNMENT) * ALIGNMENT)
             shape = (image.shape[0], image.shape[1], image.shape[2])
@@ -171,16 +190,22 @@ def _is_whole(path: Path, entry: Entry) -> bool:
 
 def _check_folder(folder: Path) -> None:
     """Refuse a folder with anything but a pack: `folder` may be the data set's own by mistake."""
-    for path in folder.iterdir():
-        if path.name.lstrip(".").split("_")[0] != "shard" and path.name.lstrip(".").split(".")[0] != "pack":
-            raise UserError(
-                f"{folder} holds other files, {path.name} for one; give a folder of its own for the pack"
-            )
+    other = next((path for path in sorted(folder.iterdir()) if not is_ours(path)), None)
+    if other is not None:
+        raise UserError(
+            f"{folder} holds other files, {other.name} for one; give a folder of its own for the pack"
+        )
 
 
 def _remove_leftovers(folder: Path, shards: int) -> None:
-    """Remove shards of a longer pack of before, and what interruptions have left."""
+    """Remove shards of a longer pack of before."""
     wanted = {shard_path(folder, number, suffix) for number in range(shards) for suffix in (".bin", ".json")}
     for path in folder.iterdir():
-        if path not in wanted and path.name != MANIFEST:
-            path.unlink()
+        if path not in wanted and path.name not in (MANIFEST, LOCK):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file of a pack; what came there since `_check_folder` and is none stays."""
+    if is_ours(path):
+        path.unlink()

@@ -12,7 +12,7 @@ import pytest
 from paddleseg_lite.datasets import Cityscapes, Dataset, SegmentationDataset
 from paddleseg_lite.datasets.check import check_datasets, pair
 from paddleseg_lite.datasets.check.pair import count_ids
-from paddleseg_lite.datasets.check.pictures import write_histogram, write_samples
+from paddleseg_lite.datasets.check.pictures import write_histogram, write_pictures, write_samples
 from paddleseg_lite.datasets.check.report import as_dict, as_text
 from paddleseg_lite.errors import UserError
 
@@ -214,3 +214,61 @@ def test_no_pictures_of_nothing(tmp_path):
     assert not write_histogram(tmp_path / "classes.png", [findings])
     assert not write_samples(tmp_path / "samples.png", [findings])
     assert "label that cannot be used" in as_text([findings])
+
+
+def test_labels_of_colours_are_shown_as_they_are(tmp_path):
+    """Protects the first look at RGB masks, for which there are no classes to be counted."""
+    write_pairs(tmp_path)
+    for index in range(5):
+        label = np.zeros((24, 32, 3), np.uint8)
+        label[:, 16:] = (0, 0, 200)  # red
+        cv2.imwrite(str(tmp_path / f"label{index}.png"), label)
+    findings = check(tmp_path)
+    assert write_pictures(tmp_path / "out", [findings]) == [
+        "there is no classes.png: no label that can be read holds a class"
+    ]
+    sheet = cv2.imread(str(tmp_path / "out" / "samples.png"))
+    assert sheet[200, 486 + 100].tolist() == [0, 0, 0]
+    assert sheet[200, 486 + 400].tolist() == [0, 0, 200]
+
+
+def test_ids_that_are_not_allowed_and_ignored_pixels_are_hatched(tmp_path):
+    """Protects both from looking like class 0, which is black in the default palette."""
+    write_pairs(tmp_path, 1)
+    for value in (0, 255, 9):
+        cv2.imwrite(str(tmp_path / "label0.png"), np.full((24, 32), value, np.uint8))
+        assert write_samples(tmp_path / "samples.png", [check(tmp_path)])
+        label = cv2.imread(str(tmp_path / "samples.png"))[100:300, 500:900].reshape(-1, 3)
+        colours = {tuple(colour) for colour in label.tolist()}
+        lines = {255: {(0, 0, 0), (255, 255, 255)}, 9: {(255, 0, 255), (0, 255, 255)}}
+        assert colours >= lines[value] if value else colours == {(0, 0, 0)}
+
+
+def test_pictures_of_an_earlier_check_do_not_stay(tmp_path):
+    """Protects from pictures of other data beside a new report."""
+    findings = check(write_pairs(tmp_path))
+    assert write_pictures(tmp_path / "out", [findings]) == []
+    for index in range(5):
+        (tmp_path / f"label{index}.png").write_bytes(b"")
+    sentences = write_pictures(tmp_path / "out", [check(tmp_path)])
+    assert [sentence.split(":")[0] for sentence in sentences] == [
+        "there is no classes.png",
+        "there is no samples.png",
+    ]
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(7, "ids that are no classes"), (300, "pair that cannot be used")]
+)
+def test_ids_of_a_reader_of_ones_own_are_judged(value, kind):
+    """Protects data sets with a reader of their own: its ids are checked here as in training."""
+
+    class Own(SegmentationDataset):
+        def read_files(self, index):
+            return np.zeros((4, 6, 3), np.uint8), np.full((4, 6), value if index else 1)
+
+    (findings,) = check_datasets({"set": lambda: Own((), [("a.bin", "a.txt"), ("b.bin", "b.txt")], 2)})
+    assert [(problem.kind, problem.file) for problem in findings.problems if problem.file] == [
+        (kind, "b.txt")
+    ]

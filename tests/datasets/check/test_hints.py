@@ -12,6 +12,7 @@ import pytest
 from paddleseg_lite.datasets import Dataset
 from paddleseg_lite.datasets.check import Findings, check_datasets
 from paddleseg_lite.datasets.check.hints import NOT_ALL_CLASSES
+from paddleseg_lite.datasets.check.masks import MIXED_MASKS
 from paddleseg_lite.datasets.check.pair import BAD_IDS, COLOUR_LABEL, JPEG_LABEL
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow writes palette PNGs; Paddle installs it")
@@ -236,3 +237,77 @@ def test_labels_resized_with_interpolation(tmp_path):
     cause = the_cause(check(tmp_path, label))
     assert "lie scattered" in cause
     assert "nearest pixel" in cause
+
+
+def test_some_masks_of_0_and_255_among_labels(tmp_path):
+    """Protects a set put together of two sources: every id is allowed, and half the foreground is ignored."""
+    labels = [stripes(0, 1), stripes(0, 255), stripes(0, 255), stripes(0, 0)]
+    findings = check(tmp_path, *labels, num_classes=2)
+    assert kinds(findings) == {MIXED_MASKS}
+    assert "2 labels have no ids but 0 and 255" in findings.problems[0].message
+    assert findings.problems[0].file.endswith("label1.png")
+    assert "label_map: {255: 1}" in the_cause(findings)
+    for target in (1, 255):  # both remedies put it right
+        assert check(tmp_path, *labels, num_classes=2, label_map={255: target}).is_usable
+    assert not check(tmp_path, *labels, num_classes=2, mode="val").is_usable
+    findings = check(tmp_path, *labels, num_classes=2, ignore_index=254)
+    assert kinds(findings) == {BAD_IDS}
+    assert "label_map: {255: 1}" in the_cause(findings)
+
+
+def test_0_and_255_where_255_is_seen_to_be_void(tmp_path):
+    """Protects from false alarms: 255 beside 1 marks pixels that don't count; or with several classes."""
+    void = check(tmp_path, stripes(0, 1, 255), stripes(0, 255), num_classes=2)
+    assert void.is_usable
+    assert "label1.png" in void.warnings[0]
+    several = check(tmp_path, stripes(0, 1, 2, 3), stripes(0, 255))
+    assert several.is_usable
+    assert "label1.png" in several.warnings[0]
+    assert check(tmp_path, stripes(0, 1, 2, 3, 255), stripes(0, 255)).warnings == []
+
+
+@pytest.mark.parametrize("quality", [75, 90, 95])
+def test_few_classes_smeared_by_a_jpeg(tmp_path, quality):
+    """Protects from the advice to add classes, where one or two ids are smears."""
+    discs = np.zeros((3, 192, 256), np.uint8)
+    rng = np.random.default_rng(0)
+    for label in discs:
+        for _ in range(12):
+            centre = (int(rng.integers(256)), int(rng.integers(192)))
+            cv2.circle(label, centre, int(rng.integers(8, 30)), int(rng.integers(3)), cv2.FILLED)
+    data = [cv2.imencode(".jpg", label, [cv2.IMWRITE_JPEG_QUALITY, quality])[1] for label in discs]
+    cause = the_cause(check(tmp_path, *(cv2.imdecode(d, cv2.IMREAD_GRAYSCALE) for d in data), num_classes=3))
+    assert "lie scattered" in cause
+    assert "saved as JPEG" in cause
+
+
+def test_a_rare_class_that_was_not_declared_is_no_smear(tmp_path):
+    """Protects the other side of that: few pixels, but together."""
+    label = stripes(0, 1, 2, 3)
+    label[10:15, 10:20] = 4
+    assert "lie scattered" not in the_cause(check(tmp_path, label))
+
+
+def test_254_as_a_mark_for_void(tmp_path):
+    """Protects from the advice to have 255 classes."""
+    assert "label_map: {254: 255}" in the_cause(check(tmp_path, stripes(0, 1, 254), num_classes=2))
+    assert check(tmp_path, stripes(0, 1, 254), num_classes=2, label_map={254: 255}).is_usable
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((0, 257, 514), "multiples of 257: divide them by 257"),
+        ((0, 256, 512), "divide them by 256"),
+        ((0, 1, 2, 65535), "65535 commonly marks pixels that don't count; replace it by 255"),
+        ((7, 23, 26001, 26002), "instanceIds"),
+        ((0, 1, 300, 301, 60000), "numbers of objects, or depths, rather than classes"),
+    ],
+)
+def test_labels_of_16_bits(tmp_path, values, words):
+    """Protects the way on from ids above 255: why they are there."""
+    label = np.array(values, np.uint16)[stripes(*range(len(values)))]
+    findings = check(tmp_path, label)
+    assert kinds(findings) == {"label that cannot be used"}
+    assert f"1 labels have ids from {min(values)} to {max(values)}" in the_cause(findings)
+    assert words in the_cause(findings)
