@@ -83,6 +83,34 @@ def locked(path: Path, message: str) -> Iterator[None]:
         yield
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, if it is not there.
+
+    Raises:
+        UserError: it cannot be made, or nothing can be written into it.
+    """
+    check_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot make {folder} ({error.strerror or error}); give a folder that can be written to"
+        ) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Check, before work that takes long, that a folder can be made and written into; makes nothing.
+
+    Raises:
+        UserError: it cannot.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(
+            f"{folder}: nothing can be written to {existing}; give a folder that can be written to"
+        )
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk."""
     if os.name == "nt":  # Windows cannot open folders

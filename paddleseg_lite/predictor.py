@@ -108,6 +108,7 @@ class Predictor:
         backend: str = "auto",
         inference: InferenceOptions = PLAIN,
         opts: Sequence[str] = (),
+        threads: int | None = None,
     ) -> Predictor:
         """Make one from a config and trained weights.
 
@@ -117,6 +118,8 @@ class Predictor:
             backend: "auto", "paddle", "paddle_inference" or "onnxruntime".
             inference: scales, flips, sliding windows.
             opts: overrides of the file's keys, as in --opts.
+            threads: of the runtimes other than "paddle"; default: the $OMP_NUM_THREADS that the program was
+                started with, or else one for each core. The live network takes Paddle's.
 
         Raises:
             UserError: the config or the weights do not fit, or the runtime is not installed.
@@ -125,13 +128,17 @@ class Predictor:
         data = builder.describe_dataset(loaded, "val_dataset")
         model = builder.build_model(loaded, pretrained=False)
         load_weights(model, fetch(weights))
-        network = as_runtime(model, backend, data.in_channels)
+        network = as_runtime(model, backend, data.in_channels, threads)
         transforms = builder.build_transforms(loaded, "val_dataset")
         return cls(network, transforms, data.classes, data.palette, data.in_channels, inference)
 
     @classmethod
     def from_exported(
-        cls, folder: str | Path, backend: str = "auto", precision: str = "float32"
+        cls,
+        folder: str | Path,
+        backend: str = "auto",
+        precision: str = "float32",
+        threads: int | None = None,
     ) -> Predictor:
         """Make one from the folder that tools/export.py wrote; its configs and weights are not needed.
 
@@ -139,6 +146,7 @@ class Predictor:
             folder: has inference.yml.
             backend: "onnxruntime" (model.onnx), "paddle_inference" (model.json or model.pdmodel), or "auto".
             precision: "float32", or "int8" for the quantized model, by onnxruntime.
+            threads: see `from_config`.
 
         Raises:
             UserError: a file is missing, or the runtime is not installed.
@@ -146,7 +154,10 @@ class Predictor:
         folder = Path(folder)
         content = read_sidecar(folder)
         made = cls(
-            *(_exported_network(folder, content["model"], backend, precision), built_transforms(content)),
+            *(
+                _exported_network(folder, content["model"], backend, precision, threads),
+                built_transforms(content),
+            ),
             *(content["classes"], np.array(content["palette"], np.uint8)),
             in_channels=content["input"]["shape"][1],
             output_op=content["output"]["op"],
@@ -230,7 +241,9 @@ class Predictor:
         return pixels
 
 
-def _exported_network(folder: Path, files: Mapping[str, str], backend: str, precision: str) -> Runtime:
+def _exported_network(
+    folder: Path, files: Mapping[str, str], backend: str, precision: str, threads: int | None
+) -> Runtime:
     """Return what runs the files of an export, as its inference.yml lists them."""
     if precision not in ("float32", "int8"):
         raise UserError(f"precision is '{precision}'; give float32 or int8")
@@ -246,12 +259,12 @@ def _exported_network(folder: Path, files: Mapping[str, str], backend: str, prec
         if kind not in files:
             flag = "--format onnx" if precision == "float32" else "--format onnx --quantize int8"
             raise UserError(f"{folder} has no {precision} ONNX model; export with {flag}")
-        return OnnxRuntime(folder / files[kind])
+        return OnnxRuntime(folder / files[kind], threads)
     if precision != "float32":
         raise UserError("only onnxruntime runs int8 models; give it as backend, or precision float32")
     if "paddle" not in files:
         raise UserError(f"{folder} has no Paddle program; export with --format paddle or all")
-    return PaddleInference(folder)
+    return PaddleInference(folder, threads)
 
 
 def model_card(config: Config) -> ModelCard:

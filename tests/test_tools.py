@@ -399,3 +399,21 @@ def test_export_flags_are_checked_before_anything_slow(tmp_path, tool, monkeypat
     assert code == 2
     assert named in err
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("export", ["--save_dir", "file/out"]),
+        ("predict", ["--image_path", "photo.png", "--save_dir", "file/out"]),
+        ("benchmark", ["--json", "file/times.json"]),
+    ],
+)
+def test_an_unwritable_folder_is_told_before_the_work(tmp_path, tool, monkeypatch, name, flags):
+    """In one sentence; the weights are not even looked for."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    config = write_config(tmp_path, tmp_path / "no data")
+    code, _, err = tool(name, "--config", config, "--model_path", "none.pdparams", *flags)
+    assert code == 2
+    assert "nothing can be written" in err

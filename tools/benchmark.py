@@ -37,12 +37,17 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
     from paddleseg_lite.datasets.streetscenes.scene import render_scene
-    from paddleseg_lite.deploy.profile import profile
+    from paddleseg_lite.deploy.profile import matrix_ceiling, profile
     from paddleseg_lite.deploy.runtimes import as_runtime
     from paddleseg_lite.download import fetch
+    from paddleseg_lite.durable import check_folder, replace
 
     if args.runs < 1 or args.warmup < 0 or min(args.size) < 32:
         raise UserError("give at least 1 of --runs, 0 of --warmup and 32 pixels of --size")
+    if args.json:
+        check_folder(args.json.absolute().parent)
+        if args.json.is_dir():
+            raise UserError(f"--json {args.json} is a folder; give the name of a file")
     config = load_config(args.config, args.opts)
     data = builder.describe_dataset(config, "val_dataset")
     if data.in_channels != 3:
@@ -52,15 +57,15 @@ def main(args: argparse.Namespace) -> None:
         load_weights(model, fetch(args.model_path))
     transforms = builder.build_transforms(config, "val_dataset")
     picture = render_scene(0, 0, *args.size)[0]
-    found = []
+    found, ceiling = [], matrix_ceiling()
     for backend in args.backend:
         network = as_runtime(model, backend)
         with tempfile.TemporaryDirectory() as folder:
             work = (network, model, transforms, data.palette, picture, Path(folder))
-            found.append(profile(*work, args.runs, args.warmup))
+            found.append(profile(*work, args.runs, args.warmup, ceiling))
         print(found[-1].table())
     if args.json:
-        args.json.write_text(json.dumps([asdict(result) for result in found], indent=1), encoding="utf-8")
+        replace(args.json, json.dumps([asdict(result) for result in found], indent=1).encode())
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.config import load_config
     from paddleseg_lite.deploy.export import ExportOptions, export_verified, input_shape
     from paddleseg_lite.download import fetch
+    from paddleseg_lite.durable import check_folder
     from paddleseg_lite.engine.predict import find_images
     from paddleseg_lite.predictor import model_card, val_dataset
     from paddleseg_lite.visualize import to_rgb
@@ -53,15 +54,15 @@ def main(args: argparse.Namespace) -> None:
         if not args.quantize:
             raise UserError("--calibration does nothing by itself; add --quantize int8")
         find_images(args.calibration)  # a wrong path is told before the work
+    check_folder(args.save_dir)
     config = load_config(args.config, args.opts)
     card = model_card(config)
     options = ExportOptions(input_shape(args.input_shape, card.in_channels), args.output_op, args.format)
     model = builder.build_model(config, pretrained=False)
     load_weights(model, fetch(args.model_path))
     dataset = val_dataset(config)
-    pictures = (
-        [] if dataset is None else [to_rgb(dataset.reader(index)[0]) for index in range(min(2, len(dataset)))]
-    )
+    count = 0 if dataset is None else min(2, len(dataset))
+    pictures = [to_rgb(dataset.reader(index)[0]) for index in range(count)] if dataset else []
     files, findings = export_verified(model, args.save_dir, card, options, args.verify, pictures)
     print("\n".join(findings))
     if args.quantize:

@@ -6,8 +6,8 @@
 
 --image_path is an image, a folder (with its subfolders), a text file with one path in each line, a video file
 or a camera's number. Writes label_prediction (class ids), pseudo_color_prediction and added_prediction
-(overlay) in --save_dir; of a video, its overlay. An image that cannot be read is named and skipped, and the
-exit code is then 2. --resume goes on after an interruption.
+(overlay) in --save_dir; of a video, its overlay. An image or a frame that cannot be read is told and skipped,
+and the exit code is then 2. --resume goes on after an interruption; Ctrl-C ends a camera's recording.
 """
 
 import argparse
@@ -38,6 +38,7 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.config import load_config
     from paddleseg_lite.deploy.runtimes import as_runtime
     from paddleseg_lite.download import fetch
+    from paddleseg_lite.durable import check_folder
     from paddleseg_lite.engine.predict import check_results, find_images, predict
     from paddleseg_lite.engine.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
@@ -49,6 +50,7 @@ def main(args: argparse.Namespace) -> None:
     shows_video = is_video(args.image_path)
     if shows_video and (args.resume or "overlay" not in save):
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
+    check_folder(args.save_dir)
     images, root = ([], Path()) if shows_video else find_images(args.image_path)
     data = builder.describe_dataset(config, "val_dataset")
     if shows_video and data.in_channels != 3:
@@ -61,6 +63,8 @@ def main(args: argparse.Namespace) -> None:
     if shows_video:
         video = predict_video(network, args.image_path, transforms, palette, args.save_dir, inference)
         print(f"{video.frames} frames, {video.frames / video.seconds:.1f} frames/s, in {video.path}")
+        if video.lost:
+            raise UserError(f"{video.lost} frames of {args.image_path} could not be read")
         return
     options = (palette, args.save_dir, root, data.in_channels, inference, save, args.resume)
     result = predict(network, images, transforms, *options)
@@ -68,9 +72,7 @@ def main(args: argparse.Namespace) -> None:
     print(f"{len(result.written)} images segmented{known}, in {args.save_dir}")
     if result.failed:
         names = ", ".join(str(path) for path in list(result.failed)[:3])
-        raise UserError(
-            f"{len(result.failed)} of {len(images)} images could not be read ({names}); see above"
-        )
+        raise UserError(f"{len(result.failed)} of {len(images)} images failed ({names}); see above")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,10 @@ import paddleseg_lite
 from paddleseg_lite import durable
 from paddleseg_lite.datasets.streetscenes.scene import render_scene
 from paddleseg_lite.deploy.folding import folded
-from paddleseg_lite.deploy.onnx_graph import OPSET, to_onnx
+from paddleseg_lite.deploy.onnx_graph import OPSET, quiet, to_onnx
 from paddleseg_lite.deploy.sidecar import ModelCard, write_sidecar
-from paddleseg_lite.deploy.verify import as_input, probe_images, verify
+from paddleseg_lite.deploy.verify import as_input, probe_images, smallest_side, verify
+from paddleseg_lite.durable import make_folder
 from paddleseg_lite.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 OUTPUT_OPS = ("argmax", "softmax", "none")
 FORMATS = ("paddle", "onnx", "all")
 PROGRAMS = ("model.json", "model.pdmodel")  # Paddle 3, Paddle 2.6
+_PRODUCTS = (*PROGRAMS, "model.pdiparams", "model.onnx", "model_int8.onnx")
 INPUT_NAME = "image"
 
 Shape = tuple["int | None", "int | None", "int | None", "int | None"]
@@ -118,6 +120,11 @@ def export(model: nn.Layer, save_dir: Path, card: ModelCard, options: ExportOpti
         UserError: paddle2onnx is missing or cannot convert the network, or the folder cannot be written.
     """
     save_dir = Path(save_dir)
+    if options.output_op == "argmax" and any(step["type"] != "Normalize" for step in card.transforms):
+        _log.warning(
+            "val_dataset changes the images' size, and class ids are enlarged in blocks: coarser labels than "
+            "tools/predict.py gives; export with --output_op none or softmax for the same ones"
+        )
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=save_dir) as hidden:
@@ -127,7 +134,7 @@ def export(model: nn.Layer, save_dir: Path, card: ModelCard, options: ExportOpti
                 kept["paddle_weights"] = "model.pdiparams"
             write_sidecar(
                 *(Path(hidden), card, kept, options.input_shape, options.output_op),
-                *(weights_sha256(model), versions(options.format)),
+                *(weights_sha256(model), versions(options.format), smallest_side(model, card.in_channels)),
             )
             names = sorted({*kept.values(), "inference.yml"})
             _move(names, Path(hidden), save_dir)
@@ -167,14 +174,15 @@ def export_verified(
     if not check:
         return export(model, save_dir, card, options), []
     save_dir = Path(save_dir)
-    save_dir.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(save_dir.parent)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=save_dir.parent) as hidden:
         new = Path(hidden) / "export"
         names = [path.name for path in export(model, new, card, options)]
-        images = probe_images(model, options.input_shape)
+        noise = probe_images(model, options.input_shape)
+        images = []
         if card.in_channels == 3:
             shown = pictures or [render_scene(0, index, 256, 128)[0] for index in range(2)]
-            images += [as_input(shown, image.shape, card) for image in images]
+            images = [as_input(shown, image.shape, card) for image in noise]
         findings = []
         runs: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
             "onnx": lambda: OnnxRuntime(new / "model.onnx"),
@@ -182,22 +190,25 @@ def export_verified(
         }
         for kind, make in runs.items():
             if options.format in (kind, "all"):
-                worst = verify(model, make(), images, options.output_op, f"the {kind} export")
+                run, what = make(), f"the {kind} export"
+                worst = verify(model, run, images, options.output_op, what)
+                rms = verify(model, run, noise, options.output_op, what, of_noise=True)
                 findings.append(
-                    f"{kind}: differs from the live network by at most {worst:.1e} on {len(images)} inputs"
+                    f"{kind}: differs from the live network by at most {worst:.1e} on {len(images)} images, "
+                    f"by {rms:.1e} (root mean square) on {len(noise)} of noise"
                 )
-        save_dir.mkdir(exist_ok=True)
+        make_folder(save_dir)
         _move(names, new, save_dir)
     return [save_dir / name for name in names], findings
 
 
 def _move(names: Sequence[str], source: Path, target: Path) -> None:
-    """Move files, once they are on the disk, and remove a program whose weights they replace."""
+    """Move files, once they are on the disk, and remove those of an earlier export that are not replaced."""
     for name in names:
         durable.write(source / name, lambda path: path)
     for name in names:
         (source / name).replace(target / name)
-    for other in set(PROGRAMS) - set(names) if "model.pdiparams" in names else ():
+    for other in set(_PRODUCTS) - set(names):
         (target / other).unlink(missing_ok=True)
     durable.sync_folder(target)
 
@@ -209,7 +220,8 @@ def _write_formats(model: nn.Layer, folder: Path, options: ExportOptions) -> dic
     wrapped.eval()
     shape = list(options.input_shape)
     spec = paddle.static.InputSpec(shape, "float32", INPUT_NAME)
-    paddle.jit.save(wrapped, str(folder / "model"), input_spec=[spec])
+    with quiet():  # Paddle's C++ part says that it optimises
+        paddle.jit.save(wrapped, str(folder / "model"), input_spec=[spec])
     program = program_in(folder)
     files = {"paddle": program.name}
     if options.format in ("onnx", "all"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import inspect
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +18,17 @@ EXTRA = "pip install 'paddleseg_lite[deploy]'"
 OPSET = 17
 LAST_RESIZE = "paddleseg_lite.last_resize"  # metadata: what was cut off
 _GRIDS = {"half_pixel": "half_pixel", "pytorch_half_pixel": "half_pixel", "align_corners": "align_corners"}
+
+
+_CONVERT = """
+import inspect, sys
+import paddle2onnx
+program, weights, target, opset = sys.argv[1:]
+options = {"opset_version": int(opset), "verbose": False}
+if "optimize_tool" in inspect.signature(paddle2onnx.export).parameters:
+    options["optimize_tool"] = "None"  # onnxruntime optimises when it loads
+paddle2onnx.export(program, weights, target, **options)
+"""
 
 
 def require(*modules: str) -> None:
@@ -44,23 +55,22 @@ def to_onnx(program: Path, weights: Path, target: Path) -> None:
         UserError: paddle2onnx is missing, too old or new for this Paddle, or cannot convert the network.
     """
     require("paddle2onnx", "onnx")
-    with _quiet() as said:
-        try:
-            import paddle2onnx
-
-            options: dict[str, Any] = {"opset_version": OPSET, "verbose": False}
-            if "optimize_tool" in inspect.signature(paddle2onnx.export).parameters:
-                options["optimize_tool"] = "None"  # onnxruntime optimises when it loads
-            paddle2onnx.export(str(program), str(weights), str(target), **options)
-        # Whatever it is: an import that does not fit this Paddle, an assertion, an error of its C++ part.
-        except (Exception, SystemExit) as error:
-            last = said().strip().splitlines()[-1:] or [""]
-            raise UserError(
-                f"paddle2onnx cannot convert {program.name}: {' '.join(str(error).split())[:300]} {last[0]}; "
-                "use --format paddle, or another paddle2onnx: 2.1 for Paddle 3, 1.3.1 for Paddle 2.6"
-            ) from error
-    if not target.exists():
-        raise UserError(f"paddle2onnx wrote no file for {program.name}: {said()[-300:]}")
+    # In a process of its own: of some operators its C++ part dies.
+    files = [str(Path(path).absolute()) for path in (program, weights, target)]
+    done = subprocess.run(
+        [sys.executable, "-c", _CONVERT, *files, str(OPSET)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    if done.returncode != 0 or not target.exists():
+        said = " ".join(done.stdout.split())[-300:]
+        raise UserError(
+            f"paddle2onnx cannot convert {program.name}: {said or f'it ended with {done.returncode}'}; use "
+            "--format paddle, or another paddle2onnx: 2.1 for Paddle 3, 1.3.1 for Paddle 2.6"
+        )
 
 
 def cut_last_resize(source: Path, target: Path) -> bool:
@@ -93,7 +103,7 @@ def cut_last_resize(source: Path, target: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[Any]:
+def quiet() -> Iterator[Any]:
     """Keep what a C++ library prints off the terminal; yields a function that returns it."""
     sys.stdout.flush()
     sys.stderr.flush()

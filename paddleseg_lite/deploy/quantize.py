@@ -21,7 +21,7 @@ from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.images import read_image
 from paddleseg_lite.deploy.onnx_graph import require
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
-from paddleseg_lite.deploy.sidecar import built_transforms, check_size, read_sidecar, save_sidecar
+from paddleseg_lite.deploy.sidecar import built_transforms, check_size, hash_files, read_sidecar
 from paddleseg_lite.engine.predict import find_images
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.metrics import confusion_matrix, scores
@@ -62,7 +62,9 @@ class QuantizeReport:
             f"size  {self.megabytes[0]:.2f} -> {self.megabytes[1]:.2f} MB",
             f"time  {self.milliseconds[0]:.1f} -> {self.milliseconds[1]:.1f} ms an image ({gain:.2f}x)",
         ]
-        if self.miou is not None:
+        if self.miou is None:
+            lines.append("mIoU  unknown: there are no labelled images (val_dataset)")
+        else:
             loss = self.miou[1] - self.miou[0]
             lines.append(f"mIoU  {self.miou[0]:.4f} -> {self.miou[1]:.4f} ({loss:+.4f})")
         lines.append(
@@ -71,6 +73,8 @@ class QuantizeReport:
         reasons = [f"less than {WORTH} times as fast"] if gain < WORTH else []
         if self.miou is not None and self.miou[0] - self.miou[1] > LOSS:
             reasons.append(f"more than {LOSS} of mIoU lost")
+        if self.miou is None and self.agreement < 1 - LOSS:
+            reasons.append(f"more than {100 * LOSS:g} % of the pixels have another class")
         if reasons:
             lines.append(f"it was not worth it on this machine ({' and '.join(reasons)}): use model.onnx")
         return "\n".join(lines)
@@ -108,8 +112,7 @@ def quantize(
 
     prepared(paths[0])  # before anything slow
     layers = _write(source, target, (prepared(path) for path in paths))
-    content["model"]["onnx_int8"] = FILE
-    save_sidecar(folder, content)
+    hash_files(folder, [FILE], onnx_int8=FILE)
     before, after = OnnxRuntime(source), OnnxRuntime(target)
     op = content["output"]["op"]
     same = [

@@ -6,18 +6,21 @@ import importlib.util
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 from paddle import nn
 
-from paddleseg_lite.deploy.cache import cached_export
+from paddleseg_lite.deploy.cache import cached_export, release
 from paddleseg_lite.deploy.export import program_in
 from paddleseg_lite.deploy.onnx_graph import EXTRA, LAST_RESIZE, require
-from paddleseg_lite.deploy.sidecar import check_files
-from paddleseg_lite.engine.inference import Network, Runtime
+from paddleseg_lite.deploy.sidecar import check_files, check_side, min_side
+from paddleseg_lite.deploy.verify import probe_images, verify
+from paddleseg_lite.engine.inference import PLAIN, Network, Runtime, infer
 from paddleseg_lite.engine.maps import Dense, LogitMap, Resized, thread_count
 from paddleseg_lite.errors import UserError
 
@@ -27,31 +30,30 @@ BACKENDS = ("auto", "paddle", "paddle_inference", "onnxruntime")
 
 
 class OnnxRuntime:
-    """ONNX Runtime on a CPU, or on a GPU where onnxruntime-gpu is installed. Thread-safe.
+    """ONNX Runtime on the device that Paddle is set to; a GPU needs onnxruntime-gpu. Thread-safe.
 
     Args:
         path: an ONNX model with one input and one output.
+        threads: to compute with; None: see `engine.maps.thread_count`.
 
     Raises:
-        UserError: onnxruntime is missing, or the file is no model it can run.
+        UserError: onnxruntime is missing, or the file is no model it can run, or not what was exported.
     """
 
     name = "onnxruntime"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
         require("onnxruntime")
         import onnxruntime
 
+        check_files(path.parent, [path.name])
+        self._min_side = min_side(path.parent)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = thread_count()
+        options.intra_op_num_threads = threads or thread_count()
         options.log_severity_level = 3  # errors
         # Activations that fade out below 1e-38 cost a hundred times as much as zeros.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
-        providers = [
-            name
-            for name in ("CUDAExecutionProvider", "CPUExecutionProvider")
-            if name in onnxruntime.get_available_providers()
-        ]
+        providers = _providers(onnxruntime.get_available_providers(), paddle.device.get_device())
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime has an exception class for each reason
@@ -62,8 +64,16 @@ class OnnxRuntime:
         self._grid = self._session.get_modelmeta().custom_metadata_map.get(LAST_RESIZE)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return the model's output for images [N, C, H, W]."""
-        return self._session.run(None, {self._input: images})[0]
+        """Return the model's output for images [N, C, H, W].
+
+        Raises:
+            UserError: they are too small, or the runtime fails on them.
+        """
+        check_side(self._min_side, images)
+        try:
+            return self._session.run(None, {self._input: images})[0]
+        except Exception as error:  # onnxruntime has an exception class for each reason
+            raise _failure(self.name, images, error) from error
 
     def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
         """See engine.inference.Runtime."""
@@ -80,6 +90,7 @@ class PaddleInference:
 
     Args:
         folder: has model.json or model.pdmodel, and model.pdiparams.
+        threads: to compute with; None: see `engine.maps.thread_count`.
 
     Raises:
         UserError: the files are missing or cannot be run by this Paddle.
@@ -87,18 +98,19 @@ class PaddleInference:
 
     name = "paddle_inference"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
         from paddle import inference
 
         program, weights = program_in(folder), folder / "model.pdiparams"
         check_files(folder, (program.name, weights.name))
+        self._min_side = min_side(folder)
         config = inference.Config(str(program), str(weights))
         config.disable_glog_info()
         if paddle.device.get_device().startswith("gpu"):
             config.enable_use_gpu(256, int(paddle.device.get_device().split(":")[1]))
         else:
             config.disable_gpu()
-            config.set_cpu_math_library_num_threads(thread_count())
+            config.set_cpu_math_library_num_threads(threads or thread_count())
             if onednn_works():
                 config.enable_mkldnn()
             elif hasattr(config, "disable_mkldnn"):
@@ -113,18 +125,42 @@ class PaddleInference:
         self._lock = threading.Lock()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return the model's output for images [N, C, H, W]."""
+        """Return the model's output for images [N, C, H, W].
+
+        Raises:
+            UserError: they are too small, or the runtime fails on them.
+        """
+        check_side(self._min_side, images)
         with self._lock:
-            handle = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
-            handle.reshape(list(images.shape))
-            handle.copy_from_cpu(np.ascontiguousarray(images))
-            self._predictor.run()
-            return self._predictor.get_output_handle(self._predictor.get_output_names()[0]).copy_to_cpu()
+            try:
+                handle = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
+                handle.reshape(list(images.shape))
+                handle.copy_from_cpu(np.ascontiguousarray(images))
+                self._predictor.run()
+                return self._predictor.get_output_handle(self._predictor.get_output_names()[0]).copy_to_cpu()
+            except (RuntimeError, ValueError, OSError) as error:
+                raise _failure(self.name, images, error) from error
 
     def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
         """See engine.inference.Runtime."""
         outputs = np.flip(self(images), tuple(axes))
         return [Dense(output) for output in outputs]
+
+
+def _providers(available: Sequence[str], device: str) -> list[Any]:
+    """Return what onnxruntime is to run by on Paddle's device, "cpu" or "gpu:N"."""
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device.startswith("gpu") and "CUDAExecutionProvider" in available:
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device.split(":")[1])}))
+    return providers
+
+
+def _failure(runtime: str, images: np.ndarray, error: Exception) -> UserError:
+    size = f"{images.shape[3]}x{images.shape[2]} (width x height)"
+    return UserError(
+        f"{runtime} fails on {len(images)} of {size}: {' '.join(str(error).split())[-300:]}; give images of "
+        "another size, or use --backend paddle"
+    )
 
 
 def onednn_works() -> bool:
@@ -157,7 +193,9 @@ def choose(backend: str) -> tuple[str, str]:
     return ("paddle_inference", f"with oneDNN; {hint}") if onednn_works() else ("paddle", hint)
 
 
-def as_runtime(model: nn.Layer, backend: str = "auto", in_channels: int = 3) -> Network | Runtime:
+def as_runtime(
+    model: nn.Layer, backend: str = "auto", in_channels: int = 3, threads: int | None = None
+) -> Network | Runtime:
     """Return what runs a network fastest, or as asked for; logged with the reason.
 
     Exports needed on the way are kept in the cache (`download.cache_dir()`) under the weights and structure.
@@ -166,10 +204,11 @@ def as_runtime(model: nn.Layer, backend: str = "auto", in_channels: int = 3) -> 
         model: the network with its weights; put into eval mode.
         backend: one of BACKENDS.
         in_channels: channels of its images.
+        threads: of a runtime other than the live network; None: see `engine.maps.thread_count`.
 
     Raises:
-        UserError: the backend is unknown or not installed, or the network cannot be exported for it. With
-            "auto" a network that cannot be exported runs live instead.
+        UserError: the backend is unknown or not installed, or the network cannot be exported for it, or its
+            export gives other answers. With "auto" such a network runs live instead.
     """
     chosen, reason = choose(backend)
     if chosen == "paddle":
@@ -179,7 +218,7 @@ def as_runtime(model: nn.Layer, backend: str = "auto", in_channels: int = 3) -> 
     if chosen == "onnxruntime":
         require("onnxruntime")
     try:
-        runtime = _exported(model, chosen, in_channels)
+        runtime = _exported(model, chosen, in_channels, threads)
     except UserError as error:
         if backend != "auto":
             raise
@@ -190,17 +229,29 @@ def as_runtime(model: nn.Layer, backend: str = "auto", in_channels: int = 3) -> 
     return runtime
 
 
-def _exported(model: nn.Layer, backend: str, in_channels: int) -> Runtime:
+def _exported(model: nn.Layer, backend: str, in_channels: int, threads: int | None) -> Runtime:
     """Return a runtime with the network's export from the cache; a damaged export is made again."""
     makers: dict[str, tuple[str, Callable[[Path], Runtime]]] = {
-        "onnxruntime": ("onnx", lambda folder: OnnxRuntime(folder / "model.onnx")),
-        "paddle_inference": ("paddle", PaddleInference),
+        "onnxruntime": ("onnx", lambda folder: OnnxRuntime(folder / "model.onnx", threads)),
+        "paddle_inference": ("paddle", lambda folder: PaddleInference(folder, threads)),
     }
     kind, make = makers[backend]
-    folder = cached_export(model, kind, in_channels)
+
+    def check(folder: Path) -> None:
+        runtime = make(folder)
+        images = probe_images(model, (None, in_channels, None, None))
+        # The runtime's maps, for an ONNX model has lost its last resize.
+        run = partial(infer, runtime, options=PLAIN)
+        advice = "use --backend paddle"
+        verify(model, run, images, "none", f"the {kind} export", of_noise=True, advice=advice)
+
+    folder = cached_export(model, kind, in_channels, check)
     try:
         return make(folder)
     except UserError as error:
         _log.warning("exporting the network again: %s", error)
         shutil.rmtree(folder, ignore_errors=True)
-        return make(cached_export(model, kind, in_channels))
+        folder = cached_export(model, kind, in_channels, check)
+        return make(folder)
+    finally:
+        release(folder)

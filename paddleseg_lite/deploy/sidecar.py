@@ -32,6 +32,15 @@ OUTPUTS = {
     "softmax": "probabilities, float32 [N, num_classes, H, W]",
     "none": "logits, float32 [N, num_classes, H, W]; the class is the argmax over axis 1",
 }
+# For images that `input.resize` changes; without it there is nothing to undo.
+RESTORE = {
+    "argmax": "undo input.resize, last step first: cut the padding off; cv2.resize to the image's size with "
+    "INTER_NEAREST_EXACT, on uint8",
+    "softmax": "undo input.resize, last step first: cut the padding off; cv2.resize each class's map to the "
+    "image's size with INTER_LINEAR; then the argmax",
+    "none": "undo input.resize, last step first: cut the padding off; cv2.resize each class's map to the "
+    "image's size with INTER_LINEAR; then the argmax",
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,7 @@ def write_sidecar(
     output_op: str,
     weights_sha256: str,
     versions: Mapping[str, str],
+    min_side: int = 1,
 ) -> Path:
     """Write inference.yml.
 
@@ -94,6 +104,7 @@ def write_sidecar(
         output_op: "argmax", "softmax" or "none".
         weights_sha256: of the weights before anything was folded.
         versions: library -> version that the export was made with.
+        min_side: pixels that an image must at least be high and wide.
     """
     steps = describe_transforms(card.transforms)
     normalize = next((step for step in steps if step["type"] == "Normalize"), {"mean": [0.0], "std": [1.0]})
@@ -106,14 +117,16 @@ def write_sidecar(
             "dtype": "float32",
             "shape": list(input_shape),
             "shape_note": "null is any size",
+            "min_side": min_side,
             "colour_order": "RGB" if channels == 3 else "as in the file",
             "scale": "1/255",
             "mean": (normalize["mean"] * channels)[:channels],
             "std": (normalize["std"] * channels)[:channels],
             "resize": [step for step in steps if step["type"] != "Normalize"],
+            "resize_dtype": "as in the file (uint8 or uint16), before scale, mean and std",
         },
         "transforms": steps,
-        "output": {"op": output_op, "meaning": OUTPUTS[output_op]},
+        "output": {"op": output_op, "meaning": OUTPUTS[output_op], "restore": RESTORE[output_op]},
         "num_classes": len(card.classes),
         "classes": [str(name) for name in card.classes],
         "palette": np.asarray(card.palette).tolist(),
@@ -176,12 +189,49 @@ def check_files(folder: Path, names: Sequence[str]) -> None:
     Raises:
         UserError: one is missing, damaged or of another export.
     """
-    known = read_sidecar(folder)["model"].get("files_sha256", {}) if (folder / FILE).exists() else {}
+    known = _facts(folder)["model"].get("files_sha256", {})
     for name in names:
         if not (folder / name).is_file():
             raise UserError(f"{folder} has no {name}; export the network again")
         if name in known and sha256(folder / name) != known[name]:
             raise UserError(f"{folder / name} is not the file that {FILE} tells of; export the network again")
+
+
+def hash_files(folder: Path, names: Sequence[str], **products: str) -> None:
+    """Put down in inference.yml what files hold now; `products` are further formats, format -> file."""
+    content = read_sidecar(folder)
+    content["model"].update(products)
+    hashes = content["model"].setdefault("files_sha256", {})
+    hashes.update({name: sha256(folder / name) for name in names})
+    save_sidecar(folder, content)
+
+
+def min_side(folder: Path) -> int:
+    """Return how many pixels high and wide an image must at least be for the export in a folder."""
+    return int(_facts(folder)["input"].get("min_side", 1))
+
+
+def check_side(side: int, images: np.ndarray) -> None:
+    """Check that images are large enough for an export, which may end the process otherwise.
+
+    Args:
+        side: see `min_side`.
+        images: [N, C, H, W].
+
+    Raises:
+        UserError: they are not.
+    """
+    height, width = images.shape[2:]
+    if min(height, width) < side:
+        raise UserError(
+            f"an image of {width}x{height} (width x height) is too small for this network; give images, or "
+            f"windows, of at least {side}x{side} pixels"
+        )
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """Return the content of inference.yml, or nothing where there is none."""
+    return read_sidecar(folder) if (folder / FILE).exists() else {"model": {}, "input": {}}
 
 
 def check_size(content: Mapping[str, Any], image: np.ndarray, path: str) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
-
-from paddleseg_lite.cpu import in_threads
 
 Size = tuple[int, int]
 
@@ -234,7 +234,12 @@ def in_strips(work: _Work, height: int) -> None:
         for start, stop in _strips(*bounds):
             work(start, stop)
 
-    in_threads(work_through, zip(edges, edges[1:]))
+    if parts == 1:
+        work_through((0, height))
+        return
+    with ThreadPoolExecutor(parts) as pool:
+        for _ in pool.map(work_through, zip(edges, edges[1:])):
+            pass
 
 
 class _Work(Protocol):
@@ -247,11 +252,24 @@ def _strips(start: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def thread_count() -> int:
-    """Return how many threads to compute with: $OMP_NUM_THREADS, as Paddle does, or one for each core."""
+    """Return how many threads to compute with: the user's $OMP_NUM_THREADS, or one for each core.
+
+    Paddle sets that variable to 1 when it is imported without one, which is not the user's wish.
+    """
     given = os.environ.get("OMP_NUM_THREADS", "")
-    if given.isdigit() and int(given) > 0:
+    if given.isdigit() and int(given) > 0 and (given != "1" or _was_started_with("OMP_NUM_THREADS")):
         return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))  # the launcher's processes here
+
+
+def _was_started_with(variable: str) -> bool:
+    """Whether this process got a variable from the one that started it; where no system tells, it did."""
+    try:
+        found = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return True
+    return any(line.startswith(f"{variable}=".encode()) for line in found.split(b"\0"))
 
 
 def _neighbours(source: int, target: int, align_corners: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -123,10 +123,12 @@ def predict(
         resume: skip images whose results are all there.
 
     Raises:
-        UserError: two images would write the same file, or a result cannot be written.
+        UserError: two images would write the same file, a result would replace an image, or cannot be
+            written.
     """
     check_results(save)
     names = _result_names(images, Path(root))
+    _check_targets(images, [save_dir / RESULTS[kind] / name for kind in save for name in names])
     jobs = list(zip(images, names))
     result = PredictResult()
     if resume:
@@ -221,10 +223,12 @@ def _write_results(
 
 
 def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
-    """Return the name of each image's results, relative to a result folder."""
+    """Return the name of each image's results, relative to a result folder and always inside of it."""
     taken: dict[Path, Path] = {}
+    folder = Path(os.path.abspath(root))
     for path in images:
-        inside = path.relative_to(root) if root in path.parents else Path(path.name)
+        whole = Path(os.path.abspath(path))  # without "..", which a list may use; links stay as they are
+        inside = whole.relative_to(folder) if folder in whole.parents else Path(whole.name)
         name = inside.with_suffix(".png")
         if name in taken:
             raise UserError(
@@ -233,6 +237,15 @@ def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
             )
         taken[name] = path
     return list(taken)
+
+
+def _check_targets(images: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Refuse to write a result where an image is."""
+    sources = {path.resolve(): path for path in images}
+    for target in targets:
+        found = sources.get(target.resolve())
+        if found is not None:
+            raise UserError(f"a result would replace the image {found}; give another --save_dir")
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import paddle
 from tqdm import tqdm
 
+from paddleseg_lite.durable import make_folder
 from paddleseg_lite.engine.evaluate import predict_labels
 from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.engine.predict import OVERLAYS, ahead
@@ -25,6 +26,8 @@ from paddleseg_lite.visualize import overlay
 _log = logging.getLogger(__name__)
 
 VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+# Their headers count frames; that of others is a guess from duration and rate.
+_COUNTED = (".mp4", ".m4v", ".mov", ".avi")
 DEFAULT_RATE = 25.0  # frames/s of a camera that does not tell
 
 
@@ -36,11 +39,13 @@ class VideoResult:
         path: the video.
         frames: how many.
         seconds: the time it took.
+        lost: frames of the source that could not be read.
     """
 
     path: Path
     frames: int
     seconds: float
+    lost: int = 0
 
 
 def is_video(source: str | Path) -> bool:
@@ -64,7 +69,10 @@ def predict_video(
 ) -> VideoResult:
     """Segment a video's frames and write `save_dir/added_prediction/NAME.mp4`, frames at their own size.
 
-    Ctrl-C ends a camera's recording; what was recorded is kept. Frames are read and written in other threads.
+    The codec (MPEG-4 with two colour values for four pixels) may drop the last row or column of an odd size.
+    Frames that cannot be read are left out, counted, and the next ones go on. Ctrl-C ends a camera's
+    recording, and what was recorded is kept; of a file nothing is written then, and an earlier result stays.
+    Frames are read and written in other threads.
 
     Args:
         model: images float32 [N, 3, H, W] -> [logits [N, num_classes, H, W], ...], or a runtime.
@@ -81,28 +89,36 @@ def predict_video(
     text = str(source)
     if Path(text).suffix.lower() in VIDEO_ENDINGS and not Path(text).is_file():
         raise UserError(f"there is no video {text}; check --image_path")
+    name = f"camera{text}" if text.isdigit() else Path(text).stem
+    path = Path(save_dir) / OVERLAYS / f"{name}.mp4"
+    if path.resolve() == Path(text).resolve():
+        raise UserError(f"the result would replace {text}; give another --save_dir")
+    is_camera = text.isdigit() or text.startswith("/dev/video")
     capture = cv2.VideoCapture(int(text) if text.isdigit() else text)
     if not capture.isOpened():
         raise UserError(f"cannot open {text}; give a video file that cv2 can decode, or a camera's number")
-    name = f"camera{text}" if text.isdigit() else Path(text).stem
-    path = Path(save_dir) / OVERLAYS / f"{name}.mp4"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{name}.{os.getpid()}.mp4")
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     start = time.perf_counter()
     try:
-        frames = _record(model, capture, transforms, palette, inference, temporary, max_frames)
+        work = (transforms, palette, inference, temporary, max_frames)
+        try:
+            frames, lost = _record(model, capture, *work, keeps_partial=is_camera)
+        except OSError as error:
+            raise UserError(f"cannot write {path} ({error.strerror or error})") from error
         if not frames:
             raise UserError(f"{text} has no frame that can be read; the file may be damaged")
-        expected = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        if max_frames is None and frames < expected:
-            _log.warning("%s says that it has %d frames; %d could be read", text, expected, frames)
+        if lost:
+            _log.warning("%s says that it has %d frames; %d could be read", text, frames + lost, frames)
+        if Path(text).suffix.lower() not in _COUNTED:
+            lost = 0
         temporary.replace(path)
     finally:
         capture.release()
         temporary.unlink(missing_ok=True)
-    return VideoResult(path, frames, time.perf_counter() - start)
+    return VideoResult(path, frames, time.perf_counter() - start, lost)
 
 
 def _record(
@@ -113,8 +129,9 @@ def _record(
     inference: InferenceOptions,
     path: Path,
     max_frames: int | None,
-) -> int:
-    """Write the overlays of all frames; return how many there were."""
+    keeps_partial: bool,
+) -> tuple[int, int]:
+    """Write the overlays of all frames; return how many there were, and how many could not be read."""
 
     def prepare(frame: np.ndarray) -> Sample:
         return transforms(Sample.from_source(frame, label_at_source=True), np.random.default_rng(0))
@@ -122,11 +139,12 @@ def _record(
     total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     rate = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
     writer, count = cv2.VideoWriter(), 0
+    source = _Frames(capture, max_frames, max(total, 0))
     # One thread each: a capture and a writer are not to be used by two.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as scribe:
         writing = None
         try:
-            frames = ahead(reader, prepare, _frames(capture, max_frames))
+            frames = ahead(reader, prepare, iter(source))
             for frame, sample in tqdm(frames, total=total if total > 0 else None, unit="frame"):
                 if count == 0:
                     size = (frame.shape[1], frame.shape[0])
@@ -139,21 +157,32 @@ def _record(
                 writing = scribe.submit(writer.write, np.ascontiguousarray(picture[:, :, ::-1]))
                 count += 1
         except KeyboardInterrupt:  # how a camera's recording ends
-            if not count:
+            if not count or not keeps_partial:
                 raise
         finally:
             if writing is not None:
                 writing.result()
             writer.release()
-    return count
+    return count, source.lost
 
 
-def _frames(capture: cv2.VideoCapture, max_frames: int | None) -> Iterator[np.ndarray]:
-    """Yield frames, uint8 [H, W, 3] RGB."""
-    count = 0
-    while max_frames is None or count < max_frames:
-        found, frame = capture.read()
-        if not found:
-            return
-        yield np.ascontiguousarray(frame[:, :, ::-1])
-        count += 1
+class _Frames:
+    """The frames of a capture, uint8 [H, W, 3] RGB; `lost` counts those that could not be read."""
+
+    def __init__(self, capture: cv2.VideoCapture, max_frames: int | None, total: int) -> None:
+        self._capture, self._max, self._total = capture, max_frames, total
+        self.lost = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        count = 0
+        while self._max is None or count < self._max:
+            found, frame = self._capture.read()
+            if found:
+                yield np.ascontiguousarray(frame[:, :, ::-1])
+                count += 1
+            elif count + self.lost < self._total:
+                self.lost += 1  # the next ones may be whole
+            else:
+                break
+        # Reading goes past a frame that failed: what came to light twice is not lost.
+        self.lost = max(0, min(self.lost, self._total - count))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -43,12 +44,18 @@ facts = yaml.safe_load(open(folder + "/inference.yml", encoding="utf-8"))
 image = cv2.imread(picture)
 if facts["input"]["colour_order"] == "RGB":
     image = image[:, :, ::-1]
-assert not facts["input"]["resize"]
+size = image.shape[1::-1]
+for step in facts["input"]["resize"]:  # "Resize" alone, here
+    image = cv2.resize(image, step["target_size"], interpolation=getattr(cv2, "INTER_" + step["interp"]))
 image = (image.astype(np.float32) / 255 - facts["input"]["mean"]) / facts["input"]["std"]
 path = folder + "/" + facts["model"]["onnx"]
 session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 batch = image.transpose(2, 0, 1)[None].astype(np.float32)
 labels = session.run(None, {session.get_inputs()[0].name: batch})[0][0]
+if facts["output"]["op"] == "none":
+    labels = np.stack([cv2.resize(plane, size) for plane in labels]).argmax(axis=0)
+elif labels.shape[::-1] != size:
+    labels = cv2.resize(labels.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
 np.save(target, labels.astype(np.uint8))
 """
 
@@ -95,7 +102,13 @@ def test_pooling_and_resizes_survive_dynamic_shapes(card, tmp_path, use_gap):
     _, findings = export_verified(
         model, tmp_path / "out", card, ExportOptions(output_op="none", format="onnx")
     )
-    assert "on 6 inputs" in findings[0]
+    assert "on 3 images" in findings[0]
+    assert "on 3 of noise" in findings[0]
+    side = yaml.safe_load((tmp_path / "out" / "inference.yml").read_text())["input"]["min_side"]
+    assert side == (1 if use_gap else 385)
+    if not use_gap:  # onnxruntime's pooling would end the process
+        with pytest.raises(UserError, match=r"64x64 .* at least 385x385"):
+            OnnxRuntime(tmp_path / "out" / "model.onnx")(np.zeros((1, 3, 64, 64), np.float32))
 
 
 def test_a_fixed_shape_is_verified_at_that_shape(model, card, tmp_path):
@@ -108,9 +121,16 @@ def test_a_fixed_shape_is_verified_at_that_shape(model, card, tmp_path):
 
 
 @needs_onnx
-def test_the_sidecar_is_enough(model, card, tmp_path):
-    """onnxruntime, cv2, NumPy and YAML give the labels that Predictor gives."""
-    export(model, tmp_path / "out", card, ExportOptions(format="onnx"))
+@pytest.mark.parametrize(("op", "resizes"), [("argmax", False), ("argmax", True), ("none", True)])
+def test_the_sidecar_is_enough(model, card, tmp_path, caplog, op, resizes):
+    """onnxruntime, cv2, NumPy and YAML give the labels that Predictor gives, also of images that are resized.
+
+    Class ids of resized images are coarser, and that is told.
+    """
+    if resizes:
+        card = replace(card, transforms=({"type": "Resize", "target_size": [24, 20]}, *card.transforms))
+    export(model, tmp_path / "out", card, ExportOptions(format="onnx", output_op=op))
+    assert ("coarser" in caplog.text) == (resizes and op == "argmax")
     image = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "photo.png"), image[:, :, ::-1])
     arguments = [tmp_path / "out", tmp_path / "photo.png", tmp_path / "labels.npy"]
@@ -152,6 +172,44 @@ def test_a_damaged_export_is_named(model, card, tmp_path, name):
     backend = "onnxruntime" if name == "model.onnx" else "paddle_inference"
     with pytest.raises(UserError, match=str(tmp_path / "out")):
         Predictor.from_exported(tmp_path / "out", backend)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.pdiparams"])
+def test_an_altered_export_is_refused(model, card, tmp_path, name):
+    """A file of another export loads, and would give other answers."""
+    if name == "model.onnx" and not HAS_ONNX:
+        pytest.skip("needs the extra 'deploy'")
+    export(model, tmp_path / "out", card, ExportOptions(format=FORMAT))
+    model.head.weight.set_value(model.head.weight * -1)
+    export(model, tmp_path / "other", card, ExportOptions(format=FORMAT))
+    (tmp_path / "other" / name).replace(tmp_path / "out" / name)
+    backend = "onnxruntime" if name == "model.onnx" else "paddle_inference"
+    with pytest.raises(UserError, match=f"{name} is not the file"):
+        Predictor.from_exported(tmp_path / "out", backend)
+
+
+@needs_onnx
+def test_a_new_export_leaves_no_file_of_the_last_one(model, card, tmp_path):
+    """Whoever lists the folder finds what inference.yml lists."""
+    export(model, tmp_path / "out", card, ExportOptions(format="all"))
+    (tmp_path / "out" / "model_int8.onnx").touch()
+    files = export(model, tmp_path / "out", card, ExportOptions(format="onnx"))
+    assert sorted(files) == sorted((tmp_path / "out").iterdir())
+
+
+@needs_onnx
+def test_a_converter_that_dies_is_an_error(model, card, tmp_path, monkeypatch):
+    """paddle2onnx aborts on some operators: one sentence, and this process lives on."""
+    monkeypatch.setattr("paddleseg_lite.deploy.onnx_graph._CONVERT", "import os; os.abort()")
+    with pytest.raises(UserError, match="paddle2onnx cannot convert"):
+        export(model, tmp_path / "out", card, ExportOptions(format="onnx"))
+
+
+def test_an_unwritable_folder_is_told(model, card, tmp_path):
+    """With the folder's name, before the export."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file"):
+        export_verified(model, tmp_path / "file" / "out", card, ExportOptions())
 
 
 def test_the_sidecar_spells_defaults_out(model, card, tmp_path):
@@ -204,6 +262,28 @@ def test_a_difference_is_found(model):
         verify(model, lambda image: live_logits(model, image) * 1.1, [images], "none", "the export")
     with pytest.raises(UserError, match="differs"):
         verify(model, lambda image: live_logits(model, image) * np.nan, [images], "none", "the export")
+
+
+def test_noise_is_judged_by_its_mean_and_its_outliers():
+    """A few pixels may be off by rounding in a resize's weights; many, or one by much, may not."""
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal((1, 2, 100, 100)).astype(np.float32)
+    few = logits.copy()
+    few[0, 0, 0, :10] += 5e-3
+    assert difference(logits, few, "none") > 4e-3
+    assert difference(logits, few, "none", of_noise=True) < 1e-3
+    few[0, 0, 0, 0] += 0.1
+    assert difference(logits, few, "none", of_noise=True) > 1e-3
+    assert difference(logits, logits + 2e-3, "none", of_noise=True) > 1e-3
+
+
+@needs_onnx
+def test_a_sound_export_of_lpsnet_is_not_refused(card, tmp_path):
+    """ONNX Runtime works a resize's weights out in float32, which shows at larger sizes."""
+    paddle.seed(0)
+    model = zoo.LPSNet((1, 1, 1, 1), (4, 8, 8, 8), (1, 0.25), num_classes=2)
+    options = ExportOptions((1, 3, 512, 1024), "none", "onnx")
+    assert export_verified(model, tmp_path / "out", card, options)[0]
 
 
 def test_a_failed_export_leaves_the_folder_alone(model, card, tmp_path, monkeypatch):

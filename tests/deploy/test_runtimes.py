@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import time
 
 import numpy as np
 import paddle
@@ -11,8 +13,9 @@ from paddle import nn
 
 import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy import runtimes
-from paddleseg_lite.deploy.cache import structure_key
-from paddleseg_lite.deploy.export import program_in
+from paddleseg_lite.deploy.cache import _ABANDONED
+from paddleseg_lite.deploy.export import ExportOptions, export, program_in
+from paddleseg_lite.deploy.structure import structure_key
 from paddleseg_lite.engine.evaluate import evaluate
 from paddleseg_lite.engine.inference import InferenceOptions, infer, infer_labels
 from paddleseg_lite.errors import UserError
@@ -124,6 +127,110 @@ def test_the_key_tells_networks_with_the_same_weights_apart():
     for one, other in (lpsnet, lraspp):
         assert key(one) == key(one)
         assert key(one) != key(other)
+
+
+class Activated(nn.Layer):
+    """A convolution and whatever it is given."""
+
+    def __init__(self, then, factor=None, kept=None):
+        super().__init__()
+        paddle.seed(0)
+        self.conv = nn.Conv2D(3, 2, 3, padding=1)
+        self.then, self.options = then, {"factor": factor}
+        if kept is not None:
+            self.register_buffer("kept", paddle.to_tensor([kept]), persistable=False)
+
+    def forward(self, x):
+        y = self.then(self.conv(x)) * (self.options["factor"] or 1.0)
+        return [y * self.kept if "kept" in self._buffers else y]
+
+
+def test_the_key_sees_functions_dicts_and_buffers():
+    """Networks with the same weights that compute something else; without a hash there is no key."""
+
+    def scaled(factor):
+        return lambda x: x * factor
+
+    makers = [
+        lambda: Activated(nn.functional.relu),
+        lambda: Activated(nn.functional.sigmoid),
+        lambda: Activated(lambda x: x + 1),
+        lambda: Activated(lambda x: x + 2),
+        lambda: Activated(scaled(1.0)),
+        lambda: Activated(scaled(2.0)),
+        lambda: Activated(nn.functional.relu, factor=3.0),
+        lambda: Activated(nn.functional.relu, kept=3.0),
+        lambda: Activated(nn.functional.relu, kept=4.0),
+    ]
+    keys = [structure_key(make(), "paddle", 3) for make in makers]
+    assert keys == [structure_key(make(), "paddle", 3) for make in makers]
+    assert None not in keys
+    assert len(set(keys)) == len(makers)
+    assert structure_key(Activated(nn.functional.relu, factor=object()), "paddle", 3) is None
+    for name in RELEASED:
+        assert structure_key(load(name, weights=None), "paddle", 3) is not None, name
+
+
+def test_what_has_no_key_is_exported_for_one_use(cache):
+    """And nothing of it stays; neither does what killed processes left long ago."""
+    old, young = (cache / "exports" / name for name in (".new-old", ".new-young"))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+    long_ago = time.time() - 2 * _ABANDONED
+    os.utime(old, (long_ago, long_ago))
+
+    class One:
+        def __bool__(self):
+            return False
+
+    model = Activated(nn.functional.relu, factor=One())
+    runtime = runtimes.as_runtime(model, "paddle_inference")
+    assert list((cache / "exports").iterdir()) == [young]
+    images = np.random.default_rng(0).standard_normal((1, 3, 20, 24)).astype(np.float32)
+    live = infer(model, paddle.to_tensor(images), InferenceOptions()).numpy()
+    np.testing.assert_allclose(infer(runtime, images, InferenceOptions()), live, atol=1e-4)
+
+
+class Different(nn.Layer):
+    """What is exported is not what runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2D(3, 2, 1)
+
+    def forward(self, x):
+        return [self.conv(x) * (1.0 if paddle.in_dynamic_mode() else 1.5)]
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_an_export_that_differs_is_never_used(backend, cache, monkeypatch, caplog):
+    """Asked for, it is an error; with auto the live network runs, with a warning. The cache keeps nothing."""
+    model = Different()
+    with pytest.raises(UserError, match="differs from the live network"):
+        runtimes.as_runtime(model, backend)
+    assert not list((cache / "exports").iterdir())
+    if backend == "onnxruntime":
+        assert runtimes.as_runtime(model, "auto") is model
+        assert "differs from the live network" in caplog.text
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_a_failing_runtime_is_one_sentence(model, card, tmp_path, backend):
+    """With the size that it failed on; a folder of images goes on then."""
+    kind = "onnx" if backend == "onnxruntime" else "paddle"
+    export(model, tmp_path / "out", card, ExportOptions((1, 3, 16, 24), "none", kind))
+    out = tmp_path / "out"
+    run = runtimes.OnnxRuntime(out / "model.onnx") if kind == "onnx" else runtimes.PaddleInference(out)
+    with pytest.raises(UserError, match=f"{backend} fails on 1 of 24x17"):
+        run(np.zeros((1, 4, 17, 24), np.float32))
+
+
+def test_a_cpu_is_a_cpu():
+    """--device cpu holds where onnxruntime-gpu is installed."""
+    both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert runtimes._providers(both, "cpu") == ["CPUExecutionProvider"]
+    assert runtimes._providers(both, "gpu:1")[0] == ("CUDAExecutionProvider", {"device_id": 1})
+    assert runtimes._providers(both[1:], "gpu:0") == ["CPUExecutionProvider"]
 
 
 def test_auto_takes_the_fastest_and_says_why(model, caplog):

@@ -71,6 +71,24 @@ def test_two_images_never_share_a_result(folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_result_never_leaves_its_folder_nor_replaces_an_image(folder, tmp_path):
+    """A list may name ../photo.png; a save_dir may be where the images are."""
+    (folder / "photo.png").write_bytes((folder / "a.png").read_bytes())
+    before = (folder / "photo.png").read_bytes()
+    (folder / "sub" / "list.txt").write_text("../photo.png\n")
+    images, root = find_images(folder / "sub" / "list.txt")
+    save_dir = folder / "sub"  # whose label_prediction/../photo.png is the image
+    work = (Compose([Normalize()]), PALETTE)
+    predict(bright, images, *work, save_dir, root)
+    assert (folder / "photo.png").read_bytes() == before
+    assert (save_dir / "label_prediction" / "photo.png").exists()
+    again = save_dir / "label_prediction"
+    before = (again / "photo.png").read_bytes()
+    with pytest.raises(UserError, match="would replace the image"):
+        predict(bright, [again / "photo.png"], *work, save_dir, again)
+    assert (again / "photo.png").read_bytes() == before
+
+
 def test_a_list_names_images_and_may_name_labels(folder):
     """Paths are relative to the list; names may hold spaces; a second column is a label, not an image."""
     listed = folder / "list.txt"

@@ -64,8 +64,63 @@ def test_a_camera_stops_and_a_torn_video_is_told(tmp_path, monkeypatch, caplog):
     assert (result.frames, result.path.name) == (2, "camera0.mp4")
     assert not caplog.text
     (tmp_path / "torn.mp4").touch()
-    assert predict_video(bright, tmp_path / "torn.mp4", *work).frames == 4
+    result = predict_video(bright, tmp_path / "torn.mp4", *work)
+    assert (result.frames, result.lost) == (4, 5)
     assert "9 frames; 4 could be read" in caplog.text
+
+
+class Interrupted(FourFrames):
+    """Ctrl-C comes while the third frame is read."""
+
+    def read(self):
+        if self.left == 2:
+            raise KeyboardInterrupt
+        return super().read()
+
+
+class Gap(FourFrames):
+    """The second of nine frames cannot be read."""
+
+    def __init__(self, *_):
+        self.left = 9
+
+    def read(self):
+        found, frame = super().read()
+        return (False, None) if self.left == 7 else (found, frame)
+
+
+def test_what_follows_a_torn_frame_is_read(tmp_path, monkeypatch):
+    """It is counted, and the others are there."""
+    monkeypatch.setattr(cv2, "VideoCapture", Gap)
+    (tmp_path / "torn.mp4").touch()
+    result = predict_video(bright, tmp_path / "torn.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
+    assert (result.frames, result.lost) == (8, 1)
+
+
+def test_an_interrupted_file_leaves_the_earlier_result(tmp_path, monkeypatch):
+    """Half a video would look like a whole one; a camera's recording ends in this way, and is kept."""
+    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
+    monkeypatch.setattr(cv2, "VideoCapture", Interrupted)
+    monkeypatch.setattr("paddleseg_lite.engine.predict.WAITING", 0)
+    (tmp_path / "drive.mp4").touch()
+    earlier = tmp_path / "out" / "added_prediction" / "drive.mp4"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_bytes(b"earlier")
+    with pytest.raises(KeyboardInterrupt):
+        predict_video(bright, tmp_path / "drive.mp4", *work)
+    assert earlier.read_bytes() == b"earlier"
+    assert [path.name for path in earlier.parent.iterdir()] == ["drive.mp4"]
+    assert predict_video(bright, "0", *work).frames > 0
+
+
+def test_a_video_never_replaces_itself(tmp_path):
+    """Its folder may be the results' one."""
+    source = tmp_path / "added_prediction" / "drive.mp4"
+    source.parent.mkdir()
+    source.touch()
+    with pytest.raises(UserError, match="would replace"):
+        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path)
+    assert source.exists()
 
 
 @pytest.mark.parametrize("content", [None, b"no video at all"])
