@@ -102,8 +102,8 @@ def _token(value: Any, depth: int = 0) -> str:
 def _code_token(value: Any, depth: int) -> str:
     """`_token` of functions, classes and code."""
     if isinstance(value, types.CodeType):
-        parts = [value.co_code, list(value.co_names), list(value.co_consts)]
-        return f"code {_token(parts, depth + 1)}"
+        code: list[Any] = [value.co_code, list(value.co_names), list(value.co_consts)]
+        return f"code {_token(code, depth + 1)}"
     if value is Ellipsis or isinstance(value, (np.dtype, paddle.dtype)):
         return repr(value)
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
@@ -118,7 +118,7 @@ def _code_token(value: Any, depth: int) -> str:
         if _is_paddles(module):
             return f"function {module} {name}"
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        parts = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
+        parts: list[Any] = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
         return f"function {module} {name} {_token(parts, depth + 1)}"
     raise _Unknown(f"a {type(value).__name__}")
 
