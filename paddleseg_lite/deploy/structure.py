@@ -127,8 +127,8 @@ def _is_paddles(module: str | None) -> bool:
     return (module or "").split(".")[0] == "paddle"
 
 
-def _source(module: str) -> bytes:
+def _source(module: str | None) -> bytes:
     try:
-        return inspect.getsource(sys.modules[module]).encode()
+        return inspect.getsource(sys.modules[module or ""]).encode()
     except (OSError, TypeError, KeyError):  # typed in at a prompt
         return str(module).encode()
