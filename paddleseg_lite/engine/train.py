@@ -233,6 +233,7 @@ class Trainer:
     def _save(self) -> Path | None:
         """Write a checkpoint; of several ranks the first one does and returns its folder."""
         options, extra = self.options, self.state.extra
+        nonfinite.check_weights(self.model, options, f"diverged by iteration {self.state.iteration}")
         generators = parallel.gathered(rng_state())
         if not parallel.is_main():
             return None
