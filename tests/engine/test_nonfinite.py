@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import paddle
 import pytest
@@ -103,3 +105,13 @@ def test_a_run_that_diverges_keeps_its_good_checkpoints(tmp_path, monkeypatch, o
     assert latest_checkpoint(tmp_path) == good
     for value in read_weights(good / "model.pdparams").values():
         assert np.isfinite(value).all()
+
+
+def test_an_interval_of_bad_batches_has_no_loss_but_a_time(tmp_path):
+    """Not a loss of 0 and billions of images per second."""
+    dataset = Poisoned({f"train_{n}.png" for n in range(6)})
+    toy_run(tmp_path, iters=3, dataset=dataset, skip_nonfinite=9)
+    (line,) = (json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
+    assert line["loss"] is None
+    assert line["ips"] * line["batch_cost"] == pytest.approx(2)
+    assert 1e-4 < line["batch_cost"] < 60
