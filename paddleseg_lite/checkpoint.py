@@ -8,9 +8,7 @@ reads too), `state.json`, a moving average `ema.pdparams` (or `.safetensors`) if
 from __future__ import annotations
 
 import json
-import logging
 import os
-import re
 import shutil
 import tempfile
 import warnings
@@ -21,6 +19,19 @@ from typing import Any, Union
 
 import paddle
 
+from paddleseg_lite.checkpoint_folders import (
+    MODEL,
+    NEW,
+    OLD,
+    OPTIMIZER,
+    STATE,
+    SUMS,
+    fault_of,
+    latest_checkpoint,
+    remove_oldest,
+    tidy,
+    weights_file,
+)
 from paddleseg_lite.durable import sha256, sync_folder, write, write_text
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.optimizer_state import translated_state, whole_state
@@ -46,13 +57,10 @@ __all__ = [
     "read_weights",
     "save_checkpoint",
     "save_weights",
+    "weights_file",
 ]
 
-_log = logging.getLogger(__name__)
-
-_MODEL, _AVERAGE = "model", "ema"  # with a weights format as their ending
-_OPTIMIZER, _STATE, _SUMS = "model.pdopt", "state.json", "SHA256SUMS"
-_NEW, _OLD = ".new-", ".old-"  # hidden folders: half-written; replaced or about to be removed
+_AVERAGE = "ema"  # with a weights format as its ending
 
 StateDict = Mapping[str, Any]
 Model = Union[paddle.nn.Layer, StateDict]
@@ -109,30 +117,30 @@ def save_checkpoint(
     described = {**asdict(state), "optimizer": type(optimizer).__name__, "names": names}
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
-        _tidy(save_dir)
-        with tempfile.TemporaryDirectory(prefix=_NEW, dir=save_dir) as hidden:
+        tidy(save_dir)
+        with tempfile.TemporaryDirectory(prefix=NEW, dir=save_dir) as hidden:
             folder = Path(hidden) / target.name
             folder.mkdir()
-            write(folder / f"{_MODEL}.{weights_format}", lambda path: write_weights(weights, path))
-            write(folder / _OPTIMIZER, lambda path: paddle.save(whole_state(optimizer), str(path)))
-            write_text(folder / _STATE, json.dumps(described, default=plain, indent=1))
+            write(folder / f"{MODEL}.{weights_format}", lambda path: write_weights(weights, path))
+            write(folder / OPTIMIZER, lambda path: paddle.save(whole_state(optimizer), str(path)))
+            write_text(folder / STATE, json.dumps(described, default=plain, indent=1))
             if average is not None:
                 write(folder / f"{_AVERAGE}.{weights_format}", lambda path: write_weights(average, path))
             sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-            write_text(folder / _SUMS, "".join(sums))
+            write_text(folder / SUMS, "".join(sums))
             sync_folder(folder)
-            if target.exists():  # it stays on the disk, under a name that _tidy knows, until replaced
-                os.rename(target, save_dir / (_OLD + target.name))
+            if target.exists():  # it stays on the disk, under a name that tidy knows, until replaced
+                os.rename(target, save_dir / (OLD + target.name))
             os.rename(folder, target)
             sync_folder(save_dir)
-        _tidy(save_dir)
+        tidy(save_dir)
     except OSError as error:
         raise UserError(
             f"cannot write the checkpoint {target} ({error.strerror or error}); earlier checkpoints are "
             "untouched: free some space or give another save_dir, then resume"
         ) from error
     if keep > 0:
-        _remove_oldest(save_dir, target, keep)
+        remove_oldest(save_dir, target, keep)
     return target
 
 
@@ -155,15 +163,15 @@ def save_weights(
     Raises:
         UserError: the disk is full or not writable; what was there before is untouched.
     """
-    folder, name = Path(folder), f"{_MODEL}.{weights_format}"
+    folder, name = Path(folder), f"{MODEL}.{weights_format}"
     if isinstance(model_or_state_dict, paddle.nn.Layer):
         model_or_state_dict = model_or_state_dict.state_dict()
     weights = dict(model_or_state_dict)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(_NEW + "*"):
+        for leftover in folder.glob(NEW + "*"):
             shutil.rmtree(leftover)
-        with tempfile.TemporaryDirectory(prefix=_NEW, dir=folder) as hidden:
+        with tempfile.TemporaryDirectory(prefix=NEW, dir=folder) as hidden:
             new_model, new_info = Path(hidden) / name, Path(hidden) / "info.json"
             write(new_model, lambda path: write_weights(weights, path))
             # The sum tells whether an info.json belongs to these weights, should a crash part the two.
@@ -172,7 +180,7 @@ def save_weights(
             os.replace(new_model, folder / name)
             os.replace(new_info, folder / new_info.name)
         for ending in {*FORMATS} - {weights_format}:  # older weights, which would now be taken for these
-            (folder / f"{_MODEL}.{ending}").unlink(missing_ok=True)
+            (folder / f"{MODEL}.{ending}").unlink(missing_ok=True)
         sync_folder(folder)
         sync_folder(folder.parent)
     except OSError as error:
@@ -207,9 +215,9 @@ def load_checkpoint(
         UserError: the checkpoint is missing, damaged, or of another model or optimizer.
     """
     folder = Path(folder)
-    if fault := _fault(folder):
+    if fault := fault_of(folder):
         raise UserError(f"cannot resume from {folder}: {fault}; give another iter_N folder")
-    state = json.loads((folder / _STATE).read_text(encoding="utf-8"), object_hook=restored)
+    state = json.loads((folder / STATE).read_text(encoding="utf-8"), object_hook=restored)
     kind = state.pop("optimizer")
     if kind != type(optimizer).__name__:
         raise UserError(
@@ -217,79 +225,12 @@ def load_checkpoint(
             f"{type(optimizer).__name__}; resume with the config the run was started with"
         )
     names = state.pop("names")
-    saved = read_pickle(folder / _OPTIMIZER)
-    accumulators = translated_state(optimizer, saved, model, names, folder / _OPTIMIZER)
-    load_weights(model, weights_file(folder, _MODEL))
+    saved = read_pickle(folder / OPTIMIZER)
+    accumulators = translated_state(optimizer, saved, model, names, folder / OPTIMIZER)
+    load_weights(model, weights_file(folder, MODEL))
     with warnings.catch_warnings():
         # Paddle's for every LinearWarmup, whose state has a part that its own check does not expect; that
         # the states fit has been checked.
         warnings.filterwarnings("ignore", message="There are some unused values in state_dict")
         optimizer.set_state_dict(accumulators)
     return TrainState(**state)
-
-
-def weights_file(folder: PathLike, name: str = _MODEL) -> Path:
-    """Return the file of that name in a folder, in whichever weights format; .pdparams if it is in none."""
-    other = Path(folder) / f"{name}.safetensors"
-    return other if other.exists() else Path(folder) / f"{name}.pdparams"
-
-
-def latest_checkpoint(save_dir: PathLike) -> Path | None:
-    """Return the valid checkpoint of the most iterations in `save_dir`, or None; log the damaged ones."""
-    folders = _checkpoints(Path(save_dir))
-    # A crash may have come between the two renames that replace a checkpoint.
-    folders += sorted(Path(save_dir).glob(f"{_OLD}iter_*"), key=_iteration)[::-1]
-    for folder in folders:
-        fault = _fault(folder)
-        if fault is None:
-            return folder
-        _log.warning("skipping the damaged checkpoint %s: %s", folder, fault)
-    return None
-
-
-def _checkpoints(save_dir: Path) -> list[Path]:
-    """Return the iter_N folders, the highest N first."""
-    folders = [path for path in save_dir.glob("iter_*") if re.fullmatch(r"iter_\d+", path.name)]
-    return sorted(folders, key=_iteration, reverse=True)
-
-
-def _iteration(folder: Path) -> int:
-    return int(folder.name.rsplit("_", 1)[-1])
-
-
-def _fault(folder: Path) -> str | None:
-    """Say what is wrong with a checkpoint, or None."""
-    try:
-        sums = (folder / _SUMS).read_text(encoding="utf-8")
-        expected = {name: digest for digest, name in (line.split("  ", 1) for line in sums.splitlines())}
-        for name in {weights_file(folder).name, _OPTIMIZER, _STATE, *expected}:
-            if expected.get(name) != sha256(folder / name):
-                return f"the contents of {name} are not what was written (SHA-256 differs)"
-    except FileNotFoundError as error:
-        return f"there is no {error.filename}"
-    except (OSError, ValueError) as error:  # ValueError: a garbled list of sums
-        return f"it cannot be read ({error})"
-    return None
-
-
-def _tidy(save_dir: Path) -> None:
-    """Undo or finish what an earlier process may have left half-done."""
-    for old in save_dir.glob(f"{_OLD}iter_*"):
-        target = save_dir / old.name[len(_OLD) :]
-        if target.exists():
-            shutil.rmtree(old)
-        else:
-            os.rename(old, target)
-    for half in save_dir.glob(_NEW + "*"):
-        shutil.rmtree(half)
-
-
-def _remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:
-    others = [folder for folder in _checkpoints(save_dir) if folder != newest]
-    for folder in others[keep - 1 :]:
-        try:
-            # Renamed first: a half-removed folder must not look like a damaged checkpoint.
-            with tempfile.TemporaryDirectory(prefix=_NEW, dir=save_dir) as hidden:
-                os.rename(folder, Path(hidden) / folder.name)
-        except OSError as error:
-            _log.warning("cannot remove the old checkpoint %s: %s", folder, error)

@@ -318,3 +318,12 @@ def test_another_optimizer_or_model_is_refused(run: tuple[Path, Toy, paddle.opti
             folder / "iter_2", linear, paddle.optimizer.Momentum(schedule, parameters=linear.parameters())
         )
     assert snapshot(model) == before
+
+
+def test_a_checkpoint_that_was_being_replaced_counts_by_its_number(tmp_path: Path) -> None:
+    """A crash between two renames leaves the newest under its hidden name, beside older ones."""
+    model, optimizer = make()
+    for iteration in (9, 10):
+        save_checkpoint(tmp_path, model, optimizer, TrainState(iteration=iteration))
+    (tmp_path / "iter_10").rename(tmp_path / ".old-iter_10")
+    assert latest_checkpoint(tmp_path) == tmp_path / ".old-iter_10"

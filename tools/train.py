@@ -38,8 +38,9 @@ def main(args: argparse.Namespace) -> None:
         if dataset is not None and parallel.is_main():
             print(dataset.describe())
     seed_everything(args.seed)
-    model = builder.build_model(config, pretrained=not args.pretrained)
-    if args.pretrained:
+    # A run that goes on has its weights in the checkpoint; the pretrained ones may be gone.
+    model = builder.build_model(config, pretrained=not args.pretrained and not options.goes_on)
+    if args.pretrained and not options.goes_on:
         load_pretrained(model, args.pretrained, args.allow_missing)
     optimizer, criterion = builder.build_optimizer(config, model), builder.build_criterion(config)
     result = train(model, train_dataset, optimizer, criterion, options, val_dataset)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from paddleseg_lite.durable import locked, write_text
 from paddleseg_lite.engine.environment import environment
 from paddleseg_lite.errors import UserError
 
@@ -45,6 +46,8 @@ class Logbook:
         self.folder, self.is_active, self.use_vdl = Path(folder), is_active, use_vdl
         self._vdl: Any = None
         self._is_open = False
+        self._claim = contextlib.ExitStack()
+        self._is_claimed = False
         self._handler = MemoryHandler(_ENDLESS, flushLevel=_ENDLESS, flushOnClose=False)
         self._level = _PACKAGE_LOG.level
 
@@ -68,11 +71,12 @@ class Logbook:
         self._handler.close()
         if self._vdl is not None:
             self._vdl.close()
+        self._claim.close()
 
     def open(
         self, iteration: int, config: Mapping[str, Any] | None = None, will_evaluate: bool = False
-    ) -> None:
-        """Begin to write; a second call does nothing.
+    ) -> bool:
+        """Begin to write, and return True; a second call does nothing.
 
         Args:
             iteration: where the run starts; later metrics, of a run that died after its last checkpoint, go.
@@ -80,12 +84,12 @@ class Logbook:
             will_evaluate: the run starts with the evaluation of that iteration; metrics of it go as well.
 
         Raises:
-            UserError: the folder cannot be written to.
+            UserError: the folder cannot be written to, or another process writes to it.
         """
         if not self.is_active or self._is_open:
-            return
+            return False
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.claim()
             if config is not None:
                 text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
                 _replace(self.folder / "config.yml", text)
@@ -103,6 +107,22 @@ class Logbook:
 
             self._vdl = LogWriter(str(self.folder))
         self._is_open = True
+        return True
+
+    def claim(self) -> None:
+        """Keep other processes from writing to the folder until this one ends; a second call does nothing.
+
+        Raises:
+            UserError: another process has it.
+        """
+        if self.is_active and not self._is_claimed:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            busy = (
+                f"another process is training into {self.folder}; wait until it ends, or give this run a "
+                "--save_dir of its own"
+            )
+            self._claim.enter_context(locked(self.folder / ".lock", busy))
+            self._is_claimed = True
 
     def record(self, kind: str, values: Mapping[str, Any]) -> None:
         """Append an object to metrics.jsonl: `kind` ("train" or "eval"), the time, and `values`.
@@ -169,7 +189,7 @@ class _LogFile(logging.FileHandler):
 def _replace(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        write_text(temporary, text)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -41,19 +42,25 @@ class Meter:
         """Leave out the time since the last iteration, such as that of an evaluation."""
         self.timed, self.reading, self.spent, self._last = 0, 0.0, 0.0, time.perf_counter()
 
-    def add(self, losses: Sequence[float], kept: float | None, reading: float) -> None:
-        """Count an iteration: its losses, the share of pixels kept, the seconds it waited for data."""
+    def tick(self, reading: float) -> None:
+        """Count the time of an iteration, and the seconds of it that it waited for data."""
         now = time.perf_counter()
         self.spent, self._last = self.spent + now - self._last, now
-        self.losses = [total + loss for total, loss in zip(self.losses, losses)]
-        self.kept += kept or 0.0
         self.reading += reading
-        self.count += 1
         self.timed += 1
 
+    def add(self, losses: Sequence[float], kept: float | None) -> None:
+        """Count an update: its losses, the share of pixels kept."""
+        self.losses = [total + loss for total, loss in zip(self.losses, losses)]
+        self.kept += kept or 0.0
+        self.count += 1
+
     def means(self, has_kept: bool) -> dict[str, Any]:
-        """Return loss, `losses` by name if there are several, kept, and seconds per iteration."""
-        count, timed = max(self.count, 1), max(self.timed, 1)
+        """Return loss, `losses` by name if there are several, kept, and seconds per iteration.
+
+        All but the seconds are NaN if every iteration was passed over.
+        """
+        count, timed = self.count or math.nan, max(self.timed, 1)
         losses = [total / count for total in self.losses]
         return {
             "loss": sum(losses),
@@ -74,6 +81,33 @@ def log_line(record: dict[str, Any], iters: int) -> str:
         + f"lr: {record['lr']:.6f}, batch_cost: {record['batch_cost']:.4f}, "
         f"reader_cost: {record['reader_cost']:.5f}, ips: {record['ips']:.4f} samples/sec | ETA {left}"
     )
+
+
+def train_record(
+    means: dict[str, Any], iteration: int, images: int, in_epoch: int, learning_rate: float
+) -> dict[str, Any]:
+    """Return what a log interval tells: its means, where the run stands, images per second.
+
+    Args:
+        means: of `Meter.means`.
+        iteration: the last one.
+        images: of an iteration.
+        in_epoch: images of an epoch.
+        learning_rate: the current one.
+    """
+    return {
+        "iteration": iteration,
+        "epoch": (iteration * images - 1) // in_epoch + 1,
+        "lr": learning_rate,
+        **means,
+        "ips": images / max(means["batch_cost"], 1e-9),
+    }
+
+
+def scalars(record: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of a record, by the names under which VisualDL draws them."""
+    flat = {name: value for name, value in record.items() if name not in ("iteration", "epoch", "losses")}
+    return {**flat, **{f"loss_{name}": loss for name, loss in record.get("losses", {}).items()}}
 
 
 def kept_fraction(criterion: Criterion) -> float | None:

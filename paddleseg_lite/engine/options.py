@@ -80,6 +80,11 @@ class TrainOptions:
             )
         _check_save_dir(self.save_dir, self.resume)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run starts from a checkpoint, or fails: pretrained weights are not needed."""
+        return self.resume is not None and (str(self.resume) != AUTO or holds_run(self.save_dir))
+
 
 def _check_save_dir(save_dir: Path, resume: Path | str | None) -> None:
     """Refuse a folder that cannot be written to, or that holds another run than the one that is resumed."""
@@ -98,7 +103,8 @@ def _check_save_dir(save_dir: Path, resume: Path | str | None) -> None:
 
 def holds_run(save_dir: Path) -> bool:
     """Return whether a run has saved anything to the folder."""
-    return bool(list(save_dir.glob("iter_*"))) or (save_dir / "best_model").exists()
+    # A crash while a checkpoint is replaced may leave it under its hidden name.
+    return any(list(save_dir.glob(name)) for name in ("iter_*", ".old-iter_*", "best_model"))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Processes are called ranks. `python -m paddle.distributed.launch` starts them an
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ def is_main() -> bool:
 def join() -> None:
     """Connect to the other ranks, if the launcher started several: NCCL on GPUs, gloo on CPUs."""
     if ranks() > 1 and not dist.is_initialized():
+        if paddle.get_device() == "cpu":  # a Paddle built for GPUs would take NCCL all the same
+            os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
         dist.init_parallel_env()
 
 
@@ -45,8 +48,25 @@ def distribute(model: paddle.nn.Layer) -> paddle.nn.Layer:
         return model
     join()
     if paddle.get_device() != "cpu":
-        model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        model = synchronised(model)
     return paddle.DataParallel(model)
+
+
+def synchronised(model: paddle.nn.Layer) -> paddle.nn.Layer:
+    """Let batch normalisation take its statistics over all ranks, but where it is frozen.
+
+    Paddle's own conversion would make layers with `use_global_stats` learn statistics again.
+    """
+    frozen = [
+        (parent, name, child)
+        for parent in model.sublayers(include_self=True)
+        for name, child in parent.named_children()
+        if getattr(child, "_use_global_stats", None)
+    ]
+    model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for parent, name, child in frozen:
+        parent.add_sublayer(name, child)
+    return model
 
 
 def mean(values: list[float]) -> list[float]:

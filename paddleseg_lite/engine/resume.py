@@ -11,6 +11,7 @@ from typing import Any
 import paddle
 
 from paddleseg_lite.checkpoint import TrainState, latest_checkpoint, load_checkpoint, read_info
+from paddleseg_lite.checkpoint_folders import set_aside_newer
 from paddleseg_lite.engine import parallel
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.environment import versions
@@ -59,6 +60,7 @@ def load(
     Raises:
         UserError: the checkpoint is damaged, of another model or optimizer, or of another stream of samples.
     """
+    _check_precision(folder, options)
     state = load_checkpoint(folder, model, optimizer)
     own = stream(options)
     if state.extra.get("stream", own) != own:
@@ -78,6 +80,31 @@ def load(
         log.warning(f"[TRAIN] not as it was when {folder} was saved: {difference}")
     log.info(f"[TRAIN] resumed {folder} at iteration {state.iteration}")
     return state
+
+
+def _check_precision(folder: Path, options: TrainOptions) -> None:
+    """Refuse to go on between level O2, whose optimizer keeps float32 copies of the weights, and the rest."""
+    try:
+        run = json.loads((folder / "state.json").read_text(encoding="utf-8"))["extra"]["run"]
+        saved = run["settings"]
+        precision, level = saved["precision"], saved["amp_level"]
+    except (OSError, ValueError, KeyError):
+        return  # a damaged checkpoint is refused when it is loaded; one made by hand need not say
+    if (level == "O2") != (options.amp_level == "O2"):
+        raise UserError(
+            f"{folder} was saved with --precision {precision} --amp_level {level}, this run has --precision "
+            f"{options.precision} --amp_level {options.amp_level}, whose optimizer state is another; give "
+            "the checkpoint's, or begin a new run with its weights as --pretrained"
+        )
+
+
+def set_newer_aside(state: TrainState, options: TrainOptions) -> None:
+    """Rename the checkpoints that a run leaves behind when it goes on from an older one; tell it."""
+    for folder in set_aside_newer(options.save_dir, state.iteration):
+        log.warning(
+            f"[TRAIN] going on from iteration {state.iteration}: a later checkpoint is now {folder}, neither "
+            "resumed by auto nor removed"
+        )
 
 
 def stream(options: TrainOptions) -> dict[str, int]:

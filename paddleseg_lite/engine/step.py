@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,10 @@ class TrainStep:
         self.statistics = [x for x in parallel.statistics(model) if x.dtype == paddle.float32]
 
     def __call__(self, batches: Sequence[Batch], stop: bool = False) -> StepResult:
-        """Update the weights once, by the mean gradient of the batches of all ranks.
+        """Update the weights once, by the gradient of the mean over the batches of all ranks.
+
+        A loss that tells what it divides by is the mean over all their pixels, as of one large batch,
+        however unequally the ignored ones are spread.
 
         Args:
             batches: one, or several whose gradients are accumulated.
@@ -87,18 +90,20 @@ class TrainStep:
         """
         before = _joined(self.statistics)
         sums = [0.0] * len(self.criterion.losses)
-        for number, batch in enumerate(batches):
-            losses = self._forward(batch)
-            # The values are needed before they can do harm; on a GPU this waits for the forward pass.
-            *values, wish = parallel.mean([*self._values(losses), float(stop)])
-            sums = [total + value for total, value in zip(sums, values)]
-            stop = stop or wish > 0
-            self.watch.lap("loss")
-            if not all(math.isfinite(value) for value in values):
-                _restore(self.statistics, before)
-                self.optimizer.clear_grad()
-                return StepResult(values, False, stop)
-            self._backward(paddle.add_n(losses) / len(batches), is_last=number == len(batches) - 1)
+        for number, (batch, shares) in enumerate(zip(batches, self._shares(batches))):
+            with self._exchange(is_last=number == len(batches) - 1):
+                losses = [loss * share for loss, share in zip(self._forward(batch), shares)]
+                # The values are needed before they can do harm; on a GPU this waits for the forward pass.
+                *values, wish = parallel.mean([*self._values(losses), float(stop)])
+                sums = [total + value for total, value in zip(sums, values)]
+                stop = stop or wish > 0
+                self.watch.lap("loss")
+                if not all(math.isfinite(value) for value in values):
+                    _restore(self.statistics, before)
+                    self.optimizer.clear_grad()
+                    return StepResult(values, False, stop)
+                self.scaler.scale(paddle.add_n(losses) / len(batches)).backward()
+                self.watch.lap("backward")
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.clear_grad()
@@ -126,12 +131,18 @@ class TrainStep:
             return [math.nan] * len(losses)
         return [float(loss) for loss in losses]
 
-    def _backward(self, loss: Tensor, is_last: bool) -> None:
-        # Ranks exchange gradients once, with the last batch.
+    def _shares(self, batches: Sequence[Batch]) -> list[list[float]]:
+        """Return a factor for each batch and loss: its pixels / those of the mean batch of all ranks."""
+        if len(batches) * parallel.ranks() == 1:
+            return [[1.0] * len(self.criterion.losses)]
+        counts = [self.criterion.normalisers(batch.labels) for batch in batches]
+        means = parallel.mean([sum(of_loss) / len(batches) for of_loss in zip(*counts)])
+        return [[n / mean if mean > 0 else 1.0 for n, mean in zip(of_batch, means)] for of_batch in counts]
+
+    def _exchange(self, is_last: bool) -> AbstractContextManager[None]:
+        """Return what a forward and backward pass runs in: ranks exchange gradients once, with the last."""
         waits = parallel.ranks() > 1 and not is_last
-        with self.network.no_sync() if waits else nullcontext():
-            self.scaler.scale(loss).backward()
-        self.watch.lap("backward")
+        return self.network.no_sync() if waits else nullcontext()
 
     def advance_schedule(self) -> None:
         """Step the optimizer's learning rate schedule, if it has one; once per iteration."""

@@ -7,7 +7,7 @@ import time
 import paddle
 
 PARTS = ("read", "forward", "loss", "backward", "update", "other")
-_WARM_UP = 3  # first iterations, which also allocate memory and choose kernels
+WARM_UP = 3  # first iterations, which also allocate memory and choose kernels
 
 
 class Stopwatch:
@@ -19,7 +19,7 @@ class Stopwatch:
 
     def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
-        self.iterations = -_WARM_UP
+        self.iterations = -WARM_UP
         self.sums = dict.fromkeys(PARTS, 0.0)
         self._last = time.perf_counter()
 

@@ -21,13 +21,13 @@ from paddleseg_lite.engine import nonfinite, parallel, resume
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluate import EvaluationStopped, evaluate
 from paddleseg_lite.engine.logbook import Logbook
-from paddleseg_lite.engine.meter import Meter, StarvationWatch, kept_fraction, log_line
+from paddleseg_lite.engine.meter import Meter, StarvationWatch, kept_fraction, log_line, scalars, train_record
 from paddleseg_lite.engine.options import TrainOptions, TrainResult
 from paddleseg_lite.engine.rng import rng_state
 from paddleseg_lite.engine.showcase import showcase
 from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
 from paddleseg_lite.engine.step import StepResult, TrainStep
-from paddleseg_lite.engine.stopwatch import Stopwatch
+from paddleseg_lite.engine.stopwatch import WARM_UP, Stopwatch
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.metrics import Metrics
@@ -84,6 +84,8 @@ class Trainer:
     def _start(self) -> None:
         """Load what there is to go on from, then let everything take the form it is trained in."""
         options = self.options
+        if options.goes_on:  # before another process can be in the middle of a save
+            self.logbook.claim()
         folder = resume.checkpoint_to_resume(options)
         self.step = TrainStep(
             self.model, self.criterion, self.optimizer, options.precision, options.amp_level, self.watch
@@ -135,7 +137,7 @@ class Trainer:
             waited = time.perf_counter() - started
             self.watch.lap("read")
             result = self.step(batch, stop=self.signals.received is not None)
-            self.logbook.open(self.state.iteration, self.options.config)  # not before: it might not begin
+            self._begin()  # not before: it might not begin
             self._count(batch, result, waited)
             bar.update()
             self.watch.next_iteration()
@@ -154,19 +156,25 @@ class Trainer:
                 return True
         return False
 
+    def _begin(self, will_evaluate: bool = False) -> None:
+        """Begin to write into the folder; after the first call this does nothing."""
+        if self.logbook.open(self.state.iteration, self.options.config, will_evaluate):
+            resume.set_newer_aside(self.state, self.options)
+
     def _count(self, batch: list[Batch], result: StepResult, waited: float) -> None:
         """Do what follows an update of the weights, or the lack of one."""
         if not result.is_finite:
             nonfinite.judge(self.state, batch, result, self.recent, self.model, self.options, self._save)
         self.step.advance_schedule()
         self.state.iteration += 1
+        self.meter.tick(waited)
         if not result.is_finite:
             return
         if self.ema:
             self.ema.update()
         self.recent.append(sum(result.losses))
         kept = kept_fraction(self.criterion)
-        self.meter.add(result.losses, None if kept is None else parallel.mean([kept])[0], waited)
+        self.meter.add(result.losses, None if kept is None else parallel.mean([kept])[0])
 
     def _report(self) -> None:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
@@ -174,27 +182,18 @@ class Trainer:
         images = options.batch_size * options.accumulate * parallel.ranks()
         means = self.meter.means(has_kept=kept_fraction(self.criterion) is not None)
         self.loss = means["loss"]
-        record = {
-            "iteration": iteration,
-            "epoch": (iteration * images - 1) // len(self.train_dataset) + 1,
-            "lr": self.optimizer.get_lr(),
-            **means,
-            "ips": images / max(means["batch_cost"], 1e-9),
-        }
+        record = train_record(means, iteration, images, len(self.train_dataset), self.optimizer.get_lr())
         log.info(log_line(record, options.iters))
         self.starvation.look(means["batch_cost"], means["reader_cost"])
         self.logbook.record("train", record)
-        losses = record.pop("losses", {})
-        scalars = {name: value for name, value in record.items() if name not in ("iteration", "epoch")}
-        scalars.update((f"loss_{name}", loss) for name, loss in losses.items())
-        self.logbook.scalars("Train", scalars, iteration)
+        self.logbook.scalars("Train", scalars(record), iteration)
         self.meter = Meter(self.criterion.names)
 
     def _finish_evaluation(self) -> None:
         """Do the evaluation that is due at this iteration, and save again with what came of it."""
         if self.val_dataset is None or not self.state.extra.get("to_evaluate"):
             return
-        self.logbook.open(self.state.iteration, self.options.config, will_evaluate=True)
+        self._begin(will_evaluate=True)
         metrics = self._evaluate("Evaluate", self.val_dataset)
         if metrics.miou > self.state.best_miou:
             self.state.best_miou, self.state.best_iteration = metrics.miou, self.state.iteration
@@ -233,12 +232,12 @@ class Trainer:
     def _save(self) -> Path | None:
         """Write a checkpoint; of several ranks the first one does and returns its folder."""
         options, extra = self.options, self.state.extra
+        nonfinite.check_weights(self.model, options, f"diverged by iteration {self.state.iteration}")
         generators = parallel.gathered(rng_state())
         if not parallel.is_main():
             return None
-        extra["rng"], extra["scaler"] = generators, self.step.scaler.state_dict()
-        extra["stream"] = resume.stream(options)
-        extra["meter"], extra["run"] = self.meter.state(), resume.description(options)
+        extra.update(rng=generators, scaler=self.step.scaler.state_dict(), meter=self.meter.state())
+        extra.update(stream=resume.stream(options), run=resume.description(options))
         return save_checkpoint(
             options.save_dir,
             self.model,
@@ -251,9 +250,8 @@ class Trainer:
 
     def _save_best(self, name: str, metrics: Metrics) -> None:
         if parallel.is_main():
-            folder: Path = self.options.save_dir / name
             info = {"iteration": self.state.iteration, "miou": metrics.miou}
-            save_weights(self.model, folder, weights_format=self.options.weights_format, **info)
+            save_weights(self.model, self.options.save_dir / name, self.options.weights_format, **info)
 
     def _stalled(self) -> bool:
         intervals = self.options.early_stop_intervals
@@ -268,6 +266,8 @@ class Trainer:
         if self.watch.seconds():
             log.info(f"[PROFILE] mean of {self.watch.iterations} iterations\n{self.watch.table()}")
             self.logbook.write("profile.txt", self.watch.table() + "\n")
+        elif self.options.profile:
+            log.warning(f"[PROFILE] the first {WARM_UP} iterations are not measured, there were no others")
 
 
 def train(

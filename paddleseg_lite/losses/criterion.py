@@ -38,6 +38,14 @@ class Criterion:
             for index, name in enumerate(names)
         )
 
+    def normalisers(self, label: Tensor) -> list[float]:
+        """Return what each loss divides by for label [N, H, W]; 1 for one that does not tell.
+
+        With it, the means of several batches become the one over all their pixels.
+        """
+        counts = [getattr(loss, "normaliser", None) for loss in self.losses]
+        return [1.0 if count is None else count(label) for count in counts]
+
     def __call__(self, logits: Sequence[Tensor], label: Tensor) -> list[Tensor]:
         """Return the weighted losses, scalars in the order of `names`; their sum is what to minimise.
 

@@ -71,6 +71,12 @@ class CrossEntropyLoss(nn.Layer):
         self.weight = weight
         self.ignore_index = ignore_index
 
+    def normaliser(self, label: Tensor) -> float:
+        """Return what the mean over label [N, H, W] divides by: the pixels, or the sum of their weights."""
+        valid = label != self.ignore_index
+        weights = class_weights(self.weight, label, len(self.weight or ()), valid)
+        return float(valid.astype("int64").sum() if weights is None else weights.sum())
+
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return the scalar loss of logits [N, C, H, W] and label [N, H, W]; 0 if all pixels are ignored."""
         loss = pixel_cross_entropy(logits, label, self.ignore_index)  # [N, H, W]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import paddle
 import pytest
@@ -84,3 +86,32 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     with pytest.raises(UserError, match="nothing was saved"):
         toy_run(tmp_path, net=diverged)
     assert latest_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize("options", [{"skip_nonfinite": 1000}, {"save_interval": 1}])
+def test_a_run_that_diverges_keeps_its_good_checkpoints(tmp_path, monkeypatch, options):
+    """However many bad losses are tolerated, and even if the update before a save was the one too many."""
+    toy_run(tmp_path, iters=4, keep_checkpoint_max=1, **options)
+    good = latest_checkpoint(tmp_path)
+    update = paddle.optimizer.Momentum.step
+
+    def diverging(optimizer):
+        update(optimizer)
+        optimizer._parameter_list[0].set_value(paddle.full_like(optimizer._parameter_list[0], np.inf))
+
+    monkeypatch.setattr(paddle.optimizer.Momentum, "step", diverging)
+    with pytest.raises(UserError, match=r"weights are not finite, so that nothing was saved.*learning rate"):
+        toy_run(tmp_path, iters=20, keep_checkpoint_max=1, resume="auto", **options)
+    assert latest_checkpoint(tmp_path) == good
+    for value in read_weights(good / "model.pdparams").values():
+        assert np.isfinite(value).all()
+
+
+def test_an_interval_of_bad_batches_has_no_loss_but_a_time(tmp_path):
+    """Not a loss of 0 and billions of images per second."""
+    dataset = Poisoned({f"train_{n}.png" for n in range(6)})
+    toy_run(tmp_path, iters=3, dataset=dataset, skip_nonfinite=9)
+    (line,) = (json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
+    assert line["loss"] is None
+    assert line["ips"] * line["batch_cost"] == pytest.approx(2)
+    assert 1e-4 < line["batch_cost"] < 60

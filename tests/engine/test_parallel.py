@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
 from paddleseg_lite.checkpoint import read_weights
@@ -114,3 +116,27 @@ def test_ranks_that_disagree_are_refused(monkeypatch):
     with pytest.raises(UserError, match="folder that all machines share"):
         parallel.check_same("the iteration they start from", 6)
     parallel.check_same("the iteration they start from", 0)
+
+
+def test_frozen_batch_normalisation_stays_frozen_on_gpus():
+    """Paddle's conversion would let fixed statistics be learnt again."""
+    model = paddle.nn.Sequential(
+        paddle.nn.BatchNorm2D(2), paddle.nn.Sequential(paddle.nn.BatchNorm2D(2, use_global_stats=True))
+    )
+    frozen = model[1][0]
+    model = parallel.synchronised(model)
+    assert isinstance(model[0], paddle.nn.SyncBatchNorm)
+    assert model[1][0] is frozen
+
+
+def test_ranks_on_cpus_talk_over_gloo(monkeypatch):
+    """A Paddle built for GPUs would choose NCCL, which has no CPU tensors."""
+    monkeypatch.setenv("PADDLE_DISTRI_BACKEND", "auto")
+    monkeypatch.setattr(parallel, "ranks", lambda: 2)
+    monkeypatch.setattr(parallel.dist, "is_initialized", lambda: False)
+    monkeypatch.setattr(
+        parallel.dist, "init_parallel_env", lambda: seen.append(os.environ["PADDLE_DISTRI_BACKEND"])
+    )
+    seen: list[str] = []
+    parallel.join()
+    assert seen == ["gloo"]

@@ -13,7 +13,7 @@ from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss
 from tests.conftest import PixelNet, Squares
-from tests.engine.ranks import FrozenNet
+from tests.engine.ranks import FrozenNet, Lopsided
 from tests.engine.test_survival import metrics
 from tests.engine.toy import toy_run
 
@@ -123,3 +123,12 @@ def test_the_average_of_half_precision_weights_is_float32():
     with average.applied():
         assert model.weight.dtype == paddle.bfloat16
     assert model.weight.item() == 2.0
+
+
+def test_accumulated_losses_count_every_pixel_alike(tmp_path):
+    """However unequally ignored pixels are spread: the loss of one process with the whole batch."""
+    for name, (batch_size, count) in {"whole": (4, 1), "parts": (1, 4)}.items():
+        options = {"batch_size": batch_size, "accumulate": count, "log_iters": 1}
+        toy_run(tmp_path / name, net=FrozenNet, dataset=Lopsided("train"), **options)
+    losses = [[line["loss"] for line in metrics(tmp_path / name)] for name in ("whole", "parts")]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)

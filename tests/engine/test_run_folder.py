@@ -249,3 +249,19 @@ def test_weights_as_safetensors(tmp_path):
         json.loads((best.parent / "info.json").read_text())["miou"]
     )
     assert set(safetensors.load_file(best)) == set(model.state_dict())
+
+
+def test_a_profile_of_too_few_iterations_says_so(tmp_path, caplog):
+    """Its first iterations are left out; silence would look like a defect."""
+    with caplog.at_level("WARNING"):
+        toy_run(tmp_path, iters=2, profile=True)
+    assert "[PROFILE] the first 3 iterations are not measured" in caplog.text
+
+
+def test_files_of_a_run_reach_the_disk_before_they_are_renamed(tmp_path, monkeypatch):
+    """Else a power cut may leave an empty config.yml under its final name."""
+    synced = []
+    monkeypatch.setattr("paddleseg_lite.durable.os.fsync", lambda file: synced.append(file))
+    with Logbook(tmp_path) as book:
+        book.open(0, {"a": 1})
+        assert len(synced) == 2, "config.yml, environment.json"

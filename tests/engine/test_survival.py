@@ -284,3 +284,43 @@ def test_a_write_that_fails_halfway_keeps_the_last_good_checkpoint(tmp_path):
         signal.signal(signal.SIGXFSZ, before)
     assert latest_checkpoint(tmp_path).name == "iter_3"
     assert not list(tmp_path.glob(".new-*"))
+
+
+def test_going_on_from_an_older_checkpoint_leaves_the_newer_ones_behind(tmp_path, caplog):
+    """They must be neither what auto finds next nor what outlives the run's own; nothing is removed."""
+    toy_run(tmp_path, iters=12)
+    with caplog.at_level("WARNING"):
+        toy_run(tmp_path, iters=8, save_interval=4, keep_checkpoint_max=2, resume=tmp_path / "iter_6")
+    assert "abandoned_iter_12" in caplog.text
+    assert sorted(path.name for path in tmp_path.glob("abandoned_*")) == [
+        "abandoned_iter_12",
+        "abandoned_iter_9",
+    ]
+    assert latest_checkpoint(tmp_path).name == "iter_8"
+    toy_run(tmp_path, iters=9, resume="auto")
+    toy_run(tmp_path, iters=9, resume=tmp_path / "iter_8")
+    assert (tmp_path / "abandoned_1_iter_9").is_dir(), "a second one does not replace the first"
+
+
+def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
+    """Two would remove each other's checkpoints; the claim ends with its process, even if it is killed."""
+    code = f"import fcntl, time; f = open({str(tmp_path / '.lock')!r}, 'a'); fcntl.lockf(f, fcntl.LOCK_EX); "
+    process = subprocess.Popen(
+        [sys.executable, "-c", code + "print('held', flush=True); time.sleep(60)"], stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"held\n"
+    with pytest.raises(UserError, match="another process is training into"):
+        toy_run(tmp_path, iters=3)
+    assert not (tmp_path / "train.log").exists()
+    process.kill()
+    process.communicate()
+    toy_run(tmp_path, iters=3)
+
+
+def test_resuming_between_level_o2_and_the_rest_is_refused(tmp_path):
+    """The optimizer of the one has float32 copies of the weights, which the other lacks."""
+    toy_run(tmp_path, iters=3)
+    file = tmp_path / "iter_3" / "state.json"
+    file.write_text(file.read_text().replace('"amp_level": "O1"', '"amp_level": "O2"'))
+    with pytest.raises(UserError, match="--amp_level O2, this run has --precision fp32 --amp_level O1"):
+        toy_run(tmp_path, iters=6, resume=tmp_path / "iter_3")
