@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 DEPLOY = [
     "onnxruntime>=1.17",
     "onnx>=1.16.1; python_version < '3.13'",
+    "ml_dtypes; python_version < '3.13'",  # onnxruntime.quantization imports it and does not ask for it
     "paddle2onnx>=1.3.1; python_version < '3.13'",
 ]
 

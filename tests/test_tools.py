@@ -127,7 +127,7 @@ def test_prediction_needs_no_data_set(tmp_path, tool, street_root):
     (tmp_path / "photos" / "torn.jpg").write_bytes(picture.read_bytes()[:100])
     code, out, err = tool("predict", *arguments, tmp_path / "photos")
     assert code == 2
-    assert "1 of 2 images could not be read" in err
+    assert "1 of 2 images failed" in err
     assert "torn.jpg" in err
     assert "1 images segmented" in out
 

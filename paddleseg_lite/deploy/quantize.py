@@ -94,7 +94,7 @@ def quantize(
     Raises:
         UserError: onnxruntime or onnx is missing, a file is, or there is nothing to quantize.
     """
-    require("onnxruntime", "onnx")
+    require("onnxruntime", "onnx", "ml_dtypes")
     folder = Path(folder)
     source, target = folder / "model.onnx", folder / FILE
     content = read_sidecar(folder)
