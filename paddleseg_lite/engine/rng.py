@@ -33,7 +33,9 @@ def rng_state() -> dict[str, Any]:
 
 def set_rng_state(saved: dict[str, Any]) -> None:
     """Continue from what `rng_state` returned; generators of devices that are not here are left alone."""
-    _restore(paddle.get_rng_state("cpu"), saved["paddle"], lambda states: paddle.set_rng_state(states, "cpu"))
+    # Not paddle.set_rng_state(states, "cpu"), which raises before Paddle 3.3.
+    cpu = paddle.base.core.default_cpu_generator()
+    _restore([cpu.get_state()], saved["paddle"], lambda states: cpu.set_state(states[0]))
     _restore(paddle.get_cuda_rng_state(), saved["cuda"], paddle.set_cuda_rng_state)
     np.random.set_state(tuple(saved["numpy"]))
     version, internal, gauss = saved["python"]
