@@ -17,7 +17,8 @@ import paddle
 from paddle import nn
 
 from paddleseg_lite.deploy.export import ExportOptions, export
-from paddleseg_lite.deploy.onnx_graph import cut_last_resize, require
+from paddleseg_lite.deploy.onnx_graph import require
+from paddleseg_lite.deploy.onnx_passes import optimise
 from paddleseg_lite.deploy.sidecar import ModelCard, hash_files
 from paddleseg_lite.deploy.structure import structure_key
 from paddleseg_lite.deploy.verify import probe_images
@@ -38,7 +39,7 @@ def cached_export(
 
     Args:
         model: the network.
-        kind: "onnx" (model.onnx, without the last resize if it has one) or "paddle".
+        kind: "onnx" (model.onnx, changed by `onnx_passes.optimise`) or "paddle".
         in_channels: channels of its images.
         check: called with a new export before it is kept; what it raises is raised, and nothing is kept.
 
@@ -49,7 +50,7 @@ def cached_export(
         UserError: the network cannot be exported, or the cache cannot be written.
     """
     if kind == "onnx":
-        require("paddle2onnx", "onnx")
+        require("paddle2onnx", "onnx", "onnxruntime")
     key = structure_key(model, kind, in_channels)
     name = f"{_ONCE}{secrets.token_hex(8)}" if key is None else f"{key}-{kind}"
     folder = cache_dir() / "exports" / name
@@ -63,8 +64,8 @@ def cached_export(
             new = Path(hidden) / "export"
             options = ExportOptions((None, in_channels, None, None), "none", kind)
             export(model, new, _card(model, in_channels), options)
-            if kind == "onnx" and cut_last_resize(new / "model.onnx", new / "cut.onnx"):
-                (new / "cut.onnx").replace(new / "model.onnx")
+            if kind == "onnx":
+                optimise(new / "model.onnx")
                 hash_files(new, ["model.onnx"])
             if check is not None:
                 check(new)

@@ -1,4 +1,4 @@
-"""ONNX files: made from a saved Paddle program, and cut before their last resize."""
+"""ONNX files, made from a saved Paddle program."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from paddleseg_lite.errors import UserError
 
 EXTRA = "pip install 'paddleseg_lite[deploy]'"
 OPSET = 17
-LAST_RESIZE = "paddleseg_lite.last_resize"  # metadata: what was cut off
-_GRIDS = {"half_pixel": "half_pixel", "pytorch_half_pixel": "half_pixel", "align_corners": "align_corners"}
-
 
 _CONVERT = """
 import inspect, sys
@@ -71,35 +68,6 @@ def to_onnx(program: Path, weights: Path, target: Path) -> None:
             f"paddle2onnx cannot convert {program.name}: {said or f'it ended with {done.returncode}'}; use "
             "--format paddle, or another paddle2onnx: 2.1 for Paddle 3, 1.3.1 for Paddle 2.6"
         )
-
-
-def cut_last_resize(source: Path, target: Path) -> bool:
-    """Write a model that ends before its last bilinear resize, and which resize it was as metadata.
-
-    A resize of logits to the image's size is then done by `engine.maps`, strip by strip.
-
-    Returns:
-        Whether there was such a resize; else nothing is written.
-    """
-    import onnx
-
-    model = onnx.load(str(source))
-    graph = model.graph
-    makers = {name: node for node in graph.node for name in node.output}
-    last = makers.get(graph.output[0].name)
-    while last is not None and last.op_type == "Identity":
-        last = makers.get(last.input[0])
-    if len(graph.output) != 1 or last is None or last.op_type != "Resize":
-        return False
-    options = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in last.attribute}
-    grid = _GRIDS.get(options.get("coordinate_transformation_mode", b"half_pixel").decode())
-    if options.get("mode") != b"linear" or grid is None:
-        return False
-    del graph.output[0]
-    graph.output.append(onnx.helper.make_tensor_value_info(last.input[0], onnx.TensorProto.FLOAT, [None] * 4))
-    onnx.helper.set_model_props(model, {LAST_RESIZE: grid})
-    onnx.save(model, str(target))
-    return True
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from paddleseg_lite.deploy.export import versions, weights_sha256
 
 _log = logging.getLogger(__name__)
 
-_LAYOUT = "2"  # of what is kept; another one does not read it
+_LAYOUT = "3"  # of what is kept; another one does not read it
 _DEEPEST = 20  # containers in containers; a deeper one holds itself
 
 

@@ -1,0 +1,127 @@
+"""Protects: a rewritten ONNX model gives the answers of the one that it came from, and computes less."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE, cut_last_resize, optimise  # noqa: E402
+
+CHANNELS, OUTPUTS = 6, 4
+RNG = np.random.default_rng(0)
+
+
+def write(path, nodes, outputs=("y",), **constants):
+    """Write a model of x [N, CHANNELS, H, W] with these nodes."""
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, CHANNELS, None, None])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * 4) for name in outputs],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, str(path))
+    return path
+
+
+def run(path, x):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})
+
+
+def kinds(path):
+    return [node.op_type for node in onnx.load(str(path)).graph.node]
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def squeeze_and_excite(pool="GlobalAveragePool", **conv):
+    """Return nodes: a gate from the pooled map, the gated map, and a convolution of it."""
+    return [
+        helper.make_node(pool, ["x"], ["pooled"]),
+        helper.make_node("Conv", ["pooled", "squeeze"], ["squeezed"]),
+        helper.make_node("HardSigmoid", ["squeezed"], ["gate"]),
+        helper.make_node("Mul", ["x", "gate"], ["gated"]),
+        helper.make_node("Conv", ["gated", "weights", "bias"], ["y"], **conv),
+    ]
+
+
+SQUEEZE = normal(CHANNELS, CHANNELS, 1, 1)
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_a_gate_moves_into_the_weights(tmp_path, has_bias):
+    nodes = squeeze_and_excite()
+    constants = {"squeeze": SQUEEZE, "weights": normal(OUTPUTS, CHANNELS, 1, 1), "bias": normal(OUTPUTS)}
+    if not has_bias:
+        nodes[-1] = helper.make_node("Conv", ["gated", "weights"], ["y"])
+        del constants["bias"]
+    path = write(tmp_path / "m.onnx", nodes, **constants)
+    images = [normal(1, CHANNELS, 5, 7), normal(3, CHANNELS, 8, 4)]  # each image has a gate of its own
+    before = [run(path, x)[0] for x in images]
+    optimise(path)
+    assert "MatMul" in kinds(path)
+    for x, expected in zip(images, before):
+        np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights"),
+    [
+        (squeeze_and_excite("Identity"), normal(OUTPUTS, CHANNELS, 1, 1)),  # a factor for each pixel
+        (squeeze_and_excite(pads=[1, 1, 1, 1]), normal(OUTPUTS, CHANNELS, 3, 3)),
+        (squeeze_and_excite(strides=[2, 2]), normal(OUTPUTS, CHANNELS, 1, 1)),
+        (squeeze_and_excite(group=2), normal(OUTPUTS, CHANNELS // 2, 1, 1)),
+        (squeeze_and_excite(pads=[1, 1, 1, 1]), normal(OUTPUTS, CHANNELS, 1, 1)),
+    ],
+)
+def test_other_products_stay(tmp_path, nodes, weights):
+    path = write(tmp_path / "m.onnx", nodes, squeeze=SQUEEZE, weights=weights, bias=normal(OUTPUTS))
+    x = normal(2, CHANNELS, 5, 7)
+    expected = run(path, x)[0]
+    optimise(path)
+    assert "MatMul" not in kinds(path)
+    np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("other", ["relu", "gated"])
+def test_a_gated_map_that_is_read_elsewhere_stays(tmp_path, other):
+    nodes = [*squeeze_and_excite(), helper.make_node("Relu", ["gated"], ["relu"])]
+    constants = {"squeeze": SQUEEZE, "weights": normal(OUTPUTS, CHANNELS, 1, 1), "bias": normal(OUTPUTS)}
+    path = write(tmp_path / "m.onnx", nodes, ("y", other), **constants)
+    x = normal(1, CHANNELS, 5, 7)
+    expected = run(path, x)
+    optimise(path)
+    assert "MatMul" not in kinds(path)
+    for found, wanted in zip(run(path, x), expected):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+RESIZE = helper.make_node("Resize", ["relu", "", "scales"], ["y"], mode="linear")
+
+
+def test_the_last_resize_is_neither_kept_nor_computed(tmp_path):
+    scales = np.array([1, 1, 2, 2], np.float32)
+    path = write(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["relu"]), RESIZE], scales=scales)
+    optimise(path)
+    assert kinds(path) == ["Relu"]
+    x = normal(1, CHANNELS, 5, 7)
+    np.testing.assert_array_equal(run(path, x)[0], np.maximum(x, 0))
+    assert {prop.key: prop.value for prop in onnx.load(str(path)).metadata_props} == {
+        LAST_RESIZE: "half_pixel"
+    }
+
+
+def test_a_resize_of_another_kind_stays(tmp_path):
+    nearest = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")
+    path = write(tmp_path / "m.onnx", [nearest], scales=np.array([1, 1, 2, 2], np.float32))
+    assert not cut_last_resize(onnx.load(str(path)))
