@@ -31,7 +31,7 @@ IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # The last two are PaddleSeg's folder names.
 LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added_prediction"
 RESULTS = {"raw": LABELS, "color": COLORS, "overlay": OVERLAYS}  # name in --save -> folder
-WAITING = 4  # images read ahead, and results still to be written
+WAITING = 2  # images read ahead, and results still to be written
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
