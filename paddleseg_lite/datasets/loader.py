@@ -87,7 +87,11 @@ def eval_samples(
     Raises:
         UserError: a file is wrong (also in a worker), or a worker died.
     """
-    key_lists = [[(0, index)] for index in range(rank, len(dataset), ranks)]
+    indices = range(rank, len(dataset), ranks)
+    if num_workers == 0:
+        yield from (dataset.sample(index, epoch=0, seed=0) for index in indices)
+        return
+    key_lists = [[(0, index)] for index in indices]
     for images, labels, note in _load(_Task(dataset, seed=0), key_lists, num_workers):
         sample = note.samples[0]
         yield replace(

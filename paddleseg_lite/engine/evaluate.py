@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import paddle
@@ -56,8 +56,8 @@ def evaluate(
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
-    samples = tqdm(
-        eval_samples(dataset, num_workers, parallel.rank(), parallel.ranks()),
+    samples = eval_samples(dataset, num_workers, parallel.rank(), parallel.ranks())
+    bar = tqdm(
         total=len(range(parallel.rank(), len(dataset), parallel.ranks())),
         desc="eval",
         unit="image",
@@ -66,14 +66,11 @@ def evaluate(
         disable=None if parallel.is_main() else True,  # None: a bar on a terminal, none in a file
     )
     is_stopped = False
-    with samples:
+    with bar:
         for batch in batches_of_one_shape(samples, batch_size):
-            for sample, labels in zip(batch, predict_labels(model, batch, inference)):
-                if sample.label is None:
-                    raise UserError(
-                        f"{sample.path} has no label to be evaluated against; list one, or use predict"
-                    )
-                confusion += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
+            confusion += _confusion(batch, predict_labels(model, batch, inference), dataset)
+            bar.update(len(batch))
+            batch.clear()  # large images are not kept while the next ones are read
             if is_stopped := stop():
                 break
     if parallel.any_rank(is_stopped):
@@ -81,14 +78,30 @@ def evaluate(
     return scores(parallel.total(confusion), dataset.classes)
 
 
+def _confusion(
+    batch: Sequence[Sample], predicted: Sequence[np.ndarray], dataset: SegmentationDataset
+) -> np.ndarray:
+    """Return the summed confusion matrix of samples and their predictions."""
+    total = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
+    for sample, labels in zip(batch, predicted):
+        if sample.label is None:
+            raise UserError(f"{sample.path} has no label to be evaluated against; list one, or use predict")
+        total += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
+    return total
+
+
 def batches_of_one_shape(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample]]:
     """Group neighbouring samples whose images have one shape, at most batch_size of them."""
     batch: list[Sample] = []
     for sample in samples:
-        if batch and (len(batch) == batch_size or sample.image.shape != batch[0].image.shape):
+        if batch and sample.image.shape != batch[0].image.shape:
             yield batch
             batch = []
         batch.append(sample)
+        del sample  # or it would be kept while the next one is read
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
     if batch:
         yield batch
 
@@ -103,7 +116,8 @@ def predict_labels(
         batch: transformed samples of one shape.
         inference: scales, flips, sliding windows.
     """
-    images = np.stack([sample.image.transpose(2, 0, 1) for sample in batch])  # [N, C, H, W]
+    planes = [sample.image.transpose(2, 0, 1) for sample in batch]  # [C, H, W] each
+    images = planes[0][None] if len(planes) == 1 else np.stack(planes)
     if not any(sample.windows for sample in batch):
         return list(infer_labels(model, images, inference))
     if isinstance(model, Runtime):
