@@ -13,11 +13,11 @@ import argparse
 import os
 import sys
 import tempfile
-from datetime import date
 from pathlib import Path
 from statistics import median
 
-from bench_train import CASES, ROOT, Worker, machine
+import report
+from bench_train import CASES, Worker
 from tqdm import tqdm
 
 STEPS = [case for case in CASES if case != "ohem"]
@@ -47,14 +47,11 @@ def measure(case: str, cores: int, args: argparse.Namespace) -> dict[str, list[f
 
 def main() -> None:
     """Measure the chosen networks and write the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = report.parser(__doc__, "cpu_cores.md")
     parser.add_argument("--rounds", type=int, default=5, help="timed steps of every way")
     parser.add_argument("--cases", nargs="+", choices=STEPS, default=STEPS)
     parser.add_argument("--size", nargs=2, type=int, default=[1024, 512], metavar=("W", "H"), help="pixels")
     parser.add_argument("--batch_size", type=int, default=2, help="of each process")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks" / "cpu_cores.md")
     args = parser.parse_args()
     cores = os.cpu_count() or 1
     if cores < 2:
@@ -63,7 +60,7 @@ def main() -> None:
     page = [
         "# Threads against processes on a CPU",
         "",
-        f"{date.today()}, {machine()}; batch {args.batch_size} of each process, {width}x{height}, "
+        f"{report.circumstances()}; batch {args.batch_size} of each process, {width}x{height}, "
         f"{args.rounds} rounds in which the ways take turns. `python benchmarks/bench_cores.py`",
         "",
         "| network | way | images/s, median | min to max |",
@@ -74,9 +71,7 @@ def main() -> None:
             page.append(
                 f"| {CASES[case]} | {way} | {median(rates):.2f} | {min(rates):.2f} to {max(rates):.2f} |"
             )
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text("\n".join([*page, ""]), encoding="utf-8")
-    print("\n".join(page))
+    report.save("\n".join([*page, ""]), args.output)
 
 
 if __name__ == "__main__":

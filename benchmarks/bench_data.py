@@ -6,24 +6,23 @@ Draws StreetScenes of 2048x1024 pixels with --images pairs, packs them, and lets
 some seconds in every round, with the LRASPP training transforms (scales 0.5 to 2, crop to 1024x512, flip,
 distortion, normalising), each in a process of its own with one thread. Then the same by 1 and by 2 worker
 processes.
-Prints medians with their spread and writes them to --save_path. --peer is a checkout of PaddleSeg and
+Prints medians with their spread and writes them to --output. --peer is a checkout of PaddleSeg and
 --peer_python the interpreter of an environment that has its requirements; without them only ours is measured.
 """
 
-import argparse
 import contextlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
-from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+import report
+from report import ROOT
+
 OURS, PACKED, PEER = "ours, from PNG", "ours, packed", "PaddleSeg, from PNG"
 PASSES = {OURS: 4, PACKED: 16, PEER: 2}  # through the images in a turn, which is some seconds for each
 WIDTH, HEIGHT = 2048, 1024
@@ -31,16 +30,12 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = report.parser(__doc__, "data.md")
+    report.add_peer_flags(parser, is_required=False)
     add = parser.add_argument
-    add("--peer", type=Path, help="checkout of PaddleSeg")
-    add("--peer_python", type=Path, help="interpreter that can import what PaddleSeg needs")
     add("--rounds", type=int, default=5, help="how often every pipeline has its turn; default 5")
     add("--images", type=int, default=20, help="pairs, read several times in every turn; default 20")
     add("--data_dir", type=Path, default=Path("output/bench_data"), help="images are drawn here and kept")
-    add("--save_path", type=Path, default=REPOSITORY / "docs/benchmarks/data.md", help="Markdown to write")
     args = parser.parse_args()
     if (args.peer is None) != (args.peer_python is None):
         parser.error("--peer and --peer_python belong together")
@@ -56,9 +51,9 @@ def prepare(args):
     from paddleseg_lite.datasets.packed import pack
 
     root = args.data_dir / f"streetscenes_{args.images}"
-    tool = [sys.executable, str(REPOSITORY / "tools/make_streetscenes.py"), "--save_dir", str(root)]
+    tool = [sys.executable, str(ROOT / "tools/make_streetscenes.py"), "--save_dir", str(root)]
     size = ["--train", str(args.images), "--val", "0", "--width", str(WIDTH), "--height", str(HEIGHT)]
-    subprocess.run([*tool, *size], check=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    subprocess.run([*tool, *size], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     for label in root.glob(f"gtFine/*/*/*{LABEL_IDS_SUFFIX}"):
         # labelIds under the name of train ids: PaddleSeg reads no others, and both sides read the same bytes.
         train_ids = Path(str(label).replace(LABEL_IDS_SUFFIX, TRAIN_IDS_SUFFIX))
@@ -87,8 +82,8 @@ class Server:
     """A pipeline in a process of its own; see data_server.py."""
 
     def __init__(self, python, *arguments):
-        command = [str(python), str(REPOSITORY / "benchmarks/data_server.py"), *map(str, arguments)]
-        environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(REPOSITORY)}
+        command = [str(python), str(ROOT / "benchmarks/data_server.py"), *map(str, arguments)]
+        environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -178,21 +173,17 @@ def table(results):
     return "\n".join(lines)
 
 
-def page(args, results, cores):
-    """Return the page that --save_path gets."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
-    machine = f"{cpu}, {cores} cores"
+def page(args, results):
+    """Return the page that --output gets."""
     import cv2
 
     decoder = "no pyspng"
     with contextlib.suppress(metadata.PackageNotFoundError):
         decoder = f"pyspng {metadata.version('pyspng')}"
     peer = " --peer PADDLESEG --peer_python PYTHON" if args.peer else ""
-    date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
     return f"""# Speed of the data pipelines
 
-{date}, {machine}, Python {platform.python_version()}, OpenCV {cv2.__version__}, {decoder}:
+{report.circumstances()}, OpenCV {cv2.__version__}, {decoder}:
 
 ```
 python benchmarks/bench_data.py{peer} --rounds {args.rounds} --images {args.images}
@@ -212,11 +203,9 @@ what reading adds to it.
 
 def main():
     args = parse_args()
-    sys.path.insert(0, str(REPOSITORY))
     if not Path("/proc/self/clear_refs").exists():
         sys.exit("error: the benchmark measures memory by /proc/self/clear_refs, which only Linux has")
     root, cache = prepare(args)
-    cores = os.cpu_count()
     servers = {
         OURS: Server(sys.executable, "ours", root),
         PACKED: Server(sys.executable, "ours", root, cache),
@@ -229,10 +218,7 @@ def main():
     finally:
         for server in servers.values():
             server.close()
-    text = page(args, results, cores)
-    args.save_path.parent.mkdir(parents=True, exist_ok=True)
-    args.save_path.write_text(text, encoding="utf-8")
-    print(f"\n{text}\nwritten to {args.save_path}")
+    report.save(page(args, results), args.output)
 
 
 if __name__ == "__main__":

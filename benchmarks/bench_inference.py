@@ -15,13 +15,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import resource  # noqa: F401  (os.wait4 needs its platform; the import fails early elsewhere)
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -29,7 +27,9 @@ from statistics import median
 import cv2
 import numpy as np
 import paddle
+import report
 import yaml
+from report import ROOT
 from tqdm import tqdm
 
 from paddleseg_lite import builder
@@ -44,7 +44,6 @@ from paddleseg_lite.engine.inference import PLAIN, infer_labels
 from paddleseg_lite.predictor import model_card
 from paddleseg_lite.zoo import config_path
 
-ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = {
     "LRASPP os8": "lraspp_mobilenetv3_cityscapes_1024x512_80k",
     "LRASPP os32": "lraspp_mobilenetv3_cityscapes_1024x512_80k_os32",
@@ -166,19 +165,15 @@ def exported_seconds(name: str, size: tuple[int, int], rounds: int) -> list[floa
 
 def main() -> None:
     """Measure the chosen cases and write the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--peer", type=Path, required=True, help="a checkout of PaddleSeg")
-    parser.add_argument("--peer_python", type=Path, required=True, help="the Python that PaddleSeg runs in")
+    parser = report.parser(__doc__, "inference.md")
+    report.add_peer_flags(parser)
     parser.add_argument("--rounds", type=int, default=3, help="turns of every side")
     parser.add_argument("--runs", type=int, default=10, help="runs of each export, of the last table")
-    parser.add_argument("--images", nargs=2, type=int, default=[2, 8], metavar=("FEW", "MANY"))
+    parser.add_argument("--images", nargs=2, type=int, default=[2, 6], metavar=("FEW", "MANY"))
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     parser.add_argument("--size", nargs=2, type=int, default=[2048, 1024], metavar=("W", "H"), help="pixels")
     parser.add_argument("--threads", type=int, default=2, help="OMP_NUM_THREADS of every side")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks" / "inference.md")
     args = parser.parse_args()
     rows, exported = [], []
     with tempfile.TemporaryDirectory() as temporary:
@@ -200,22 +195,16 @@ def main() -> None:
         bare, *others = exported_seconds(name, tuple(args.size), args.runs)
         shown = " | ".join(f"{found:.3f} | {found / bare:.2f}" for found in others)
         exported.append(f"| {name} | {bare:.3f} | {shown} |")
-    page = _page(args, rows, exported)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(page, encoding="utf-8")
-    print(page)
+    report.save(_page(args, rows, exported), args.output)
 
 
 def _page(args: argparse.Namespace, rows: list[str], exported: list[str]) -> str:
-    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    machine = cpuinfo.split("model name")[1].split("\n")[0].strip(": \t")
     width, height = args.size
     lines = [
         "# Inference beside PaddleSeg on a CPU",
         "",
-        f"{date.today()}, {machine}, {os.cpu_count()} cores; Python {platform.python_version()}, Paddle "
-        f"{paddle.__version__}; {width}x{height}, OMP_NUM_THREADS={args.threads}, {args.rounds} rounds in "
-        "which the sides take turns. Ours runs with `--backend auto`.",
+        f"{report.circumstances()}; {width}x{height}, OMP_NUM_THREADS={args.threads}, {args.rounds} rounds "
+        "in which the sides take turns. Ours runs with `--backend auto`.",
         "",
         f"`python benchmarks/bench_inference.py --peer PATH --peer_python PY --rounds {args.rounds}`",
         "",

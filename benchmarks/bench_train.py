@@ -18,21 +18,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-import paddle
+import report
+from report import ROOT
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
 CASES = {
     "ohem": "OHEM, forward and backward",
     "lpsnet_m": "LPSNet-M, step",
@@ -146,33 +144,22 @@ def gradient_note(sides: dict[str, Result]) -> str:
     return f"OHEM's gradients differ by at most {error:.1e} of the largest element."
 
 
-def machine() -> str:
-    """Name the CPU, its cores and the versions that matter."""
-    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    model = cpuinfo.split("model name")[1].split("\n")[0].strip(": \t")
-    return f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}, Paddle {paddle.__version__}"
-
-
 def main() -> None:
     """Measure the chosen cases and write the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--peer", type=Path, required=True, help="a checkout of PaddleSeg")
-    parser.add_argument("--peer_python", type=Path, required=True, help="the Python that PaddleSeg runs in")
+    parser = report.parser(__doc__, "training.md")
+    report.add_peer_flags(parser)
     parser.add_argument("--rounds", type=int, default=5, help="timed steps of every side")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--size", nargs=2, type=int, default=[1024, 512], metavar=("W", "H"), help="pixels")
     parser.add_argument("--batch_size", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="OMP_NUM_THREADS of every side")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks" / "training.md")
     args = parser.parse_args()
     results = {case: measure(case, args) for case in args.cases}
     width, height = args.size
     page = [
         "# Training beside PaddleSeg on a CPU",
         "",
-        f"{date.today()}, {machine()}; batch {args.batch_size}, {width}x{height}, "
+        f"{report.circumstances()}; batch {args.batch_size}, {width}x{height}, "
         f"OMP_NUM_THREADS={args.threads}, {args.rounds} rounds in which the sides take turns. "
         "`+`: with what our tools set for their process, MKL_DEBUG_CPU_TYPE=5 and freed memory kept.",
         "",
@@ -184,9 +171,7 @@ def main() -> None:
     ]
     if "ohem" in results:
         page += [gradient_note(results["ohem"]), ""]
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text("\n".join(page), encoding="utf-8")
-    print("\n".join(page))
+    report.save("\n".join(page), args.output)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,11 @@ def git_revision(folder: Path) -> str | None:
 def _device_name() -> str:
     if paddle.get_device() != "cpu":
         return str(paddle.device.cuda.get_device_name())
+    return cpu_name()
+
+
+def cpu_name() -> str:
+    """Return the processor's name, such as "AMD EPYC"."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -1,0 +1,44 @@
+"""What the benchmarks have in common: the flags for PaddleSeg, and the pages that they write."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from datetime import date
+from pathlib import Path
+
+import paddle
+
+from paddleseg_lite.engine.environment import cpu_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ROOT / "docs" / "benchmarks"
+
+
+def parser(text: str | None, page: str) -> argparse.ArgumentParser:
+    """Return a parser whose help is a module's docstring, with --output for its page."""
+    made = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--output", type=Path, default=PAGES / page, help=f"default docs/benchmarks/{page}")
+    return made
+
+
+def add_peer_flags(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
+    """Add --peer and --peer_python."""
+    parser.add_argument("--peer", type=Path, required=is_required, help="a checkout of PaddleSeg")
+    parser.add_argument(
+        "--peer_python", type=Path, required=is_required, help="the Python that PaddleSeg runs in"
+    )
+
+
+def circumstances() -> str:
+    """Return the date, the CPU, its cores and the versions that matter, for a page's first line."""
+    versions = f"Python {platform.python_version()}, Paddle {paddle.__version__}"
+    return f"{date.today()}, {cpu_name()}, {os.cpu_count()} cores; {versions}"
+
+
+def save(page: str, path: Path) -> None:
+    """Write a page and print it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    print(page)
