@@ -407,9 +407,8 @@ pack(Slow((), sys.argv[1], 4, train_path="list.txt"), Path(sys.argv[2]), shard_b
 """
 
 
-def test_a_killed_packing_goes_on(files, tmp_path):
-    """Protects hours of packing: SIGKILL leaves no pack, and the next call keeps what is whole."""
-    folder = tmp_path / "pack" / "train"
+def packing(files, folder):
+    """Return a process that packs slowly and has begun with its second shard."""
     arguments = [sys.executable, "-c", SLOW, str(files), str(folder), str(SHARD)]
     process = subprocess.Popen(
         arguments, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL
@@ -417,6 +416,13 @@ def test_a_killed_packing_goes_on(files, tmp_path):
     deadline = time.monotonic() + 60
     while not list(folder.glob(".shard_00001.bin.*.part")) and time.monotonic() < deadline:
         time.sleep(0.01)
+    return process
+
+
+def test_a_killed_packing_goes_on(files, tmp_path):
+    """Protects hours of packing: SIGKILL leaves no pack, and the next call keeps what is whole."""
+    folder = tmp_path / "pack" / "train"
+    process = packing(files, folder)
     process.send_signal(signal.SIGKILL)
     process.wait()
     with pytest.raises(UserError, match="no complete pack"):
@@ -432,13 +438,7 @@ def test_a_killed_packing_goes_on(files, tmp_path):
 def test_the_second_packing_into_a_folder_is_told(files, tmp_path):
     """Protects from two processes that write the same shards; the first one is not disturbed."""
     folder = tmp_path / "pack" / "train"
-    arguments = [sys.executable, "-c", SLOW, str(files), str(folder), str(SHARD)]
-    process = subprocess.Popen(
-        arguments, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 60
-    while not list(folder.glob(".shard_00001.bin.*.part")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    process = packing(files, folder)
     with pytest.raises(UserError, match=f"another process packs into {folder}; wait"):
         pack(dataset(files), folder, shard_bytes=SHARD)
     assert process.wait(60) == 0

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,35 +67,35 @@ def bn_run(folder: Path, **options: object) -> None:
     toy_run(folder, do_eval=True, use_ema=True, **options)
 
 
-def dying_run(folder: Path) -> None:
-    """Train for ever; rank 1 is killed in the fifth iteration."""
+def _hit_at(iteration: int, hit: Callable[[], object]) -> type[PixelNet]:
+    """Return a network that calls `hit` on rank 1 in an iteration."""
 
-    class Dying(PixelNet):
+    class Hit(PixelNet):
         done = 0
 
         def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
             self.done += 1
-            if self.done == 5 and parallel.rank() == 1:
-                (folder / "died").write_text(str(time.time()))
-                os.kill(os.getpid(), signal.SIGKILL)
+            if self.done == iteration and parallel.rank() == 1:
+                hit()
             return super().forward(x)
 
-    toy_run(folder / "run", net=Dying, iters=1_000_000, save_interval=2)
+    return Hit
+
+
+def dying_run(folder: Path) -> None:
+    """Train for ever; rank 1 is killed in the fifth iteration."""
+
+    def die() -> None:
+        (folder / "died").write_text(str(time.time()))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    toy_run(folder / "run", net=_hit_at(5, die), iters=1_000_000, save_interval=2)
 
 
 def stopped_run(folder: Path) -> None:
     """Train until rank 1, and only it, gets a SIGTERM in its fourth iteration."""
-
-    class Stopped(PixelNet):
-        done = 0
-
-        def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
-            self.done += 1
-            if self.done == 4 and parallel.rank() == 1:
-                os.kill(os.getpid(), signal.SIGTERM)
-            return super().forward(x)
-
-    result = toy_run(folder / "stopped", net=Stopped, iters=1000, save_interval=1000)
+    net = _hit_at(4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    result = toy_run(folder / "stopped", net=net, iters=1000, save_interval=1000)
     (folder / f"stopped_{parallel.rank()}").write_text(f"{result.iteration} {result.stopped_by}")
 
 
