@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from paddle import nn
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.streetscenes.files import claim_folder, write_scene
+from paddleseg_lite.deploy import onnx_graph
 from paddleseg_lite.transforms import Normalize, RandomHorizontalFlip, Resize
 
 
@@ -60,3 +63,18 @@ def street_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(count):
             write_scene(root, split, number, 0, 128, 64)
     return root
+
+
+OWN_PROCESS = onnx_graph._run
+
+
+@pytest.fixture
+def converts_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converts to ONNX in this process; in one of its own, importing paddle2onnx takes three seconds."""
+
+    def run(program: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["-c", *arguments])
+        exec(program, {})
+        return subprocess.CompletedProcess(arguments, 0, "")
+
+    monkeypatch.setattr(onnx_graph, "_run", run)

@@ -21,6 +21,8 @@ from paddleseg_lite.predictor import Predictor, model_card
 from tests.deploy.conftest import HAS_ONNX, RUNTIMES
 from tests.test_tools import write_config
 
+pytestmark = pytest.mark.usefixtures("converts_here")
+
 
 @pytest.fixture
 def job(tmp_path, monkeypatch):

@@ -52,22 +52,26 @@ def to_onnx(program: Path, weights: Path, target: Path) -> None:
         UserError: paddle2onnx is missing, too old or new for this Paddle, or cannot convert the network.
     """
     require("paddle2onnx", "onnx")
-    # In a process of its own: of some operators its C++ part dies.
     files = [str(Path(path).absolute()) for path in (program, weights, target)]
-    done = subprocess.run(
-        [sys.executable, "-c", _CONVERT, *files, str(OPSET)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
-    )
+    done = _run(_CONVERT, [*files, str(OPSET)])
     if done.returncode != 0 or not target.exists():
         said = " ".join(done.stdout.split())[-300:]
         raise UserError(
             f"paddle2onnx cannot convert {program.name}: {said or f'it ended with {done.returncode}'}; use "
             "--format paddle, or another paddle2onnx: 2.1 for Paddle 3, 1.3.1 for Paddle 2.6"
         )
+
+
+def _run(program: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own: of some operators paddle2onnx's C++ part dies."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
 
 
 @contextlib.contextmanager

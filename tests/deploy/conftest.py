@@ -22,6 +22,11 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
+@pytest.fixture(autouse=True)
+def _quick(converts_here):
+    """Most of these tests convert to ONNX."""
+
+
 @pytest.fixture
 def model():
     """PixelNet with batch statistics that are not 0 and 1."""

@@ -29,6 +29,7 @@ from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
 from paddleseg_lite.deploy.verify import difference, live_logits, verify
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor
+from tests.conftest import OWN_PROCESS
 from tests.deploy.conftest import HAS_ONNX
 
 needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
@@ -200,6 +201,7 @@ def test_a_new_export_leaves_no_file_of_the_last_one(model, card, tmp_path):
 @needs_onnx
 def test_a_converter_that_dies_is_an_error(model, card, tmp_path, monkeypatch):
     """paddle2onnx aborts on some operators: one sentence, and this process lives on."""
+    monkeypatch.setattr("paddleseg_lite.deploy.onnx_graph._run", OWN_PROCESS)
     monkeypatch.setattr("paddleseg_lite.deploy.onnx_graph._CONVERT", "import os; os.abort()")
     with pytest.raises(UserError, match="paddle2onnx cannot convert"):
         export(model, tmp_path / "out", card, ExportOptions(format="onnx"))
