@@ -20,7 +20,7 @@ from paddleseg_lite.errors import UserError
 if TYPE_CHECKING:
     from paddleseg_lite.engine.inference import InferenceOptions
 
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
 
 def parser(description: str | None, computes: bool = True) -> argparse.ArgumentParser:
@@ -134,6 +134,9 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # as in `val.py | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python still flushes at its end
+        sys.exit(BROKEN_PIPE)
     sys.exit(0)
 
 

@@ -24,7 +24,11 @@ def parse_args() -> argparse.Namespace:
     add("--image_path", type=Path, required=True, help="image, folder, list of images, video, or camera")
     add("--save_dir", type=Path, default=Path("output/result"), help="default ./output/result")
     add("--save", default="raw,color,overlay", help="what to write of images; default raw,color,overlay")
-    add("--resume", action="store_true", help="skip images whose results are there")
+    add(
+        "--resume",
+        action="store_true",
+        help="skip images whose results are there, whichever weights made them",
+    )
     add("--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255")
     cli.add_backend_flag(parser)
     cli.add_inference_flags(parser, "--aug_pred")

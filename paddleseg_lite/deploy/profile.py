@@ -29,7 +29,8 @@ class Profile:
 
     Attributes:
         runtime: its name.
-        size: (width, height).
+        size: (width, height) of the image.
+        input_size: (width, height) of what the network gets, after the transforms.
         threads: threads the runtime may use.
         median, p90: by stage, and "total".
         gmacs: multiply-adds of the network's convolutions and linear layers, 1e9.
@@ -39,6 +40,7 @@ class Profile:
 
     runtime: str
     size: tuple[int, int]
+    input_size: tuple[int, int]
     threads: int
     median: dict[str, float]
     p90: dict[str, float]
@@ -49,7 +51,7 @@ class Profile:
     def table(self) -> str:
         """Return a table for a terminal."""
         lines = [
-            f"{self.runtime}, {self.size[0]}x{self.size[1]}, {self.threads} threads",
+            f"{self.runtime}, {self._sizes()}, {self.threads} threads",
             f"{'stage':<12}{'median ms':>10}{'p90 ms':>10}",
         ]
         lines += [
@@ -61,6 +63,12 @@ class Profile:
             f"{self.ceiling:.1f} GFLOP/s of a matrix product"
         )
         return "\n".join(lines)
+
+    def _sizes(self) -> str:
+        text = f"{self.size[0]}x{self.size[1]}"
+        if self.input_size != self.size:
+            text += f", which the config resizes to {self.input_size[0]}x{self.input_size[1]}"
+        return text
 
 
 def profile(
@@ -102,6 +110,7 @@ def profile(
     return Profile(
         runtime=getattr(network, "name", "paddle") if isinstance(network, Runtime) else "paddle",
         size=(picture.shape[1], picture.shape[0]),
+        input_size=(source.image.shape[1], source.image.shape[0]),
         threads=thread_count(),
         median=median,
         p90=p90,

@@ -129,21 +129,17 @@ def predict(
     check_results(save)
     names = _result_names(images, Path(root))
     _check_targets(images, [save_dir / RESULTS[kind] / name for kind in save for name in names])
-    jobs = list(zip(images, names))
-    result = PredictResult()
-    if resume:
-        result.skipped = [path for path, name in jobs if _is_done(save_dir, name, save)]
-        skipped = set(result.skipped)
-        jobs = [(path, name) for path, name in jobs if path not in skipped]
+    done = {name for name in names if resume and _is_done(save_dir, name, save)}
+    jobs = [(path, name) for path, name in zip(images, names) if name not in done]
+    result = PredictResult(skipped=[path for path, name in zip(images, names) if name in done])
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     read = partial(_read, transforms, in_channels)
     with logging_redirect_tqdm(), ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
         writing: deque[Future[None]] = deque()
         reading = ahead(readers, read, jobs)
-        for (path, name), found in tqdm(
-            reading, total=len(jobs), desc="predict", unit="image", dynamic_ncols=True
-        ):
+        bar = tqdm(reading, total=len(jobs), desc="predict", unit="image", dynamic_ncols=True)
+        for (path, name), found in bar:
             try:
                 if isinstance(found, UserError):
                     raise found

@@ -94,9 +94,7 @@ def predict_video(
     if path.resolve() == Path(text).resolve():
         raise UserError(f"the result would replace {text}; give another --save_dir")
     is_camera = text.isdigit() or text.startswith("/dev/video")
-    capture = cv2.VideoCapture(int(text) if text.isdigit() else text)
-    if not capture.isOpened():
-        raise UserError(f"cannot open {text}; give a video file that cv2 can decode, or a camera's number")
+    capture = _opened(text, is_camera)
     make_folder(path.parent)
     temporary = path.with_name(f".{name}.{os.getpid()}.mp4")
     if isinstance(model, paddle.nn.Layer):
@@ -119,6 +117,14 @@ def predict_video(
         capture.release()
         temporary.unlink(missing_ok=True)
     return VideoResult(path, frames, time.perf_counter() - start, lost)
+
+
+def _opened(source: str, is_camera: bool) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
+    if not capture.isOpened():
+        found = f"there is no camera {source}" if is_camera else f"cv2 cannot decode {source}"
+        raise UserError(f"{found}; give a video file or the number of a camera that is connected")
+    return capture
 
 
 def _record(
