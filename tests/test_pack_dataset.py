@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 
-from tests.test_tools import tool, write_config  # noqa: F401  (a fixture)
+from tests.conftest import write_config
 
 
 def test_pack_and_train_on_it(tmp_path, tool, street_root):  # noqa: F811

@@ -18,8 +18,8 @@ from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.engine.inference import InferenceOptions
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor, model_card
+from tests.conftest import write_config
 from tests.deploy.conftest import HAS_ONNX, RUNTIMES
-from tests.test_tools import write_config
 
 pytestmark = pytest.mark.usefixtures("converts_here")
 

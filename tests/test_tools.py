@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -14,42 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
-REPOSITORY = Path(__file__).parent.parent
+from tests.conftest import REPOSITORY, write_config
+
 NORMALIZE = {"type": "Normalize"}
-
-
-def write_config(folder: Path, root: Path, **changes: str) -> Path:
-    """Write a config for StreetScenes in `root`; `changes` replace whole top-level entries."""
-    entries = {
-        "batch_size": "2",
-        "iters": "3",
-        "model": "{type: LPSNet, depths: [1, 1, 1], channels: [4, 8, 8], scale_ratios: [1, 0.5]}",
-        "train_dataset": f"{{type: Cityscapes, dataset_root: '{root}', mode: train, transforms: ["
-        "{type: RandomPaddingCrop, crop_size: [96, 64]}, {type: Normalize}]}",
-        "val_dataset": f"{{type: Cityscapes, dataset_root: '{root}', mode: val, "
-        "transforms: [{type: Normalize}]}",
-        "optimizer": "{type: SGD, momentum: 0.9, weight_decay: 5.0e-4}",
-        "lr_scheduler": "{type: PolynomialDecay, learning_rate: 0.05, end_lr: 0, power: 0.9}",
-        "loss": "{types: [{type: OhemCrossEntropyLoss, min_kept: 1000}], coef: [1]}",
-        **changes,
-    }
-    path = folder / "config.yml"
-    path.write_text("".join(f"{key}: {value}\n" for key, value in entries.items()), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def tool(monkeypatch, capsys):
-    """Run a tool in this process, as `python tools/NAME.py ARGS`: (exit code, stdout, stderr)."""
-
-    def run(name: str, *args: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [f"tools/{name}.py", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(REPOSITORY / "tools" / f"{name}.py"), run_name="__main__")
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 def command(folder: Path, name: str, *args: object) -> str:
@@ -332,88 +298,17 @@ def test_help_teaches(tool, name):
     assert f"python tools/{name}.py" in out
 
 
-def test_export_evaluate_and_resume(tmp_path, tool, street_root, monkeypatch):
-    """Exported files, the same score by every runtime, results that are not made twice, a benchmark."""
-    monkeypatch.setenv("PADDLESEG_LITE_HOME", str(tmp_path / "cache"))
-    config = write_config(tmp_path, street_root)
-    assert tool("train", "--config", config, "--save_dir", tmp_path / "run")[0] == 0
-    weights = ("--config", config, "--model_path", tmp_path / "run" / "iter_3" / "model.pdparams")
-    code, out, _ = tool("export", *weights, "--save_dir", tmp_path / "export", "--output_op", "none")
-    assert code == 0
-    assert "differs from the live network by at most" in out
-    assert (tmp_path / "export" / "inference.yml").exists()
-    scores = [tool("val", *weights, "--backend", name)[1] for name in ("paddle", "paddle_inference")]
-    values = [float(re.search(r"mIoU: (\d\.\d+)", score)[1]) for score in scores]
-    assert abs(values[0] - values[1]) < 2e-4
-
-    predict = ("predict", *weights, "--image_path", street_root / "leftImg8bit" / "val")
-    predict += ("--save_dir", tmp_path / "result", "--backend", "paddle", "--save", "raw", "--resume")
-    assert "3 images segmented, 0 were there before" in tool(*predict)[1]
-    assert "0 images segmented, 3 were there before" in tool(*predict)[1]
-
-    figures = tmp_path / "times.json"
-    flags = ("--size", "128", "64", "--runs", "2", "--warmup", "1", "--backend", "paddle", "--json", figures)
-    code, out, _ = tool("benchmark", *weights, *flags)
-    assert code == 0
-    assert "GMACs" in out
-    assert '"network"' in figures.read_text()
-
-
-def test_a_video_by_the_tool(tmp_path, tool, street_root):
-    """It prints frames/s; flags that would do nothing are refused."""
-    config = write_config(tmp_path, street_root)
-    assert tool("train", "--config", config, "--save_dir", tmp_path / "run")[0] == 0
-    writer = cv2.VideoWriter(str(tmp_path / "drive.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for value in range(0, 250, 50):
-        writer.write(np.full((48, 64, 3), value, np.uint8))
-    writer.release()
-    work = ("predict", "--config", config, "--model_path", tmp_path / "run" / "iter_3" / "model.pdparams")
-    work += ("--image_path", tmp_path / "drive.avi", "--save_dir", tmp_path / "out", "--backend", "paddle")
-    code, out, _ = tool(*work)
-    assert code == 0
-    assert re.search(r"5 frames, \d+\.\d frames/s, in .*drive\.mp4", out)
-    for flags in (["--resume"], ["--save", "raw"]):
-        code, _, err = tool(*work, *flags)
-        assert code == 2
-        assert "leave out --save and --resume" in err
-
-
-@pytest.mark.parametrize(
-    ("flags", "named"),
-    [
-        (["--quantize", "int8"], "--calibration"),
-        (["--quantize", "int8", "--calibration", "."], "--format onnx"),
-        (["--calibration", "."], "--quantize int8"),
-        (["--format", "onnx", "--quantize", "int8", "--calibration", "nowhere"], "nowhere"),
-        (["--format", "tflite"], "paddle, onnx, all"),
-        (["--output_op", "max"], "argmax, softmax, none"),
-        (["--input_shape", "1", "3"], "N C H W"),
-        (["--input_shape", "1", "4", "32", "32"], "takes 3"),
-    ],
-)
-def test_export_flags_are_checked_before_anything_slow(tmp_path, tool, monkeypatch, flags, named):
-    """No data and no weights are needed to be told; nothing is written."""
-    monkeypatch.chdir(tmp_path)
-    config = write_config(tmp_path, tmp_path / "no data")
-    code, _, err = tool("export", "--config", config, "--model_path", "none.pdparams", *flags)
-    assert code == 2
-    assert named in err
-    assert not (tmp_path / "output").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "flags"),
-    [
-        ("export", ["--save_dir", "file/out"]),
-        ("predict", ["--image_path", "photo.png", "--save_dir", "file/out"]),
-        ("benchmark", ["--json", "file/times.json"]),
-    ],
-)
-def test_an_unwritable_folder_is_told_before_the_work(tmp_path, tool, monkeypatch, name, flags):
-    """In one sentence; the weights are not even looked for."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").touch()
-    config = write_config(tmp_path, tmp_path / "no data")
-    code, _, err = tool(name, "--config", config, "--model_path", "none.pdparams", *flags)
-    assert code == 2
-    assert "nothing can be written" in err
+def test_a_closed_pipe_ends_a_tool_quietly():
+    """As in `val.py | head -1`: no trace, and the exit code of a program that SIGPIPE ends."""
+    code = "import argparse; from paddleseg_lite import cli\n"
+    code += "cli.run(lambda _: [print('x' * 1000) for _ in range(1000)], argparse.Namespace(debug=False))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 141

@@ -17,7 +17,7 @@ import pytest
 from paddleseg_lite import train_flags
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
 from paddleseg_lite.errors import UserError
-from tests.test_tools import write_config
+from tests.conftest import write_config
 
 REPOSITORY = Path(__file__).parent.parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}

@@ -141,3 +141,12 @@ def test_what_is_a_video(tmp_path, monkeypatch):
     assert not is_video("7")
     assert all(map(is_video, ("a.mp4", "b.AVI", "0", "/dev/video1")))
     assert not any(map(is_video, ("a.png", "folder", "list.txt")))
+
+
+@pytest.mark.parametrize(("source", "named"), [("97", "no camera 97"), ("broken.mp4", "cannot decode")])
+def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch, source, named):
+    """A camera that is not there, and a file that is no video."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.mp4").write_text("no video")
+    with pytest.raises(UserError, match=named):
+        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
