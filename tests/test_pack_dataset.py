@@ -9,7 +9,7 @@ import shutil
 from tests.conftest import write_config
 
 
-def test_pack_and_train_on_it(tmp_path, tool, street_root):  # noqa: F811
+def test_pack_and_train_on_it(tmp_path, tool, street_root):
     """Both data sets are packed by one command, a second one finds them whole, and training reads them."""
     config = write_config(tmp_path, street_root)
     command = ("pack_dataset", "--config", config, "--save_dir", tmp_path / "packed", "--num_workers", "2")
@@ -24,7 +24,7 @@ def test_pack_and_train_on_it(tmp_path, tool, street_root):  # noqa: F811
     assert code == 0, err
 
 
-def test_a_stale_pack_ends_training_and_is_mended(tmp_path, tool, street_root):  # noqa: F811
+def test_a_stale_pack_ends_training_and_is_mended(tmp_path, tool, street_root):
     """Exit code 2 with file and remedy; the remedy works although the config's own cache is stale."""
     shutil.copytree(street_root, tmp_path / "data")
     config = write_config(tmp_path, tmp_path / "data")
@@ -45,14 +45,14 @@ def test_a_stale_pack_ends_training_and_is_mended(tmp_path, tool, street_root): 
     assert tool(*train)[0] == 0
 
 
-def test_nowhere_to_write(tmp_path, tool, street_root):  # noqa: F811
+def test_nowhere_to_write(tmp_path, tool, street_root):
     """Without --save_dir and without cache, the message names both."""
     code, _, err = tool("pack_dataset", "--config", write_config(tmp_path, street_root))
     assert code == 2
     assert re.search(r"train_dataset has no cache; .*--save_dir or train_dataset\.cache", err)
 
 
-def test_help_teaches(tool):  # noqa: F811
+def test_help_teaches(tool):
     """--help has an example."""
     code, out, _ = tool("pack_dataset", "--help")
     assert code == 0
