@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from paddleseg_lite.allocator import keep_freed_memory
 from paddleseg_lite.errors import UserError
@@ -119,6 +119,9 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.WARNING
     )
+    logging.raiseExceptions = (
+        False  # where nobody reads the log any more, as in `val.py | head`, nobody is told
+    )
     logging.captureWarnings(True)  # printed past the log, they would tear a progress bar
     # Ours alone, for Paddle 2.6 and 3.2 put the root logger back to warnings when they are imported.
     logging.getLogger("paddleseg_lite").setLevel(logging.INFO)
@@ -135,9 +138,20 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # as in `val.py | head`: nobody reads on
+        if not _is_closed(sys.stdout):
+            raise  # another pipe: a defect
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python still flushes at its end
         sys.exit(BROKEN_PIPE)
     sys.exit(0)
+
+
+def _is_closed(stream: TextIO) -> bool:
+    try:
+        stream.write("\n")  # what failed before may have left nothing to flush
+        stream.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _prepare_cpu() -> None:

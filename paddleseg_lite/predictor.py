@@ -251,14 +251,15 @@ def _exported_network(
     if backend == "auto":
         has_onnx = kind in files and importlib.util.find_spec("onnxruntime") is not None
         backend = "onnxruntime" if has_onnx or "paddle" not in files else "paddle_inference"
+    if precision == "int8" and kind not in files:
+        raise UserError(f"{folder} has no int8 ONNX model; export with --format onnx --quantize int8")
     if choose(backend)[0] == "paddle":
         raise UserError(
             "an exported network runs by onnxruntime or paddle_inference; give one of them as backend"
         )
     if backend == "onnxruntime":
         if kind not in files:
-            flag = "--format onnx" if precision == "float32" else "--format onnx --quantize int8"
-            raise UserError(f"{folder} has no {precision} ONNX model; export with {flag}")
+            raise UserError(f"{folder} has no ONNX model; export with --format onnx or all")
         return OnnxRuntime(folder / files[kind], threads)
     if precision != "float32":
         raise UserError("only onnxruntime runs int8 models; give it as backend, or precision float32")

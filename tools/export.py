@@ -42,9 +42,9 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
     from paddleseg_lite.deploy.export import ExportOptions, export_verified, input_shape
+    from paddleseg_lite.deploy.quantize import check_images
     from paddleseg_lite.download import fetch
     from paddleseg_lite.durable import check_folder
-    from paddleseg_lite.engine.predict import find_images
     from paddleseg_lite.predictor import model_card, val_dataset
     from paddleseg_lite.visualize import to_rgb
 
@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
     if args.calibration is not None:
         if not args.quantize:
             raise UserError("--calibration does nothing by itself; add --quantize int8")
-        find_images(args.calibration)  # a wrong path is told before the work
+        check_images(args.calibration)  # before the work, and before an earlier export is replaced
     check_folder(args.save_dir)
     config = load_config(args.config, args.opts)
     card = model_card(config)

@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite import builder
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
-    from paddleseg_lite.deploy.runtimes import as_runtime
+    from paddleseg_lite.deploy.runtimes import as_runtime, share_arena
     from paddleseg_lite.download import fetch
     from paddleseg_lite.durable import check_folder
     from paddleseg_lite.engine.predict import check_results, find_images, predict
@@ -62,6 +62,7 @@ def main(args: argparse.Namespace) -> None:
     palette = custom_palette(args.custom_color, data.num_classes) if args.custom_color else data.palette
     model = builder.build_model(config, pretrained=False)
     load_weights(model, fetch(args.model_path))
+    share_arena()
     network = as_runtime(model, args.backend, data.in_channels)
     transforms = builder.build_transforms(config, "val_dataset")
     if shows_video:

@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite import builder
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
-    from paddleseg_lite.deploy.runtimes import as_runtime
+    from paddleseg_lite.deploy.runtimes import as_runtime, share_arena
     from paddleseg_lite.download import fetch
     from paddleseg_lite.engine import parallel
     from paddleseg_lite.engine.evaluate import evaluate
@@ -41,6 +41,7 @@ def main(args: argparse.Namespace) -> None:
         print(dataset.describe())
     model = builder.build_model(config, pretrained=False)
     report = load_weights(model, fetch(args.model_path))
+    share_arena()
     network = as_runtime(model, args.backend, dataset.in_channels)
     metrics = evaluate(network, dataset, inference, args.batch_size, args.num_workers)
     if not parallel.is_main():

@@ -30,10 +30,11 @@ _log = logging.getLogger(__name__)
 
 _ONCE = ".new-once-"  # the export of a network that no key tells from others
 _ABANDONED = 24 * 3600.0  # seconds after which a hidden folder is what a killed process left
+_UNUSED = 30 * 24 * 3600.0  # seconds; every evaluated checkpoint leaves an export
 
 
 def cached_export(
-    model: nn.Layer, kind: str, in_channels: int = 3, check: Callable[[Path], object] | None = None
+    model: nn.Layer, kind: str, in_channels: int = 3, check: Callable[[Path], object] = lambda folder: None
 ) -> Path:
     """Return a folder with the export of a network that gives logits for images of any size and number.
 
@@ -55,6 +56,8 @@ def cached_export(
     name = f"{_ONCE}{secrets.token_hex(8)}" if key is None else f"{key}-{kind}"
     folder = cache_dir() / "exports" / name
     if folder.exists():
+        with contextlib.suppress(OSError):  # somebody else's cache
+            os.utime(folder)
         return folder
     _log.info("exporting the network for its runtime, once: %s", folder)
     try:
@@ -64,13 +67,13 @@ def cached_export(
             new = Path(hidden) / "export"
             options = ExportOptions((None, in_channels, None, None), "none", kind)
             export(model, new, _card(model, in_channels), options)
-            if kind == "onnx":
-                optimise(new / "model.onnx")
-                hash_files(new, ["model.onnx"])
-            if check is not None:
+            if kind != "onnx" or not _optimised(new, check):
                 check(new)
-            with contextlib.suppress(OSError):  # another process was faster
+            try:
                 os.rename(new, folder)
+            except OSError:
+                if not folder.exists():  # else another process was faster
+                    raise
         sync_folder(folder.parent)
     except OSError as error:
         raise UserError(
@@ -80,6 +83,23 @@ def cached_export(
     return folder
 
 
+def _optimised(folder: Path, check: Callable[[Path], object]) -> bool:
+    """Replace a folder's ONNX model by an optimised one that passes the check; return whether it did."""
+    model, plain = folder / "model.onnx", folder / "plain.onnx"
+    model.replace(plain)
+    try:
+        optimise(plain, model)
+        hash_files(folder, [model.name])
+        check(folder)
+    except Exception as error:  # onnx and onnxruntime have many classes
+        _log.info("the export is used as it was converted: %s", " ".join(str(error).split())[:300])
+        plain.replace(model)
+        hash_files(folder, [model.name])
+        return False
+    plain.unlink()
+    return True
+
+
 def release(folder: Path) -> None:
     """Remove an export that no other process can use; others stay."""
     if folder.name.startswith(_ONCE):
@@ -87,11 +107,12 @@ def release(folder: Path) -> None:
 
 
 def _sweep(exports: Path) -> None:
-    """Remove what killed processes left behind."""
-    for hidden in exports.glob(".new-*"):
+    """Remove what killed processes left behind, and what was not used for long."""
+    for folder in exports.iterdir():
+        limit = _ABANDONED if folder.name.startswith(".new-") else _UNUSED
         with contextlib.suppress(OSError):
-            if time.time() - hidden.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(hidden, ignore_errors=True)
+            if time.time() - folder.stat().st_mtime > limit:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _card(model: nn.Layer, in_channels: int) -> ModelCard:

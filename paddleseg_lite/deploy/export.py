@@ -123,7 +123,7 @@ def export(model: nn.Layer, save_dir: Path, card: ModelCard, options: ExportOpti
     if options.output_op == "argmax" and any(step["type"] != "Normalize" for step in card.transforms):
         _log.warning(
             "val_dataset changes the images' size, and class ids are enlarged in blocks: coarser labels than "
-            "tools/predict.py gives; export with --output_op none or softmax for the same ones"
+            "tools/predict.py gives; export with --output_op none for the same ones"
         )
     try:
         save_dir.mkdir(parents=True, exist_ok=True)

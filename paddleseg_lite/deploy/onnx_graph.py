@@ -8,14 +8,17 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from paddleseg_lite.deploy.onnx_passes import remove_unused
 from paddleseg_lite.errors import UserError
 
 EXTRA = "pip install 'paddleseg_lite[deploy]'"
 OPSET = 17
+_PROCESS_OUTPUT = threading.RLock()  # there is one terminal: two threads must not put it back crosswise
 
 _CONVERT = """
 import inspect, sys
@@ -60,6 +63,7 @@ def to_onnx(program: Path, weights: Path, target: Path) -> None:
             f"paddle2onnx cannot convert {program.name}: {said or f'it ended with {done.returncode}'}; use "
             "--format paddle, or another paddle2onnx: 2.1 for Paddle 3, 1.3.1 for Paddle 2.6"
         )
+    remove_unused(target)
 
 
 def _run(program: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
@@ -79,7 +83,7 @@ def quiet() -> Iterator[Any]:
     """Keep what a C++ library prints off the terminal; yields a function that returns it."""
     sys.stdout.flush()
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as sink:
+    with _PROCESS_OUTPUT, tempfile.TemporaryFile() as sink:
         saved = [os.dup(1), os.dup(2)]
 
         def said() -> str:

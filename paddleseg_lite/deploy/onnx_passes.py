@@ -12,27 +12,34 @@ LAST_RESIZE = "paddleseg_lite.last_resize"  # metadata: what was cut off
 _GRIDS = {"half_pixel": "half_pixel", "pytorch_half_pixel": "half_pixel", "align_corners": "align_corners"}
 
 
-def optimise(path: Path) -> None:
-    """Rewrite an ONNX model file for `engine.maps` and ONNX Runtime's CPU kernels.
+def optimise(source: Path, target: Path) -> None:
+    """Write an ONNX model anew for `engine.maps` and ONNX Runtime's CPU kernels.
 
     - ONNX Runtime folds constants and biases, which lets the next steps see weights and shapes.
     - The last bilinear resize is cut off and put down in the metadata; `engine.maps` does it strip by strip.
     - A gate of squeeze-and-excite (one factor for each channel) moves into the weights of the 1x1 convolution
       that follows: they are thousands of times fewer than the values of the map.
+
+    Raises:
+        Exception: of whatever class onnx or onnxruntime have for what they cannot read, run or write.
     """
     import onnx
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(path)
+    options.optimized_model_filepath = str(target)
     options.log_severity_level = 3  # errors
-    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    model = onnx.load(str(path))
-    cut_last_resize(model)
-    move_gates_into_weights(model)
-    remove_unused(model)
-    onnx.save(model, str(path))
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    model = onnx.load(str(target))
+    if not _branches(model):
+        cut_last_resize(model)
+        move_gates_into_weights(model)
+    domains = {node.domain for node in model.graph.node}
+    for entry in [entry for entry in model.opset_import if entry.domain not in domains]:
+        model.opset_import.remove(entry)  # onnxruntime lists all that it knows; an older one knows fewer
+    onnx.save(model, str(target))
+    remove_unused(target)
 
 
 def cut_last_resize(model: Any) -> bool:
@@ -69,34 +76,53 @@ def move_gates_into_weights(model: Any) -> int:
     import onnx
 
     graph = model.graph
+    inferred = onnx.shape_inference.infer_shapes(model).graph
     shapes = {
         value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
-        for value in onnx.shape_inference.infer_shapes(model).graph.value_info
+        for value in [*inferred.value_info, *inferred.input]
     }
     constants = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
     gated: dict[str, list[Any]] = {}  # the output of a convolution -> what computes it instead
     for mul, conv in _gated_convolutions(graph):
-        gates = [name for name in mul.input if shapes.get(name, [])[2:] == [1, 1]]
         weights = constants.get(conv.input[1])
-        if len(gates) == 1 and weights is not None and weights.shape[2:] == (1, 1) and _is_plain(conv):
-            x = mul.input[1] if mul.input[0] == gates[0] else mul.input[0]
-            gated[conv.output[0]] = _product(graph, f"gate{len(gated)}", x, gates[0], weights, conv)
+        if weights is None or weights.shape[2:] != (1, 1) or not _is_plain(conv):
+            continue
+        sides = {name: shapes.get(name, []) for name in mul.input}
+        gates = [name for name in mul.input if sides[name][1:] == [weights.shape[1], 1, 1]]
+        maps = [name for name in mul.input if len(sides[name]) == 4 and sides[name][1] == weights.shape[1]]
+        if len(gates) == 1 and len(maps) == 2:
+            x = maps[0] if maps[1] == gates[0] else maps[1]
+            prefix = f"paddleseg_lite.gate{len(gated)}"
+            gated[conv.output[0]] = _product(graph, prefix, x, gates[0], weights, conv)
     nodes = [new for node in graph.node for new in gated.get(node.output[0], [node])]
     del graph.node[:]
     graph.node.extend(nodes)
     return len(gated)
 
 
-def remove_unused(model: Any) -> None:
-    """Remove nodes whose output nobody reads: ONNX Runtime would compute them all the same."""
+def remove_unused(path: Path) -> None:
+    """Remove constants and nodes whose output nobody reads from a file; onnxruntime would compute them."""
+    import onnx
+
+    model = onnx.load(str(path))
+    if _branches(model):
+        return
     graph = model.graph
     while True:
         read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
         unused = [node for node in graph.node if not read.intersection(node.output)]
         if not unused:
-            return
+            break
         for node in unused:
             graph.node.remove(node)
+    for value in [value for value in graph.initializer if value.name not in read]:
+        graph.initializer.remove(value)
+    onnx.save(model, str(path))
+
+
+def _branches(model: Any) -> bool:
+    """Whether a model has branches (If, Loop), which may read what looks unread."""
+    return any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute)
 
 
 def _gated_convolutions(graph: Any) -> Iterator[tuple[Any, Any]]:

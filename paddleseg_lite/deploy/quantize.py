@@ -130,6 +130,16 @@ def quantize(
     )
 
 
+def check_images(calibration: Path) -> None:
+    """Read the images that `quantize` would.
+
+    Raises:
+        UserError: there is none, or one is damaged.
+    """
+    for path in find_images(calibration)[0][:MAX_IMAGES]:
+        read_image(path)
+
+
 def _write(source: Path, target: Path, images: Iterator[np.ndarray]) -> tuple[int, int]:
     """Quantize; return the numbers of quantized and of all convolutions."""
     import onnx

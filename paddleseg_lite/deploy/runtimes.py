@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib.util
 import logging
@@ -28,7 +27,8 @@ from paddleseg_lite.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-_ARENA = 512 << 20  # bytes, reserved
+_ARENA = 512 << 20  # bytes, reserved; pages that nothing is written to take no memory
+_shared_arena = threading.Event()
 BACKENDS = ("auto", "paddle", "paddle_inference", "onnxruntime")
 
 
@@ -56,8 +56,8 @@ class OnnxRuntime:
         options.log_severity_level = 3  # errors
         # The first run's plan of the memory costs a second copy of all activations and saves no time.
         options.enable_mem_pattern = False
-        _register_arena()
-        options.add_session_config_entry("session.use_env_allocators", "1")
+        if _shared_arena.is_set():
+            options.add_session_config_entry("session.use_env_allocators", "1")
         # Activations that fade out below 1e-38 cost a hundred times as much as zeros.
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         providers = _providers(onnxruntime.get_available_providers(), paddle.device.get_device())
@@ -154,21 +154,21 @@ class PaddleInference:
         return [Dense(output) for output in outputs]
 
 
-@functools.cache
-def _register_arena() -> None:
-    """Let the sessions of this process share an arena that starts large.
+def share_arena() -> None:
+    """Let the later ONNX Runtime sessions of this process share one arena that starts large.
 
     By default an arena grows by regions of 1, 2, 4 ... MB, and what is freed in one cannot join what is free
-    in another: a fifth more at the peak of LRASPP. Pages that are never written to take no memory.
+    in another: a tenth more at the peak of LRASPP. The shared one is never given back: for tools, which end.
     """
+    if importlib.util.find_spec("onnxruntime") is None:
+        return
     import onnxruntime
 
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     cpu = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
     sizes = {"max_mem": 0, "arena_extend_strategy": 0, "initial_chunk_size_bytes": _ARENA}
-    # The program that uses this library may have one of its own; onnxruntime's errors have no common class.
-    with contextlib.suppress(Exception):
-        onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg(sizes))
+    onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg(sizes))
+    _shared_arena.set()
 
 
 def _providers(available: Sequence[str], device: str) -> list[Any]:

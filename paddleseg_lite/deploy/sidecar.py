@@ -107,7 +107,8 @@ def write_sidecar(
         min_side: pixels that an image must at least be high and wide.
     """
     steps = describe_transforms(card.transforms)
-    normalize = next((step for step in steps if step["type"] == "Normalize"), {"mean": [0.0], "std": [1.0]})
+    normalized = [step for step in steps if step["type"] == "Normalize"]
+    normalize = normalized[0] if normalized else {"mean": [0.0], "std": [1.0]}
     channels = card.in_channels
     hashes = {name: sha256(folder / name) for name in files.values()}
     content = {
@@ -119,7 +120,7 @@ def write_sidecar(
             "shape_note": "null is any size",
             "min_side": min_side,
             "colour_order": "RGB" if channels == 3 else "as in the file",
-            "scale": "1/255",
+            "scale": "1/255" if normalized else "1",
             "mean": (normalize["mean"] * channels)[:channels],
             "std": (normalize["std"] * channels)[:channels],
             "resize": [step for step in steps if step["type"] != "Normalize"],

@@ -226,6 +226,8 @@ def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
         whole = Path(os.path.abspath(path))  # without "..", which a list may use; links stay as they are
         inside = whole.relative_to(folder) if folder in whole.parents else Path(whole.name)
         name = inside.with_suffix(".png")
+        if taken.get(name) == path:
+            raise UserError(f"{path} is listed twice; list it once")
         if name in taken:
             raise UserError(
                 f"{taken[name]} and {path} would both write {name}; rename one, or give each a "

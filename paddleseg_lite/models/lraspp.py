@@ -113,7 +113,7 @@ class LRASPP(nn.Layer):
         lraspp_head_out_ch: width of the head.
         resize_mode: interpolation mode inside the head ("bilinear" or "bicubic").
         use_gap: gate by a global average, for any input size; else by a 49x49 average, for which the deepest
-            feature must be 49x49 or larger (392x392 pixels at output stride 8).
+            feature must be 49x49 or larger (385x385 pixels at output stride 8).
         pretrained: path or URL of weights for the whole network, or None. The last convolution is left as
             it is if their classes are others.
 
@@ -178,7 +178,7 @@ def _check_poolable(image: paddle.Tensor, feature: paddle.Tensor) -> None:
         return  # an exported network's sizes are unknown when it is traced
     (height, width), (h, w) = image.shape[2:], feature.shape[2:]
     if min(h, w) < _KERNEL:
-        side = _KERNEL * max(round(height / h), round(width / w))
+        side = (_KERNEL - 1) * max(round(height / h), round(width / w)) + 1  # sides are rounded up
         raise UserError(
             f"LRASPP with use_gap: False pools {_KERNEL}x{_KERNEL} windows, but an image of {width}x{height} "
             f"(width x height) gives it a feature of {w}x{h}; use images or crops of at least {side}x{side} "
