@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import functools
 import hashlib
-import inspect
+import importlib.util
 import logging
 import sys
+import sysconfig
 import types
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +24,11 @@ from paddleseg_lite.deploy.export import versions, weights_sha256
 
 _log = logging.getLogger(__name__)
 
-_LAYOUT = "3"  # of what is kept; another one does not read it
+_LAYOUT = "4"  # of what is kept; another one does not read it
 _DEEPEST = 20  # containers in containers; a deeper one holds itself
+_PACKAGE = Path(__file__).resolve().parents[1]
+_STDLIB = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")}
+_INSTALLED = {"site-packages", "dist-packages"}
 
 
 class _Unknown(Exception):
@@ -31,14 +40,16 @@ def structure_key(model: nn.Layer, kind: str, in_channels: int) -> str | None:
 
     Networks may share their weights and differ in strides or scales (LRASPP at two output strides, LPSNet-S
     and -M), so the layers' settings count too, buffers that are not saved, functions that a layer holds, and
-    the code of layers that are not Paddle's own.
+    the code of layers that are not Paddle's own: their classes, bases, and whatever those import.
     """
+    _sources.cache_clear()  # a file may have been edited, and its module imported again, since the last key
     digest = hashlib.sha256()
     facts = [_LAYOUT, kind, in_channels, "dynamic", versions(kind), repr(model), weights_sha256(model)]
+    if kind == "onnx":  # onnxruntime's optimiser and onnx write the file that is kept
+        facts += [_version("onnxruntime"), _version("onnx")]
     digest.update("\n".join(map(str, facts)).encode())
-    for module in sorted({type(layer).__module__ for layer in model.sublayers(include_self=True)}):
-        if not _is_paddles(module):
-            digest.update(_source(module))
+    for path in _package_files():
+        digest.update(path.read_bytes())
     try:
         for name, buffer in sorted(model.named_buffers()):
             digest.update(f"{name} {_token(buffer)}\n".encode())
@@ -62,6 +73,7 @@ def _settings(layer: nn.Layer) -> list[tuple[str, str]]:
     paddles = _is_paddles(type(layer).__module__)
     if not paddles:
         own["forward"] = type(layer).forward
+        own["classes"] = type(layer).__mro__
     found = []
     for name, value in own.items():
         try:
@@ -112,14 +124,13 @@ def _code_token(value: Any, depth: int) -> str:
         if owner is None or isinstance(owner, types.ModuleType):
             return f"builtin {module} {name or value.__name__}"
     if isinstance(value, type):
-        source = b"" if _is_paddles(module) else _source(module)
-        return f"class {module} {name} {hashlib.sha256(source).hexdigest()}"
+        return f"class {module} {name} {_sources(module)}"
     if isinstance(value, types.FunctionType):
         if _is_paddles(module):
             return f"function {module} {name}"
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         parts: list[Any] = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
-        return f"function {module} {name} {_token(parts, depth + 1)}"
+        return f"function {module} {name} {_sources(module)} {_token(parts, depth + 1)}"
     raise _Unknown(f"a {type(value).__name__}")
 
 
@@ -127,8 +138,76 @@ def _is_paddles(module: str | None) -> bool:
     return (module or "").split(".")[0] == "paddle"
 
 
-def _source(module: str | None) -> bytes:
+def _version(package: str) -> str:
     try:
-        return inspect.getsource(sys.modules[module or ""]).encode()
-    except (OSError, TypeError, KeyError):  # typed in at a prompt
-        return str(module).encode()
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return f"{package} none"
+
+
+def _package_files() -> list[Path]:
+    """Return our files that define networks or write exports; an edited data set keeps the exports."""
+    folders = (_PACKAGE / "models", _PACKAGE / "deploy")
+    return [_PACKAGE / "cpu.py", *(path for folder in folders for path in sorted(folder.rglob("*.py")))]
+
+
+@functools.cache
+def _sources(root: str | None) -> str:
+    """Return a hash of a module's file and of the files that it imports, and these, and so on.
+
+    Imports are read from the source: a constant does not tell where it came from, and a package's globals
+    depend on what else the process has imported. Installed packages and our own are not followed.
+
+    Raises:
+        _Unknown: the code has no file, as in a notebook, where the functions it calls can change unseen.
+    """
+    if _is_paddles(root) or root in sys.builtin_module_names:
+        return ""
+    first = _file(root)
+    if first is None:
+        raise _Unknown(f"code of {root}, which has no file")
+    found = {str(root): first.read_bytes()}
+    top = sys.modules.get(str(root).split(".")[0]) if _is_installed(first) else None
+    waiting = [] if _is_installed(first) else [str(root)]
+    while waiting:
+        module = waiting.pop()
+        for name in _imports(module, found[module]):
+            path = _file(name)
+            if name not in found and path is not None and not _is_installed(path):
+                found[name] = path.read_bytes()
+                waiting.append(name)
+    files = [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in sorted(found.items())]
+    return hashlib.sha256(f"{getattr(top, '__version__', '')} {files}".encode()).hexdigest()
+
+
+def _file(module: str | None) -> Path | None:
+    path = getattr(sys.modules.get(module or ""), "__file__", None)
+    return Path(path) if path and Path(path).is_file() else None
+
+
+def _is_installed(path: Path) -> bool:
+    """Whether a file is the standard library's, another package's, or ours (see `_package_files`)."""
+    parents = path.resolve().parents
+    return _PACKAGE in parents or not _INSTALLED.isdisjoint(path.parts) or not _STDLIB.isdisjoint(parents)
+
+
+def _imports(module: str, source: bytes) -> Iterator[str]:
+    """Yield the names that a module's source imports; some are of modules, some of what is in them."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # a compiled extension
+        return
+    package = getattr(sys.modules[module], "__package__", None)
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                with contextlib.suppress(ImportError):  # beyond the package: it cannot run either
+                    base = importlib.util.resolve_name("." * node.level + base, package)
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
