@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -29,6 +31,8 @@ VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # Their headers count frames; that of others is a guess from duration and rate.
 _COUNTED = (".mp4", ".m4v", ".mov", ".avi")
 DEFAULT_RATE = 25.0  # frames/s of a camera that does not tell
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def predict_video(
     The codec (MPEG-4 with two colour values for four pixels) may drop the last row or column of an odd size.
     Frames that cannot be read are left out, counted, and the next ones go on. Ctrl-C ends a camera's
     recording, and what was recorded is kept; of a file nothing is written then, and an earlier result stays.
-    Frames are read and written in other threads.
+    One thread reads and transforms a few frames ahead, another paints and writes: memory is bounded.
 
     Args:
         model: images float32 [N, 3, H, W] -> [logits [N, num_classes, H, W], ...], or a runtime.
@@ -112,7 +116,7 @@ def predict_video(
             _log.warning("%s says that it has %d frames; %d could be read", text, frames + lost, frames)
         if Path(text).suffix.lower() not in _COUNTED:
             lost = 0
-        temporary.replace(path)
+        _put(temporary, path, frames)
     finally:
         capture.release()
         temporary.unlink(missing_ok=True)
@@ -127,6 +131,20 @@ def _opened(source: str, is_camera: bool) -> cv2.VideoCapture:
     return capture
 
 
+def _put(temporary: Path, path: Path, frames: int) -> None:
+    """Move a video to its place, unless frames are missing: cv2's writer tells nothing of a full disk."""
+    capture = cv2.VideoCapture(str(temporary))
+    found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    is_readable = capture.read()[0]  # an index torn near its end counts the frames, but does not find them
+    capture.release()
+    if found != frames or not is_readable:
+        raise UserError(
+            f"cannot write {path} (its {frames} frames cannot be read back); is the disk full? free some "
+            "space or give another folder"
+        )
+    temporary.replace(path)
+
+
 def _record(
     model: Network | Runtime,
     capture: cv2.VideoCapture,
@@ -139,37 +157,39 @@ def _record(
 ) -> tuple[int, int]:
     """Write the overlays of all frames; return how many there were, and how many could not be read."""
 
-    def prepare(frame: np.ndarray) -> Sample:
-        return transforms(Sample.from_source(frame, label_at_source=True), np.random.default_rng(0))
+    def prepare(frame: np.ndarray) -> tuple[np.ndarray, Sample]:
+        sample = Sample.from_source(frame, label_at_source=True)
+        return frame, transforms(sample, np.random.default_rng(0))
 
-    total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    rate = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
-    writer, count = cv2.VideoWriter(), 0
-    source = _Frames(capture, max_frames, max(total, 0))
+    total = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+    source = _Frames(capture, max_frames, total)
+    target = _Overlays(path, capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE, palette)
+    writing = None
     # One thread each: a capture and a writer are not to be used by two.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as scribe:
-        writing = None
         try:
-            frames = ahead(reader, prepare, iter(source))
-            for frame, sample in tqdm(frames, total=total if total > 0 else None, unit="frame"):
-                if count == 0:
-                    size = (frame.shape[1], frame.shape[0])
-                    if not writer.open(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, size):
-                        raise UserError(f"cannot write {path}; is the disk full, or is cv2 without FFmpeg?")
+            frames = _made_ahead(reader, map(prepare, source))
+            for frame, sample in tqdm(frames, total=total or None, unit="frame"):
                 labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
                 if writing is not None:
                     writing.result()
-                picture = overlay(frame, labels, palette)
-                writing = scribe.submit(writer.write, np.ascontiguousarray(picture[:, :, ::-1]))
-                count += 1
+                writing = scribe.submit(target.write, frame, labels)
         except KeyboardInterrupt:  # how a camera's recording ends
-            if not count or not keeps_partial:
+            if writing is None or not keeps_partial:
                 raise
         finally:
-            if writing is not None:
-                writing.result()
-            writer.release()
-    return count, source.lost
+            scribe.submit(target.release).result()  # after the last frame
+    if writing is not None:
+        writing.result()
+    return target.count, source.lost
+
+
+def _made_ahead(maker: ThreadPoolExecutor, things: Iterator[Made]) -> Iterator[Made]:
+    """Yield what an iterator gives; a pool of one thread runs it, a few things ahead."""
+    for _, thing in ahead(maker, lambda _: next(things, None), repeat(None)):
+        if thing is None:
+            return
+        yield thing
 
 
 class _Frames:
@@ -192,3 +212,26 @@ class _Frames:
                 break
         # Reading goes past a frame that failed: what came to light twice is not lost.
         self.lost = max(0, min(self.lost, self._total - count))
+
+
+class _Overlays:
+    """A video of overlays, opened with the first one; `count` tells how many were given to the codec."""
+
+    def __init__(self, path: Path, rate: float, palette: np.ndarray) -> None:
+        self._path, self._rate, self._palette = path, rate, palette
+        self._writer = cv2.VideoWriter()
+        self.count = 0
+
+    def write(self, frame: np.ndarray, labels: np.ndarray) -> None:
+        """Add a frame, uint8 [H, W, 3] RGB, with its class ids, uint8 [H, W]."""
+        if self.count == 0:
+            size = (frame.shape[1], frame.shape[0])
+            if not self._writer.open(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size):
+                raise UserError(f"cannot write {self._path}; is the disk full, or is cv2 without FFmpeg?")
+        picture = overlay(frame, labels, self._palette)
+        self._writer.write(np.ascontiguousarray(picture[:, :, ::-1]))
+        self.count += 1
+
+    def release(self) -> None:
+        """Finish the file."""
+        self._writer.release()

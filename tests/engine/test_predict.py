@@ -158,8 +158,8 @@ def test_images_are_read_ahead_but_not_all_at_once():
     assert sorted(started) == list(range(50))
 
 
-def test_a_full_disk_is_told(folder, tmp_path):
-    """What cannot be written is an error of the user's, not a trace from a thread."""
+def test_a_file_in_the_folders_place_is_told(folder, tmp_path):
+    """What cannot be written for it is an error of the user's, not a trace from a thread."""
     images, root = find_images(folder)
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="cannot write"):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
+from paddleseg_lite.engine import video
+from paddleseg_lite.engine.predict import WAITING
 from paddleseg_lite.engine.video import is_video, predict_video
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Compose, Normalize
@@ -36,10 +43,20 @@ def test_a_video_goes_in_and_one_comes_out(tmp_path):
     np.testing.assert_allclose(frames[4][24, 56], expected, atol=12)
 
 
+def replace_source(monkeypatch, fake):
+    """Make every source a fake one; what was written is still opened by cv2."""
+    real = cv2.VideoCapture
+
+    def opened(source):
+        return real(source) if "added_prediction" in str(source) else fake()
+
+    monkeypatch.setattr(cv2, "VideoCapture", opened)
+
+
 class FourFrames:
     """A capture that says it has nine frames and breaks off after four, as torn files do."""
 
-    def __init__(self, *_):
+    def __init__(self):
         self.left = 4
 
     def isOpened(self):
@@ -58,7 +75,7 @@ class FourFrames:
 
 def test_a_camera_stops_and_a_torn_video_is_told(tmp_path, monkeypatch, caplog):
     """A camera by its number, for as many frames as asked; what breaks off early is kept, with a warning."""
-    monkeypatch.setattr(cv2, "VideoCapture", FourFrames)
+    replace_source(monkeypatch, FourFrames)
     work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
     result = predict_video(bright, "0", *work, max_frames=2)
     assert (result.frames, result.path.name) == (2, "camera0.mp4")
@@ -81,7 +98,7 @@ class Interrupted(FourFrames):
 class Gap(FourFrames):
     """The second of nine frames cannot be read."""
 
-    def __init__(self, *_):
+    def __init__(self):
         self.left = 9
 
     def read(self):
@@ -91,16 +108,136 @@ class Gap(FourFrames):
 
 def test_what_follows_a_torn_frame_is_read(tmp_path, monkeypatch):
     """It is counted, and the others are there."""
-    monkeypatch.setattr(cv2, "VideoCapture", Gap)
+    replace_source(monkeypatch, Gap)
     (tmp_path / "torn.mp4").touch()
     result = predict_video(bright, tmp_path / "torn.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
     assert (result.frames, result.lost) == (8, 1)
 
 
+def test_frames_are_read_and_painted_beside_inference(tmp_path, monkeypatch):
+    """Decoding, transforms and overlays cost as much as a small network: each has a thread, and one only."""
+    threads = {}
+
+    def note(what):
+        threads.setdefault(what, set()).add(threading.current_thread())
+
+    class Noted(FourFrames):
+        def read(self):
+            note("read")
+            return super().read()
+
+    class NotedTransform:
+        def __call__(self, sample, rng):
+            note("transform")
+            return sample
+
+    def noted_overlay(*args):
+        note("overlay")
+        return real_overlay(*args)
+
+    def network(images):
+        note("network")
+        return bright(images)
+
+    real_overlay = video.overlay
+    monkeypatch.setattr(video, "overlay", noted_overlay)
+    replace_source(monkeypatch, Noted)
+    transforms = Compose([NotedTransform(), Normalize()])
+    assert predict_video(network, "0", transforms, PALETTE, tmp_path / "out").frames == 4
+    assert threads["network"] == {threading.main_thread()}
+    assert threads["read"] == threads["transform"]
+    assert len(threads["read"] | threads["overlay"] | threads["network"]) == 3
+
+
+def test_memory_is_bounded(tmp_path, monkeypatch):
+    """A slow network does not let the frames of a whole film pile up, and no frame changes its place."""
+    read, ahead, order = [], [], []
+
+    class Shades(FourFrames):
+        def __init__(self):
+            self.left = 40
+
+        def read(self):
+            found, frame = super().read()
+            read.append(found)
+            return found, frame + np.uint8(self.left) if found else None
+
+    def network(images):
+        ahead.append(len(read) - len(ahead))
+        order.append(float(images.max()))
+        return bright(images)
+
+    replace_source(monkeypatch, Shades)
+    assert predict_video(network, "0", Compose([Normalize()]), PALETTE, tmp_path / "out").frames == 40
+    assert max(ahead) <= WAITING + 2
+    assert order == sorted(set(order), reverse=True)
+
+
+def test_what_fails_in_a_thread_is_told(tmp_path, monkeypatch):
+    """A trace that dies with its thread would leave a short video."""
+
+    def fails(*_):
+        raise ValueError("no such colour")
+
+    replace_source(monkeypatch, FourFrames)
+    work = (PALETTE, tmp_path / "out")
+    with pytest.raises(ValueError, match="no such colour"):
+        predict_video(bright, "0", Compose([fails, Normalize()]), *work)
+    monkeypatch.setattr(video, "overlay", fails)
+    with pytest.raises(ValueError, match="no such colour"):
+        predict_video(bright, "0", Compose([Normalize()]), *work, max_frames=1)
+    assert not list((tmp_path / "out").rglob("*.mp4"))
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from paddleseg_lite.engine.video import predict_video
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.transforms import Compose, Normalize
+from tests.engine.test_predict import PALETTE, bright
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+try:
+    predict_video(bright, sys.argv[1], Compose([Normalize()]), PALETTE, Path(sys.argv[2]))
+except UserError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_told_and_the_earlier_result_stays(tmp_path):
+    """cv2's writer says nothing when nothing more fits, and the torn file would replace a good one."""
+    source = tmp_path / "drive.avi"
+    writer = cv2.VideoWriter(str(source), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        writer.write(rng.integers(0, 256, (48, 64, 3), np.uint8))
+    writer.release()
+    earlier = tmp_path / "out" / "added_prediction" / "drive.mp4"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_bytes(b"earlier")
+
+    def told(limit):
+        command = [sys.executable, "-c", LIMITED, str(source), str(tmp_path / "out"), str(limit)]
+        root = Path(__file__).parents[2]
+        return subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    text = told(8192)
+    assert f"cannot write {earlier}" in text
+    assert "is the disk full?" in text
+    assert earlier.read_bytes() == b"earlier"
+    assert [path.name for path in earlier.parent.iterdir()] == ["drive.mp4"], "no temporary file is left"
+    assert told(2**30) == ""
+    whole = earlier.read_bytes()
+    offsets = whole.rfind(b"stco")  # where the frames are; their number stands before
+    assert f"cannot write {earlier}" in told(offsets + 8), "the index, at the end, is torn"
+    assert earlier.read_bytes() == whole
+
+
 def test_an_interrupted_file_leaves_the_earlier_result(tmp_path, monkeypatch):
     """Half a video would look like a whole one; a camera's recording ends in this way, and is kept."""
     work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
-    monkeypatch.setattr(cv2, "VideoCapture", Interrupted)
+    replace_source(monkeypatch, Interrupted)
     monkeypatch.setattr("paddleseg_lite.engine.predict.WAITING", 0)
     (tmp_path / "drive.mp4").touch()
     earlier = tmp_path / "out" / "added_prediction" / "drive.mp4"
