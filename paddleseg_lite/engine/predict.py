@@ -127,19 +127,18 @@ def predict(
             written.
     """
     check_results(save)
-    names = _result_names(images, Path(root))
+    names = dict(zip(_result_names(images, Path(root)), images))
     _check_targets(images, [save_dir / RESULTS[kind] / name for kind in save for name in names])
-    done = {name for name in names if resume and _is_done(save_dir, name, save)}
-    jobs = [(path, name) for path, name in zip(images, names) if name not in done]
-    result = PredictResult(skipped=[path for path, name in zip(images, names) if name in done])
+    done = [name for name in names if resume and _is_done(save_dir, name, save)]
+    result = PredictResult(skipped=[names.pop(name) for name in done])
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     read = partial(_read, transforms, in_channels)
     with logging_redirect_tqdm(), ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
         writing: deque[Future[None]] = deque()
-        reading = ahead(readers, read, jobs)
-        bar = tqdm(reading, total=len(jobs), desc="predict", unit="image", dynamic_ncols=True)
-        for (path, name), found in bar:
+        reading = ahead(readers, read, names.items())
+        bar = tqdm(reading, total=len(names), desc="predict", unit="image", dynamic_ncols=True)
+        for (name, path), found in bar:
             try:
                 if isinstance(found, UserError):
                     raise found
@@ -160,12 +159,14 @@ def predict(
 
 
 def _read(
-    transforms: Compose, in_channels: int, job: tuple[Path, Path]
+    transforms: Compose,
+    in_channels: int,
+    job: tuple[Path, Path],  # its results' name, and the image
 ) -> tuple[np.ndarray, Sample] | UserError:
     """Return an image and its sample, or what is wrong with it."""
     try:
-        image = read_image(job[0], in_channels)
-        source = Sample.from_source(image, path=str(job[0]), label_at_source=True)
+        image = read_image(job[1], in_channels)
+        source = Sample.from_source(image, path=str(job[1]), label_at_source=True)
         return image, transforms(source, np.random.default_rng(0))
     except UserError as error:
         return error
