@@ -118,6 +118,7 @@ def predict_labels(
     """
     planes = [sample.image.transpose(2, 0, 1) for sample in batch]  # [C, H, W] each
     images = planes[0][None] if len(planes) == 1 else np.stack(planes)
+    images = images.astype(np.float32, copy=False)  # without Normalize they are as in the file
     if not any(sample.windows for sample in batch):
         return list(infer_labels(model, images, inference))
     if isinstance(model, Runtime):

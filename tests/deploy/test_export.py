@@ -225,6 +225,17 @@ def test_the_sidecar_spells_defaults_out(model, card, tmp_path):
     assert facts["versions"]["paddle"] == paddle.__version__
 
 
+def test_an_export_without_normalize_says_so(model, card, tmp_path):
+    """The network was trained on 0 to 255: nothing is to be divided by 255."""
+    export(model, tmp_path, replace(card, transforms=()), ExportOptions())
+    facts = yaml.safe_load((tmp_path / "inference.yml").read_text())
+    assert (facts["input"]["scale"], facts["input"]["mean"], facts["input"]["std"]) == (
+        "1",
+        [0.0] * 3,
+        [1.0] * 3,
+    )
+
+
 def test_batch_norm_is_folded(model):
     """The copy has none left and gives the same logits; the original keeps its own."""
     image = paddle.randn([1, 3, 16, 16])

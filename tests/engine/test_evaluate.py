@@ -9,7 +9,7 @@ import pytest
 import paddleseg_lite.engine.evaluate as engine
 from paddleseg_lite.engine.evaluate import batches_of_one_shape, evaluate
 from paddleseg_lite.engine.inference import InferenceOptions
-from paddleseg_lite.transforms import Sample
+from paddleseg_lite.transforms import Compose, Sample
 from tests.conftest import PixelNet, Squares
 
 
@@ -44,6 +44,20 @@ def test_batch_size_and_workers_leave_the_confusion_matrix_alone(model, confusio
         np.testing.assert_array_equal(first, other)
     valid = sum(int((dataset.draw(index)[1] != 255).sum()) for index in range(len(dataset)))
     assert first.sum() == valid, "every valid pixel at the label's own size counts once"
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_images_that_nothing_normalises_are_floats_too(num_workers):
+    """Protects configs without Normalize: the network gets 0 to 255, float32, however the images are read."""
+    data, seen = Squares("val", 2), []
+    data.transforms = Compose([])
+
+    def network(images):
+        seen.append(images)
+        return [paddle.concat([100 - images[:, :1], images[:, :1] - 100], axis=1)]
+
+    assert evaluate(network, data, num_workers=num_workers).miou > 0.99
+    assert all(images.dtype == paddle.float32 and float(images.max()) > 150 for images in seen)
 
 
 def test_a_perfect_network_scores_one():
