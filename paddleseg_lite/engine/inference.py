@@ -155,13 +155,17 @@ def _mean_maps(model: Runtime, images: np.ndarray, options: InferenceOptions) ->
         scaled = _resized_images(images, tuple(max(int(side * scale + 0.5), 1) for side in size))
         for axes in options.flips:
             flipped = np.ascontiguousarray(np.flip(scaled, tuple(axes)))
+            # Handed over at once: a name for the maps would keep them during the next pass.
             if options.crop_size and options.stride:
-                maps = _windowed_maps(model, flipped, axes, options.crop_size, options.stride)
+                _add(means, _windowed_maps(model, flipped, axes, options.crop_size, options.stride), size)
             else:
-                maps = model.maps(flipped, axes)
-            for mean, logits in zip(means, maps):
-                mean.add(logits if logits.shape[1:] == size else Resized(logits, size))
+                _add(means, model.maps(flipped, axes), size)
     return list(means)
+
+
+def _add(means: list[Mean], maps: list[LogitMap], size: Size) -> None:
+    for mean, logits in zip(means, maps):
+        mean.add(logits if logits.shape[1:] == size else Resized(logits, size))
 
 
 def _windowed_maps(
