@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from paddleseg_lite.allocator import keep_freed_memory
+from paddleseg_lite.cores import cpu_count
 from paddleseg_lite.errors import UserError
 
 if TYPE_CHECKING:
@@ -119,9 +120,8 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.WARNING
     )
-    logging.raiseExceptions = (
-        False  # where nobody reads the log any more, as in `val.py | head`, nobody is told
-    )
+    # Where nobody reads the log any more, as in `val.py | head`, each line would print a trace.
+    logging.raiseExceptions = False
     logging.captureWarnings(True)  # printed past the log, they would tear a progress bar
     # Ours alone, for Paddle 2.6 and 3.2 put the root logger back to warnings when they are imported.
     logging.getLogger("paddleseg_lite").setLevel(logging.INFO)
@@ -182,11 +182,6 @@ def _import_paddle() -> Any:
                 "PaddlePaddle is not installed; pip install 'paddleseg_lite[cpu]', or [gpu] for NVIDIA GPUs"
             ) from error
     return paddle
-
-
-def cpu_count() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _set_device(device: str | None) -> None:

@@ -154,11 +154,10 @@ class Predictor:
         folder = Path(folder)
         content = read_sidecar(folder)
         made = cls(
-            *(
-                _exported_network(folder, content["model"], backend, precision, threads),
-                built_transforms(content),
-            ),
-            *(content["classes"], np.array(content["palette"], np.uint8)),
+            _exported_network(folder, content["model"], backend, precision, threads),
+            built_transforms(content),
+            content["classes"],
+            np.array(content["palette"], np.uint8),
             in_channels=content["input"]["shape"][1],
             output_op=content["output"]["op"],
         )

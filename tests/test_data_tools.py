@@ -17,7 +17,7 @@ from paddleseg_lite import builder
 from paddleseg_lite.config import load_config
 from paddleseg_lite.errors import UserError
 
-from .datasets.helpers import write_pairs
+from .datasets.written_pairs import write_pairs
 
 TOOLS = Path(__file__).parent.parent / "tools"
 

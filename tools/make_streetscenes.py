@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from paddleseg_lite import cli
+from paddleseg_lite.cores import cpu_count
 from paddleseg_lite.errors import UserError
 
 
@@ -27,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     add("--width", type=int, default=512, help="pixels; default 512 (Cityscapes has 2048)")
     add("--height", type=int, default=256, help="pixels; half the width looks best; default 256")
     add("--seed", type=int, default=0, help="another seed draws other scenes; default 0")
-    add("--num_workers", type=int, default=cli.cpu_count(), help="processes; default: one for each core")
+    add("--num_workers", type=int, default=cpu_count(), help="processes; default: one for each core")
     add("--debug", action="store_true", help="show the whole trace of an error")
     return parser.parse_args()
 

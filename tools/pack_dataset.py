@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from paddleseg_lite import cli
+from paddleseg_lite.cores import cpu_count
 from paddleseg_lite.errors import UserError
 
 SECTIONS = ("train_dataset", "val_dataset")
@@ -25,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     add("--config", required=True, type=Path, help="YAML file with the data sets")
     add("--save_dir", type=Path, help="folder to write to; default: `cache` in the config")
     add("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="default: both")
-    add("--num_workers", type=int, default=cli.cpu_count(), help="processes; default: one for each core")
+    add("--num_workers", type=int, default=cpu_count(), help="processes; default: one for each core")
     add("--opts", nargs="+", default=[], metavar="KEY=VALUE", help="override any key of the config")
     add("--debug", action="store_true", help="show the whole trace of an error")
     return parser.parse_args()

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from paddleseg_lite import cli
+from paddleseg_lite.cores import cpu_count
 from paddleseg_lite.errors import UserError
 
 
@@ -24,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     add(
         "--num_workers",
         type=int,
-        default=cli.cpu_count(),
+        default=cpu_count(),
         help="processes; 0: none; default: one for each core",
     )
     add("--debug", action="store_true", help="show the whole trace of an error")

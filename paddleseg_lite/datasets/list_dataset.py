@@ -131,9 +131,8 @@ def _lines(path: Path) -> Iterator[str]:
         data = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    for number, line in enumerate(
-        data.split(b"\n"), 1
-    ):  # str.splitlines knows more ends, which names may have
+    # Not str.splitlines: it knows more ends, which names may have.
+    for number, line in enumerate(data.split(b"\n"), 1):
         try:
             yield line.decode("utf-8").strip(_BLANKS)
         except UnicodeDecodeError as error:

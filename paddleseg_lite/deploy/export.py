@@ -133,8 +133,14 @@ def export(model: nn.Layer, save_dir: Path, card: ModelCard, options: ExportOpti
             if "paddle" in kept:
                 kept["paddle_weights"] = "model.pdiparams"
             write_sidecar(
-                *(Path(hidden), card, kept, options.input_shape, options.output_op),
-                *(weights_sha256(model), versions(options.format), smallest_side(model, card.in_channels)),
+                Path(hidden),
+                card,
+                kept,
+                options.input_shape,
+                options.output_op,
+                weights_sha256(model),
+                versions(options.format),
+                smallest_side(model, card.in_channels),
             )
             names = sorted({*kept.values(), "inference.yml"})
             _move(names, Path(hidden), save_dir)

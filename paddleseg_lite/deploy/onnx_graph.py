@@ -63,7 +63,11 @@ def to_onnx(program: Path, weights: Path, target: Path) -> None:
             f"paddle2onnx cannot convert {program.name}: {said or f'it ended with {done.returncode}'}; use "
             "--format paddle, or another paddle2onnx: 2.1 for Paddle 3, 1.3.1 for Paddle 2.6"
         )
-    remove_unused(target)
+    import onnx
+
+    model = onnx.load(str(target))
+    remove_unused(model)
+    onnx.save(model, str(target))
 
 
 def _run(program: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:

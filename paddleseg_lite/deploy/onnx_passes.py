@@ -38,8 +38,8 @@ def optimise(source: Path, target: Path) -> None:
     domains = {node.domain for node in model.graph.node}
     for entry in [entry for entry in model.opset_import if entry.domain not in domains]:
         model.opset_import.remove(entry)  # onnxruntime lists all that it knows; an older one knows fewer
+    remove_unused(model)
     onnx.save(model, str(target))
-    remove_unused(target)
 
 
 def cut_last_resize(model: Any) -> bool:
@@ -64,14 +64,11 @@ def cut_last_resize(model: Any) -> bool:
     return True
 
 
-def move_gates_into_weights(model: Any) -> int:
+def move_gates_into_weights(model: Any) -> None:
     """Replace `Conv(x * gate)`, 1x1 and with a gate [N, C, 1, 1], by a product of x with the gated weights.
 
     It is a matrix product for each image, since every image has its own gate: weights [N, out, C] by
     x [N, C, H * W]. Saved are a pass over x and its way into the convolution's blocked layout and back.
-
-    Returns:
-        How many were replaced.
     """
     import onnx
 
@@ -97,14 +94,10 @@ def move_gates_into_weights(model: Any) -> int:
     nodes = [new for node in graph.node for new in gated.get(node.output[0], [node])]
     del graph.node[:]
     graph.node.extend(nodes)
-    return len(gated)
 
 
-def remove_unused(path: Path) -> None:
-    """Remove constants and nodes whose output nobody reads from a file; onnxruntime would compute them."""
-    import onnx
-
-    model = onnx.load(str(path))
+def remove_unused(model: Any) -> None:
+    """Remove constants and nodes whose output nobody reads; onnxruntime would compute them."""
     if _branches(model):
         return
     graph = model.graph
@@ -117,7 +110,6 @@ def remove_unused(path: Path) -> None:
             graph.node.remove(node)
     for value in [value for value in graph.initializer if value.name not in read]:
         graph.initializer.remove(value)
-    onnx.save(model, str(path))
 
 
 def _branches(model: Any) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import logging
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +265,7 @@ def _exported(model: nn.Layer, backend: str, in_channels: int, threads: int | No
         runtime = make(folder)
         images = probe_images(model, (None, in_channels, None, None))
         # The runtime's maps, for an ONNX model has lost its last resize.
-        run = functools.partial(infer, runtime, options=PLAIN)
+        run = partial(infer, runtime, options=PLAIN)
         advice = "use --backend paddle"
         verify(model, run, images, "none", f"the {kind} export", of_noise=True, advice=advice)
 

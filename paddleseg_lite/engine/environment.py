@@ -14,6 +14,7 @@ import numpy as np
 import paddle
 
 import paddleseg_lite
+from paddleseg_lite.cores import cpu_count
 from paddleseg_lite.engine import parallel
 
 _PACKAGE = Path(paddleseg_lite.__file__).parent
@@ -37,7 +38,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "device": paddle.get_device(),
         "device_name": _device_name(),
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpus": cpu_count(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "ranks": parallel.ranks(),
         "git": git_revision(_PACKAGE.parent),

@@ -16,6 +16,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from paddleseg_lite.cores import cpu_count
+
 Size = tuple[int, int]
 
 _STRIP = 32  # rows; 19 classes by 2048 columns by 32 rows are 5 MB
@@ -259,8 +261,9 @@ def thread_count() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0 and (given != "1" or _was_started_with("OMP_NUM_THREADS")):
         return int(given)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))  # the launcher's processes here
+    return max(
+        1, cpu_count() // int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))
+    )  # the launcher's processes here
 
 
 def _was_started_with(variable: str) -> bool:

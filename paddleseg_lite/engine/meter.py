@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from paddleseg_lite.cores import cpu_count
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.losses.criterion import Criterion
 
@@ -144,7 +144,7 @@ class StarvationWatch:
         )
 
     def _remedies(self) -> list[str]:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = cpu_count()
         remedies = []
         if self.num_workers < cores:
             remedies.append(

@@ -159,11 +159,9 @@ def predict(
 
 
 def _read(
-    transforms: Compose,
-    in_channels: int,
-    job: tuple[Path, Path],  # its results' name, and the image
+    transforms: Compose, in_channels: int, job: tuple[Path, Path]
 ) -> tuple[np.ndarray, Sample] | UserError:
-    """Return an image and its sample, or what is wrong with it."""
+    """Return the image of a job (its results' name, its path) and its sample, or what is wrong with it."""
     try:
         image = read_image(job[1], in_channels)
         source = Sample.from_source(image, path=str(job[1]), label_at_source=True)

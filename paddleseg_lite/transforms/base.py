@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from paddleseg_lite.transforms.window import Window
 TransformLike = Callable[[Sample, np.random.Generator], Sample]
 
 
-class GeometricTransform:
+class GeometricTransform(ABC):
     """A resize, crop, padding or flip: it plans, and `render` works.
 
     Subclasses override `plan`. Several in a row are rendered at once by `Compose`.
@@ -28,9 +29,9 @@ class GeometricTransform:
     resamples: bool = False
     fill: tuple[float, int] | None = None
 
+    @abstractmethod
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
         """Return the window after this transform, drawing what is random from `rng`."""
-        raise NotImplementedError
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Transform a sample at once."""

@@ -14,7 +14,7 @@ from paddleseg_lite.datasets.base import voc_palette
 from paddleseg_lite.datasets.labels import LabelRule
 from paddleseg_lite.errors import UserError
 
-from .helpers import write_pairs
+from .written_pairs import write_pairs
 
 AUGMENT = [T.ResizeStepScaling(), T.RandomPaddingCrop((16, 12)), T.RandomDistort(), T.Normalize()]
 

@@ -10,7 +10,7 @@ from paddleseg_lite.datasets import Dataset
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 
-from .helpers import write_pairs
+from .written_pairs import write_pairs
 
 
 def read(folder, text, mode="train", **kwargs):

@@ -14,7 +14,7 @@ import paddleseg_lite.transforms as T
 from paddleseg_lite.datasets import Dataset, eval_samples, train_batches
 from paddleseg_lite.errors import UserError
 
-from .helpers import write_pairs
+from .written_pairs import write_pairs
 
 AUGMENT = [T.ResizeStepScaling(), T.RandomPaddingCrop((16, 12)), T.RandomDistort(), T.Normalize()]
 

@@ -22,7 +22,7 @@ from paddleseg_lite.datasets.packed import pack
 from paddleseg_lite.datasets.packed.format import LOCK, MANIFEST, STRIP, Entry, load, shard_path
 from paddleseg_lite.errors import UserError
 
-from .helpers import write_pairs
+from .written_pairs import write_pairs
 
 REPOSITORY = Path(__file__).parent.parent.parent
 AUGMENT = [

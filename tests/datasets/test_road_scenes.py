@@ -10,7 +10,7 @@ from paddleseg_lite.datasets import CamVid, Cityscapes
 from paddleseg_lite.datasets.cityscapes import label_id_to_train_id
 from paddleseg_lite.errors import UserError
 
-from .helpers import write_pairs
+from .written_pairs import write_pairs
 
 
 def write_cityscapes(root, mode="train", labels=("_gtFine_labelIds.png",) * 2):

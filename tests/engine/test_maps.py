@@ -11,7 +11,7 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from paddleseg_lite.cli import cpu_count
+from paddleseg_lite.cores import cpu_count
 from paddleseg_lite.engine.maps import Dense, Mean, Resized, add_into, best_classes, materialised
 
 

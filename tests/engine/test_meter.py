@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 
-from paddleseg_lite.engine import meter
 from paddleseg_lite.engine.meter import StarvationWatch
 from tests.conftest import Squares
 
@@ -38,8 +38,8 @@ def test_warns_once_above_a_fifth(caplog, intervals, count):
 
 def test_says_what_to_try(caplog, monkeypatch):
     """Protects the remedies: only those that are left."""
-    monkeypatch.setattr(meter.os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
-    monkeypatch.setattr(meter.os, "cpu_count", lambda: 64)  # of the machine, of which a container has a part
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(4)), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)  # of the machine, of which a container has a part
     starving = [(1.0, 0.5)] * 2
     (message,) = warnings(caplog, starving, num_workers=2)
     for words in ("50%", "--num_workers is 2", "4 cores", "tools/pack_dataset.py"):

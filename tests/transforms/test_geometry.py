@@ -12,7 +12,7 @@ import paddleseg_lite.transforms as T
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Sample, Window
 
-from .helpers import OUTSIDE, coordinates, positions
+from .ramps import OUTSIDE, coordinates, positions
 
 
 def planned(transform, height, width, seed=0):

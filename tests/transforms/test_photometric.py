@@ -8,7 +8,7 @@ import pytest
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Normalize, RandomBlur, RandomDistort, RandomNoise, Sample
 
-from .helpers import picture
+from .ramps import picture
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is the oracle; Paddle installs it")
 ImageEnhance = pytest.importorskip("PIL.ImageEnhance")

@@ -34,7 +34,7 @@ from paddleseg_lite.transforms import (
 )
 from paddleseg_lite.transforms.base import GeometricTransform
 
-from .helpers import OUTSIDE, coordinates, picture, positions
+from .ramps import OUTSIDE, coordinates, picture, positions
 
 sides = st.integers(20, 150)
 FILL = {"im_padding_value": 0}

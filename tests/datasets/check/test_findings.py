@@ -16,7 +16,7 @@ from paddleseg_lite.datasets.check.pictures import write_histogram, write_pictur
 from paddleseg_lite.datasets.check.report import as_dict, as_text
 from paddleseg_lite.errors import UserError
 
-from ..helpers import write_pairs
+from ..written_pairs import write_pairs
 
 
 def build(folder, num_classes=4, mode="train", **kwargs):
