@@ -19,7 +19,8 @@ from paddle import nn
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.onnx_graph import require
 from paddleseg_lite.deploy.onnx_passes import optimise
-from paddleseg_lite.deploy.sidecar import ModelCard, hash_files
+from paddleseg_lite.deploy.onnx_sizes import EVEN, write_even
+from paddleseg_lite.deploy.sidecar import ModelCard, hash_files, min_side
 from paddleseg_lite.deploy.structure import structure_key
 from paddleseg_lite.deploy.verify import probe_images
 from paddleseg_lite.download import cache_dir
@@ -40,7 +41,8 @@ def cached_export(
 
     Args:
         model: the network.
-        kind: "onnx" (model.onnx, changed by `onnx_passes.optimise`) or "paddle".
+        kind: "onnx" (model.onnx, changed by `onnx_passes.optimise`, and the one by `onnx_sizes.write_even`)
+            or "paddle".
         in_channels: channels of its images.
         check: called with a new export before it is kept; what it raises is raised, and nothing is kept.
 
@@ -67,7 +69,7 @@ def cached_export(
             new = Path(hidden) / "export"
             options = ExportOptions((None, in_channels, None, None), "none", kind)
             export(model, new, _card(model, in_channels), options)
-            if kind != "onnx" or not _optimised(new, check):
+            if kind != "onnx" or not _optimised(new, check, is_kept=key is not None):
                 check(new)
             try:
                 os.rename(new, folder)
@@ -83,17 +85,20 @@ def cached_export(
     return folder
 
 
-def _optimised(folder: Path, check: Callable[[Path], object]) -> bool:
-    """Replace a folder's ONNX model by an optimised one that passes the check; return whether it did."""
-    model, plain = folder / "model.onnx", folder / "plain.onnx"
+def _optimised(folder: Path, check: Callable[[Path], object], is_kept: bool) -> bool:
+    """Replace a folder's ONNX model by optimised ones that pass the check; return whether they did."""
+    model, even, plain = folder / "model.onnx", folder / EVEN, folder / "plain.onnx"
     model.replace(plain)
     try:
         optimise(plain, model)
-        hash_files(folder, [model.name])
+        # A runtime with two models reads the second one late, when a folder that is not kept is gone.
+        has_even = is_kept and write_even(model, even, min_side(folder))
+        hash_files(folder, [model.name, even.name] if has_even else [model.name])
         check(folder)
     except Exception as error:  # onnx and onnxruntime have many classes
         _log.info("the export is used as it was converted: %s", " ".join(str(error).split())[:300])
         plain.replace(model)
+        even.unlink(missing_ok=True)
         hash_files(folder, [model.name])
         return False
     plain.unlink()

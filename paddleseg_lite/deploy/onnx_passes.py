@@ -17,6 +17,7 @@ def optimise(source: Path, target: Path) -> None:
 
     - ONNX Runtime folds constants and biases, which lets the next steps see weights and shapes.
     - The last bilinear resize is cut off and put down in the metadata; `engine.maps` does it strip by strip.
+    - Two 1x1 convolutions with nothing between them become one, where that is less work.
     - A gate of squeeze-and-excite (one factor for each channel) moves into the weights of the 1x1 convolution
       that follows: they are thousands of times fewer than the values of the map.
 
@@ -32,8 +33,9 @@ def optimise(source: Path, target: Path) -> None:
     options.log_severity_level = 3  # errors
     onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
     model = onnx.load(str(target))
-    if not _branches(model):
+    if not has_branches(model):
         cut_last_resize(model)
+        merge_convolutions(model)
         move_gates_into_weights(model)
     domains = {node.domain for node in model.graph.node}
     for entry in [entry for entry in model.opset_import if entry.domain not in domains]:
@@ -62,6 +64,39 @@ def cut_last_resize(model: Any) -> bool:
     graph.output.append(onnx.helper.make_tensor_value_info(last.input[0], onnx.TensorProto.FLOAT, [None] * 4))
     onnx.helper.set_model_props(model, {LAST_RESIZE: grid})
     return True
+
+
+def merge_convolutions(model: Any) -> None:
+    """Replace `Conv(Conv(x))`, both 1x1, by the convolution with the product of their weights.
+
+    Left alone are pairs through so few channels that the two together take fewer multiply-adds.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    constants = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
+    makers: dict[str, Any] = {}
+    for node in graph.node:
+        first = makers.get(node.input[0]) if node.op_type == "Conv" else None
+        makers[node.output[0]] = node
+        if first is None or first.op_type != "Conv" or not _is_read_once(graph, node.input[0]):
+            continue
+        if not (_is_pointwise(first, constants) and _is_pointwise(node, constants)):
+            continue
+        before, after = (constants[conv.input[1]][:, :, 0, 0].astype(np.float64) for conv in (first, node))
+        weights = after @ before  # [out, in]
+        if weights.size > before.size + after.size:
+            continue
+        bias = np.zeros(len(weights))
+        if len(first.input) > 2:
+            bias += after @ constants[first.input[2]]
+        if len(node.input) > 2:
+            bias += constants[node.input[2]]
+        made = {f"{node.output[0]}.weights": weights[:, :, None, None], f"{node.output[0]}.bias": bias}
+        made = {name: value.astype(np.float32) for name, value in made.items()}
+        constants.update(made)
+        graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in made.items())
+        node.CopyFrom(helper.make_node("Conv", [first.input[0], *made], node.output, name=node.name))
 
 
 def move_gates_into_weights(model: Any) -> None:
@@ -98,7 +133,7 @@ def move_gates_into_weights(model: Any) -> None:
 
 def remove_unused(model: Any) -> None:
     """Remove constants and nodes whose output nobody reads; onnxruntime would compute them."""
-    if _branches(model):
+    if has_branches(model):
         return
     graph = model.graph
     while True:
@@ -112,7 +147,7 @@ def remove_unused(model: Any) -> None:
         graph.initializer.remove(value)
 
 
-def _branches(model: Any) -> bool:
+def has_branches(model: Any) -> bool:
     """Whether a model has branches (If, Loop), which may read what looks unread."""
     return any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute)
 
@@ -127,6 +162,18 @@ def _gated_convolutions(graph: Any) -> Iterator[tuple[Any, Any]]:
         found = readers.get(node.output[0], [])
         if node.op_type == "Mul" and len(found) == 1 and found[0] is not None and found[0].op_type == "Conv":
             yield node, found[0]
+
+
+def _is_read_once(graph: Any, name: str) -> bool:
+    readers = sum(list(node.input).count(name) for node in graph.node)
+    return readers + sum(value.name == name for value in graph.output) == 1
+
+
+def _is_pointwise(conv: Any, constants: dict[str, np.ndarray]) -> bool:
+    """Whether a convolution mixes channels alone, by weights and a bias that are constants."""
+    weights = constants.get(conv.input[1])
+    is_constant = all(name in constants for name in conv.input[1:])
+    return is_constant and weights is not None and weights.shape[2:] == (1, 1) and _is_plain(conv)
 
 
 def _is_plain(conv: Any) -> bool:

@@ -19,6 +19,7 @@ from paddleseg_lite.deploy.cache import cached_export, release
 from paddleseg_lite.deploy.export import program_in
 from paddleseg_lite.deploy.onnx_graph import EXTRA, require
 from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE
+from paddleseg_lite.deploy.onnx_sizes import EVEN, MULTIPLE
 from paddleseg_lite.deploy.sidecar import check_files, check_side, min_side
 from paddleseg_lite.deploy.verify import probe_images, verify
 from paddleseg_lite.engine.inference import PLAIN, Network, Runtime, infer
@@ -36,7 +37,8 @@ class OnnxRuntime:
     """ONNX Runtime on the device that Paddle is set to; a GPU needs onnxruntime-gpu. Thread-safe.
 
     Args:
-        path: an ONNX model with one input and one output.
+        path: an ONNX model with one input and one output. A faster one for some sizes may be beside it, see
+            `onnx_sizes`.
         threads: to compute with; None: see `engine.maps.thread_count`.
 
     Raises:
@@ -47,28 +49,16 @@ class OnnxRuntime:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         require("onnxruntime")
-        import onnxruntime
-
-        check_files(path.parent, [path.name])
+        even = path.with_name(EVEN)
+        check_files(path.parent, [path.name, even.name] if even.exists() else [path.name])
         self._min_side = min_side(path.parent)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or thread_count()
-        options.log_severity_level = 3  # errors
-        # The first run's plan of the memory costs a second copy of all activations and saves no time.
-        options.enable_mem_pattern = False
-        if _shared_arena.is_set():
-            options.add_session_config_entry("session.use_env_allocators", "1")
-        # Activations that fade out below 1e-38 cost a hundred times as much as zeros.
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
-        providers = _providers(onnxruntime.get_available_providers(), paddle.device.get_device())
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # onnxruntime has an exception class for each reason
-            raise UserError(
-                f"onnxruntime cannot load {path}: {' '.join(str(error).split())[:300]}"
-            ) from error
-        self._input = self._session.get_inputs()[0].name
-        self._grid = self._session.get_modelmeta().custom_metadata_map.get(LAST_RESIZE)
+        self._load = partial(_session, path, threads)
+        self._lock = threading.Lock()
+        self._any_size: Any = None  # loaded when it is needed
+        self._even = _session(even, threads) if even.exists() else None
+        facts = (self._even or self._load_any_size()).get_modelmeta().custom_metadata_map
+        self._multiple = int(facts.get(MULTIPLE, 1))
+        self._grid = facts.get(LAST_RESIZE)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the model's output for images [N, C, H, W].
@@ -77,10 +67,18 @@ class OnnxRuntime:
             UserError: they are too small, or the runtime fails on them.
         """
         check_side(self._min_side, images)
+        is_even = not any(side % self._multiple for side in images.shape[2:])
+        session = self._even if self._even is not None and is_even else self._load_any_size()
         try:
-            return self._session.run(None, {self._input: images})[0]
+            return session.run(None, {session.get_inputs()[0].name: images})[0]
         except Exception as error:  # onnxruntime has an exception class for each reason
             raise _failure(self.name, images, error) from error
+
+    def _load_any_size(self) -> Any:
+        with self._lock:
+            if self._any_size is None:
+                self._any_size = self._load()
+            return self._any_size
 
     def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
         """See engine.inference.Runtime."""
@@ -90,6 +88,26 @@ class OnnxRuntime:
             return maps
         size = (images.shape[2], images.shape[3])
         return [Resized(coarse, size, self._grid == "align_corners") for coarse in maps]
+
+
+def _session(path: Path, threads: int | None) -> Any:
+    """Return an onnxruntime.InferenceSession."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or thread_count()
+    options.log_severity_level = 3  # errors
+    # The first run's plan of the memory costs a second copy of all activations and saves no time.
+    options.enable_mem_pattern = False
+    if _shared_arena.is_set():
+        options.add_session_config_entry("session.use_env_allocators", "1")
+    # Activations that fade out below 1e-38 cost a hundred times as much as zeros.
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    providers = _providers(onnxruntime.get_available_providers(), paddle.device.get_device())
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime has an exception class for each reason
+        raise UserError(f"onnxruntime cannot load {path}: {' '.join(str(error).split())[:300]}") from error
 
 
 class PaddleInference:

@@ -40,6 +40,7 @@ class LRASPPHead(nn.Layer):
     ) -> None:
         super().__init__()
         self._resize_mode = resize_mode
+        self._use_gap = use_gap
         *shallow, deepest = in_channels
         deep_to_shallow = list(zip(shallow, inter_channels))[::-1]
         self.convs = nn.LayerList([nn.Conv2D(c, width, 1, bias_attr=False) for c, width in deep_to_shallow])
@@ -55,7 +56,9 @@ class LRASPPHead(nn.Layer):
     def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Map features [N, C_i, H_i, W_i], shallow to deep, to logits [N, num_classes, H_0, W_0]."""
         *shallow, x = features
-        gate = resize(self.conv_w(x), x.shape[2:], align_corners=False, mode=self._resize_mode)
+        gate = self.conv_w(x)
+        if not self._use_gap:  # a single pixel is the same everywhere
+            gate = resize(gate, x.shape[2:], align_corners=False, mode=self._resize_mode)
         y = self.conv_t(self.conv_v(x) * gate)  # [N, out_channels, H_deep, W_deep]
         for feature, conv, conv_up in zip(shallow[::-1], self.convs, self.conv_ups):
             y = conv_up(y, conv(feature))
@@ -91,13 +94,9 @@ class _MergingConv2D(nn.Conv2D):
     def forward(self, deep: paddle.Tensor, shallow: paddle.Tensor) -> paddle.Tensor:  # type: ignore[override]
         """Map [N, C, h, w] and [N, in_channels - C, H, W] to [N, out_channels, H, W]."""
         channels = deep.shape[1]
-        enlarged = resize(
-            F.conv2d(deep, self.weight[:, :channels], self.bias),
-            shallow.shape[2:],
-            align_corners=False,
-            mode=self.resize_mode,
-        )
-        return enlarged + F.conv2d(shallow, self.weight[:, channels:])
+        deep = F.conv2d(deep, self.weight[:, :channels], self.bias)
+        shallow = F.conv2d(shallow, self.weight[:, channels:])
+        return resize(deep, shallow.shape[2:], align_corners=False, mode=self.resize_mode) + shallow
 
 
 @MODELS.register

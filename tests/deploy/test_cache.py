@@ -10,8 +10,10 @@ import paddle
 import pytest
 from paddle import nn
 
+import paddleseg_lite.models as zoo
+from paddleseg_lite.deploy.onnx_sizes import EVEN
 from paddleseg_lite.deploy.runtimes import as_runtime
-from paddleseg_lite.deploy.verify import probe_images
+from paddleseg_lite.deploy.verify import live_logits, probe_images
 from paddleseg_lite.engine.inference import PLAIN, infer
 from tests.deploy.conftest import HAS_ONNX
 
@@ -71,3 +73,19 @@ def test_exports_that_were_not_used_for_a_month_go(model, cache):
     as_runtime(model, "onnxruntime")  # makes another
     assert used.exists()
     assert not old.exists()
+
+
+def test_a_network_with_resizes_has_a_model_for_even_sizes(cache):
+    """Both answer as the live network does; a damaged one is made again."""
+    paddle.seed(0)
+    model = zoo.LRASPP(3, zoo.MobileNetV3_small_x0_35())
+    runtime = as_runtime(model, "onnxruntime")
+    (folder,) = (cache / "exports").iterdir()
+    assert (folder / EVEN).exists()
+    (folder / EVEN).write_bytes(b"no model")
+    again = as_runtime(model, "onnxruntime")
+    for sides in ((64, 96), (65, 96)):
+        (image,) = probe_images(model, (1, 3, *sides))
+        expected = live_logits(model, image)
+        for made in (runtime, again):
+            assert abs(infer(made, image, PLAIN) - expected).max() < 1e-4 * max(1, abs(expected).max())

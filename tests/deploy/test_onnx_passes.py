@@ -191,3 +191,56 @@ def test_a_resize_of_another_kind_stays(tmp_path):
     nearest = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")
     path = write(tmp_path / "m.onnx", [nearest], scales=np.array([1, 1, 2, 2], np.float32))
     assert not cut_last_resize(onnx.load(str(path)))
+
+
+def two_convolutions(**second):
+    return [
+        helper.make_node("Conv", ["x", "first", "first_bias"], ["between"]),
+        helper.make_node("Conv", ["between", "second", "second_bias"], ["y"], **second),
+    ]
+
+
+def widths(*channels):
+    """Return constants of two 1x1 convolutions through these numbers of channels."""
+    before, between, after = channels
+    return {
+        "first": normal(between, before, 1, 1),
+        "first_bias": normal(between),
+        "second": normal(after, between, 1, 1),
+        "second_bias": normal(after),
+    }
+
+
+@pytest.mark.parametrize("biases", [(True, True), (True, False), (False, True), (False, False)])
+def test_two_convolutions_become_one(tmp_path, biases):
+    constants = widths(CHANNELS, 8, OUTPUTS)
+    nodes = two_convolutions()
+    for node, has_bias in zip(nodes, biases):
+        if not has_bias:
+            del constants[node.input.pop()]
+    path = write(tmp_path / "m.onnx", nodes, **constants)
+    x = normal(2, CHANNELS, 5, 7)
+    expected = run(path, x)[0]
+    optimise(path, path)
+    assert kinds(path) == ["Conv"]
+    np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "channels", "outputs"),
+    [
+        (two_convolutions(), (CHANNELS, 2, OUTPUTS), ["y"]),  # together they take fewer multiply-adds
+        (two_convolutions(strides=[2, 2]), (CHANNELS, 8, OUTPUTS), ["y"]),
+        (two_convolutions(pads=[1, 1, 1, 1]), (CHANNELS, 8, OUTPUTS), ["y"]),  # 0 around it
+        (two_convolutions(), (CHANNELS, 8, OUTPUTS), ["y", "between"]),
+        ([*two_convolutions(), helper.make_node("Relu", ["between"], ["z"])], (CHANNELS, 8, 4), ["y", "z"]),
+    ],
+)
+def test_other_pairs_of_convolutions_stay(tmp_path, nodes, channels, outputs):
+    path = write(tmp_path / "m.onnx", nodes, outputs, **widths(*channels))
+    x = normal(2, CHANNELS, 5, 7)
+    expected = run(path, x)
+    optimise(path, path)
+    assert kinds(path).count("Conv") == 2
+    for found, wanted in zip(run(path, x), expected):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)

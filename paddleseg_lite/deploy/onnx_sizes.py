@@ -1,0 +1,106 @@
+"""A second ONNX model beside the one for all sizes: faster, where the sides are multiples of a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paddleseg_lite.deploy.onnx_passes import has_branches, remove_unused
+
+EVEN = "even.onnx"  # beside model.onnx
+MULTIPLE = "paddleseg_lite.multiple"  # metadata: of what the sides must be multiples
+_MULTIPLES = (8, 16, 32)  # pixels; no network here has a larger stride
+# Two images in units of the multiple, odd ones, whose maps would give themselves away by their rounding.
+_PROBES = ((1, 3), (5, 7))
+
+
+def write_even(source: Path, target: Path, min_side: int = 1) -> bool:
+    """Write the model in which each resize that always enlarges by whole numbers says by which.
+
+    Without that, the network asks one map for its size in order to enlarge another one to it. With it, ONNX
+    Runtime keeps its own layout of the maps through the resize and the sum that follows, which saves copies:
+    a twentieth of the time of LR-ASPP at output stride 8, more at 32.
+
+    Args:
+        source: an ONNX model for images [N, C, H, W] of any size.
+        target: written if there is such a resize; its metadata say what the sides must be multiples of.
+        min_side: pixels that an image must at least be high and wide.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        Exception: of whatever class onnx or onnxruntime have for what they cannot read, run or write.
+    """
+    import onnx
+
+    model = onnx.load(str(source))
+    if has_branches(model):
+        return False
+    found = [_factors(model, multiple, min_side) for multiple in _MULTIPLES]
+    best = max(range(len(found)), key=lambda index: len(found[index]))  # the first of equals
+    if not found[best]:
+        return False
+    _put_in(model, found[best])
+    remove_unused(model)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = MULTIPLE, str(_MULTIPLES[best])
+    onnx.save(model, str(target))
+    return True
+
+
+def _put_in(model: Any, factors: dict[str, tuple[int, int]]) -> None:
+    """Give resizes their factors instead of a size; what reads one that keeps the size reads its input."""
+    import onnx
+
+    graph = model.graph
+    same: dict[str, str] = {}
+    for node in graph.node:
+        node.input[:] = [same.get(name, name) for name in node.input]
+        found = factors.get(node.output[0])
+        if found is None:
+            continue
+        name = f"{node.output[0]}.factors"
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array([1, 1, *found], np.float32), name))
+        node.input[:] = [*node.input[:2], name]
+        if found == (1, 1):
+            same[node.output[0]] = node.input[0]
+
+
+def _factors(model: Any, multiple: int, min_side: int) -> dict[str, tuple[int, int]]:
+    """Return by which whole numbers resizes enlarge, output -> (vertically, horizontally).
+
+    Left out are those for which the numbers depend on the image, found by running two images.
+    """
+    import onnx
+    import onnxruntime
+
+    resizes = [node for node in model.graph.node if node.op_type == "Resize" and len(node.input) == 4]
+    probed = onnx.ModelProto()
+    probed.CopyFrom(model)
+    names = dict.fromkeys(name for node in resizes for name in (node.input[0], node.output[0]))
+    known = {value.name for value in model.graph.output}
+    probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
+    session = onnxruntime.InferenceSession(probed.SerializeToString(), providers=["CPUExecutionProvider"])
+    smallest = -(-min_side // multiple)
+    smallest += smallest % 2  # even, for the sum with an odd number is odd
+    image = session.get_inputs()[0]
+    found: list[dict[str, tuple[float, float]]] = []
+    for height, width in _PROBES:
+        sides = [(smallest + height) * multiple, (smallest + width) * multiple]
+        values = session.run(list(names), {image.name: np.zeros((1, image.shape[1], *sides), np.float32)})
+        shapes = {name: value.shape[2:] for name, value in zip(names, values)}
+        found.append({node.output[0]: _ratios(shapes, node) for node in resizes})
+    first, second = found
+    return {
+        name: (int(ratios[0]), int(ratios[1]))
+        for name, ratios in first.items()
+        if ratios == second[name] and all(ratio == int(ratio) for ratio in ratios)
+    }
+
+
+def _ratios(shapes: dict[str, tuple[int, ...]], node: Any) -> tuple[float, float]:
+    before, after = shapes[node.input[0]], shapes[node.output[0]]
+    return after[0] / before[0], after[1] / before[1]

@@ -1,0 +1,127 @@
+"""Protects: the model for even sizes answers as the one for all sizes does, and gets its own sizes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from paddleseg_lite.deploy.onnx_sizes import EVEN, MULTIPLE, write_even  # noqa: E402
+from paddleseg_lite.deploy.runtimes import OnnxRuntime  # noqa: E402
+from paddleseg_lite.errors import UserError  # noqa: E402
+
+RNG = np.random.default_rng(0)
+AXES = {"start": np.array([2]), "stop": np.array([4]), "channels": np.array([1, 3])}
+TO_X = [
+    helper.make_node("Shape", ["x"], ["shape"]),
+    helper.make_node("Slice", ["shape", "start", "stop"], ["sides"]),
+    helper.make_node("Concat", ["channels", "sides"], ["size"], axis=0),
+]
+RESIZE = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+
+
+def pool(stride, source="x", target="small"):
+    """Return the node of an average over windows; the last ones of a side may be smaller."""
+    sides = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
+    return helper.make_node("AveragePool", [source], [target], ceil_mode=1, **sides)
+
+
+def enlarge(source="small", target="y"):
+    """Return the node of a resize to the size of x."""
+    return helper.make_node("Resize", [source, "", "", "size"], [target], **RESIZE)
+
+
+def write(path, nodes):
+    """Write a model of x [1, 3, H, W] to y."""
+    constants = {name: value.astype(np.int64) for name, value in AXES.items()}
+    graph = helper.make_graph(
+        nodes,
+        "toy",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, None, None])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, str(path))
+    return path
+
+
+def run(path, x):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})[0]
+
+
+def image(height, width):
+    return RNG.standard_normal((1, 3, height, width)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("stride", "multiple"), [(2, "8"), (8, "8"), (16, "16"), (32, "32")])
+def test_a_resize_by_a_whole_number_is_told_its_number(tmp_path, stride, multiple):
+    """The number of which the sides must be multiples is the smallest for which it holds."""
+    source, target = write(tmp_path / "model.onnx", [*TO_X, pool(stride), enlarge()]), tmp_path / EVEN
+    assert write_even(source, target)
+    model = onnx.load(str(target))
+    assert {entry.key: entry.value for entry in model.metadata_props} == {MULTIPLE: multiple}
+    assert [node.op_type for node in model.graph.node] == ["AveragePool", "Resize"]  # no size is asked for
+    for x in (image(64, 96), image(160, 32)):
+        np.testing.assert_allclose(run(target, x), run(source, x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_resize_to_the_same_size_goes(tmp_path):
+    source = write(
+        tmp_path / "model.onnx",
+        [*TO_X, enlarge("x", "same"), helper.make_node("Relu", ["same"], ["y"])],
+    )
+    assert write_even(source, tmp_path / EVEN)
+    assert [node.op_type for node in onnx.load(str(tmp_path / EVEN)).graph.node] == ["Relu"]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [*TO_X, helper.make_node("GlobalAveragePool", ["x"], ["small"]), enlarge()],  # the factor is the side
+        [*TO_X, pool(48), enlarge()],
+        [helper.make_node("Relu", ["x"], ["y"])],
+    ],
+)
+def test_where_no_factor_is_fixed_nothing_is_written(tmp_path, nodes):
+    source = write(tmp_path / "model.onnx", nodes)
+    assert not write_even(source, tmp_path / EVEN)
+    assert not (tmp_path / EVEN).exists()
+
+
+def test_images_are_as_large_as_the_network_needs_them(tmp_path):
+    """Protects from the end of the process: onnxruntime does not check whether a pooling window fits."""
+    window = {"kernel_shape": [49, 49], "strides": [1, 1]}
+    nodes = [helper.make_node("AveragePool", ["x"], ["pooled"], **window), *TO_X, pool(8)]
+    nodes += [enlarge("small", "large"), helper.make_node("ReduceMax", ["pooled"], ["most"], keepdims=1)]
+    source = write(tmp_path / "model.onnx", [*nodes, helper.make_node("Add", ["large", "most"], ["y"])])
+    assert write_even(source, tmp_path / EVEN, min_side=49)
+
+
+def test_the_runtime_takes_each_model_for_its_own_sizes(tmp_path):
+    """The one for even sizes adds 1 here, which tells them apart."""
+    nodes = [*TO_X, pool(16), enlarge()]
+    path = write(tmp_path / "model.onnx", nodes)
+    assert write_even(path, tmp_path / EVEN)
+    even = onnx.load(str(tmp_path / EVEN))
+    even.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
+    even.graph.node[-1].output[0] = "before"
+    even.graph.node.append(helper.make_node("Add", ["before", "one"], ["y"]))
+    onnx.save(even, str(tmp_path / EVEN))
+    runtime = OnnxRuntime(path)
+    for sides, added in (((32, 48), 1), ((32, 40), 0), ((33, 48), 0), ((64, 16), 1)):
+        x = image(*sides)
+        np.testing.assert_allclose(runtime(x) - run(path, x), added, atol=1e-5)
+
+
+def test_a_damaged_model_is_no_trace(tmp_path):
+    path = write(tmp_path / "model.onnx", [*TO_X, pool(16), enlarge()])
+    (tmp_path / EVEN).write_bytes(b"no model")
+    with pytest.raises(UserError, match="onnxruntime cannot load"):
+        OnnxRuntime(path)
