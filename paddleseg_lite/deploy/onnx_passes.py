@@ -97,6 +97,7 @@ def merge_convolutions(model: Any) -> None:
         constants.update(made)
         graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in made.items())
         node.CopyFrom(helper.make_node("Conv", [first.input[0], *made], node.output, name=node.name))
+    remove_unused(model)
 
 
 def move_gates_into_weights(model: Any) -> None:

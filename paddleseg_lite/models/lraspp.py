@@ -96,7 +96,7 @@ class _MergingConv2D(nn.Conv2D):
         channels = deep.shape[1]
         deep = F.conv2d(deep, self.weight[:, :channels], self.bias)
         shallow = F.conv2d(shallow, self.weight[:, channels:])
-        return resize(deep, shallow.shape[2:], align_corners=False, mode=self.resize_mode) + shallow
+        return shallow + resize(deep, shallow.shape[2:], align_corners=False, mode=self.resize_mode)
 
 
 @MODELS.register
