@@ -38,11 +38,12 @@ setup(
         "cpu": ["paddlepaddle>=2.6.2,<3.4"],
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4"],
         "deploy": DEPLOY,
-        "fast": ["pyspng"],  # decodes PNG photographs in less time than OpenCV
+        "fast": ["isal", "pyspng"],  # PNG photographs in less time than by OpenCV: writing, reading
         "dev": [
             *DEPLOY,
             "cityscapesscripts",  # the test oracle for Cityscapes' ids and scores
             "hypothesis",
+            "isal; platform_machine == 'x86_64'",
             "mypy",
             "pyspng; platform_machine == 'x86_64'",
             "pytest",

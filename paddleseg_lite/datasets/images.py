@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -16,7 +18,8 @@ from paddleseg_lite.datasets.png import SIGNATURE as PNG_SIGNATURE
 from paddleseg_lite.datasets.png import RgbPng, open_rgb
 from paddleseg_lite.errors import UserError
 
-PNG_GRAY, PNG_PALETTE = 0, 3
+PNG_GRAY, _PNG_RGB, PNG_PALETTE = 0, 2, 3  # colour types
+_PNG_SUB = 1  # the filter that leaves each value's difference from the pixel to the left
 
 
 def read_image(path: str | Path, channels: int = 3) -> np.ndarray:
@@ -164,6 +167,37 @@ def _png_as_gray(data: bytes) -> tuple[bytes, int]:
         kept = [chunk for name, chunk in _png_chunks(data) if name in (b"IDAT", b"IEND")]
         data = PNG_SIGNATURE + _png_chunk(b"IHDR", header) + b"".join(kept)
     return data, 2**depth - 1
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """Return the bytes of a PNG, uint8 [H, W] or RGB [H, W, 3]."""
+    isal = _isal()
+    if picture.ndim == 2:
+        return cv2.imencode(".png", picture)[1].tobytes()
+    if isal is None:
+        return cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
+    height, width, _ = picture.shape
+    rows = np.ascontiguousarray(picture).reshape(height, -1)
+    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    filtered[:, 0] = _PNG_SUB
+    filtered[:, 1:4] = rows[:, :3]
+    np.subtract(rows[:, 3:], rows[:, :-3], out=filtered[:, 4:])
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, _PNG_RGB, 0, 0, 0),
+        b"IDAT": isal.compress(filtered, 1),
+        b"IEND": b"",
+    }
+    return PNG_SIGNATURE + b"".join(_png_chunk(name, content) for name, content in parts.items())
+
+
+@functools.lru_cache(maxsize=1)
+def _isal() -> ModuleType | None:
+    """Return ISA-L's zlib, which compresses a photograph in a quarter of OpenCV's time, or None."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return None
+    return isal_zlib
 
 
 def with_palette(png: bytes, palette: np.ndarray) -> bytes:

@@ -12,13 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import cv2
 import numpy as np
 import paddle
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from paddleseg_lite.datasets.images import read_image, with_palette
+from paddleseg_lite.datasets.images import encode_png, read_image, with_palette
 from paddleseg_lite.engine.evaluate import predict_labels
 from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.errors import UserError
@@ -248,11 +247,6 @@ def _check_targets(images: Sequence[Path], targets: Sequence[Path]) -> None:
 def write_png(path: Path, picture: np.ndarray) -> None:
     """Write a PNG, uint8 [H, W] or RGB [H, W, 3], beside its target and rename it: no half-written result."""
     write_bytes(path, encode_png(picture))
-
-
-def encode_png(picture: np.ndarray) -> bytes:
-    """Return the bytes of a PNG, uint8 [H, W] or RGB [H, W, 3]."""
-    return cv2.imencode(".png", picture if picture.ndim == 2 else picture[:, :, ::-1])[1].tobytes()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

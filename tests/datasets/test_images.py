@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -26,6 +28,22 @@ def test_colours_are_in_rgb_order(tmp_path):
     path = tmp_path / "bild mit ü.png"
     path.write_bytes(cv2.imencode(".png", RGB[..., ::-1])[1].tobytes())
     assert (read_image(path) == RGB).all()
+
+
+@pytest.mark.parametrize("has_isal", [True, False])
+@pytest.mark.parametrize("size", [(11, 13), (1, 1), (2, 1), (300, 400)])
+def test_a_written_png_has_the_pixels(monkeypatch, has_isal, size):
+    """Whichever library compresses; Pillow reads it, which checks more than cv2."""
+    if has_isal:
+        pytest.importorskip("isal", reason="the extra `fast` installs it")
+    else:
+        monkeypatch.setattr(images, "_isal", lambda: None)
+    for picture in (rng.integers(0, 256, size, np.uint8), rng.integers(0, 256, (*size, 3), np.uint8)):
+        for given in (picture, np.asfortranarray(picture), picture[::-1, ::-1]):
+            read = Image.open(io.BytesIO(images.encode_png(given)))
+            read.verify()
+            read = Image.open(io.BytesIO(images.encode_png(given)))
+            assert (np.asarray(read) == given).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
