@@ -93,7 +93,7 @@ def merge_convolutions(model: Any) -> None:
         if len(node.input) > 2:
             bias += constants[node.input[2]]
         made = {f"{node.output[0]}.weights": weights[:, :, None, None], f"{node.output[0]}.bias": bias}
-        made = {name: value.astype(np.float32) for name, value in made.items()}
+        made = {name: value.astype(constants[first.input[1]].dtype) for name, value in made.items()}
         constants.update(made)
         graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in made.items())
         node.CopyFrom(helper.make_node("Conv", [first.input[0], *made], node.output, name=node.name))
