@@ -172,10 +172,8 @@ def _png_as_gray(data: bytes) -> tuple[bytes, int]:
 def encode_png(picture: np.ndarray) -> bytes:
     """Return the bytes of a PNG, uint8 [H, W] or RGB [H, W, 3]."""
     isal = _isal()
-    if picture.ndim == 2:
-        return cv2.imencode(".png", picture)[1].tobytes()
-    if isal is None:
-        return cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes()
+    if isal is None or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
+        return cv2.imencode(".png", picture if picture.ndim == 2 else picture[:, :, ::-1])[1].tobytes()
     height, width, _ = picture.shape
     rows = np.ascontiguousarray(picture).reshape(height, -1)
     filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)

@@ -69,7 +69,7 @@ def cached_export(
             new = Path(hidden) / "export"
             options = ExportOptions((None, in_channels, None, None), "none", kind)
             export(model, new, _card(model, in_channels), options)
-            if kind != "onnx" or not _optimised(new, check, is_kept=key is not None):
+            if kind != "onnx" or not _optimised(new, check):
                 check(new)
             try:
                 os.rename(new, folder)
@@ -85,24 +85,26 @@ def cached_export(
     return folder
 
 
-def _optimised(folder: Path, check: Callable[[Path], object], is_kept: bool) -> bool:
+def _optimised(folder: Path, check: Callable[[Path], object]) -> bool:
     """Replace a folder's ONNX model by optimised ones that pass the check; return whether they did."""
     model, even, plain = folder / "model.onnx", folder / EVEN, folder / "plain.onnx"
     model.replace(plain)
-    try:
-        optimise(plain, model)
-        # A runtime with two models reads the second one late, when a folder that is not kept is gone.
-        has_even = is_kept and write_even(model, even, min_side(folder))
-        hash_files(folder, [model.name, even.name] if has_even else [model.name])
-        check(folder)
-    except Exception as error:  # onnx and onnxruntime have many classes
-        _log.info("the export is used as it was converted: %s", " ".join(str(error).split())[:300])
-        plain.replace(model)
-        even.unlink(missing_ok=True)
-        hash_files(folder, [model.name])
-        return False
-    plain.unlink()
-    return True
+    for wants_even in (True, False):
+        try:
+            optimise(plain, model)
+            has_even = wants_even and write_even(model, even, min_side(folder))
+            hash_files(folder, [model.name, even.name] if has_even else [model.name])
+            check(folder)
+        except Exception as error:  # onnx and onnxruntime have many classes
+            even.unlink(missing_ok=True)
+            what = "has no model for even sizes" if wants_even else "is used as it was converted"
+            _log.info("the export %s: %s", what, " ".join(str(error).split())[:300])
+        else:
+            plain.unlink()
+            return True
+    plain.replace(model)
+    hash_files(folder, [model.name])
+    return False
 
 
 def release(folder: Path) -> None:

@@ -92,7 +92,8 @@ def merge_convolutions(model: Any) -> None:
             bias += after @ constants[first.input[2]]
         if len(node.input) > 2:
             bias += constants[node.input[2]]
-        made = {f"{node.output[0]}.weights": weights[:, :, None, None], f"{node.output[0]}.bias": bias}
+        prefix = f"paddleseg_lite.joined{len(constants)}"
+        made = {f"{prefix}.weights": weights[:, :, None, None], f"{prefix}.bias": bias}
         made = {name: value.astype(constants[first.input[1]].dtype) for name, value in made.items()}
         constants.update(made)
         graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in made.items())

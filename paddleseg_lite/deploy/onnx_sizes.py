@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from paddleseg_lite.deploy.onnx_passes import has_branches, remove_unused
+from paddleseg_lite.deploy.verify import PROBE_SIZES
 
 EVEN = "even.onnx"  # beside model.onnx
 MULTIPLE = "paddleseg_lite.multiple"  # metadata: of what the sides must be multiples
-_MULTIPLES = (8, 16, 32)  # pixels; no network here has a larger stride
+_MULTIPLES = (8, 16, 32)  # pixels; the sides of few images are multiples of more
 # Two images in units of the multiple, odd ones, whose maps would give themselves away by their rounding.
 _PROBES = ((1, 3), (5, 7))
 
@@ -37,9 +38,10 @@ def write_even(source: Path, target: Path, min_side: int = 1) -> bool:
     import onnx
 
     model = onnx.load(str(source))
-    if has_branches(model):
+    resizes = [node for node in model.graph.node if node.op_type == "Resize" and len(node.input) == 4]
+    if not resizes or has_branches(model):
         return False
-    found = [_factors(model, multiple, min_side) for multiple in _MULTIPLES]
+    found = _factors(model, resizes, max(min_side, *PROBE_SIZES[0]))
     best = max(range(len(found)), key=lambda index: len(found[index]))  # the first of equals
     if not found[best]:
         return False
@@ -69,38 +71,49 @@ def _put_in(model: Any, factors: dict[str, tuple[int, int]]) -> None:
             same[node.output[0]] = node.input[0]
 
 
-def _factors(model: Any, multiple: int, min_side: int) -> dict[str, tuple[int, int]]:
-    """Return by which whole numbers resizes enlarge, output -> (vertically, horizontally).
+def _factors(model: Any, resizes: list[Any], min_side: int) -> list[dict[str, tuple[int, int]]]:
+    """Return by which whole numbers resizes enlarge, output -> (vertically, horizontally), for each multiple.
 
     Left out are those for which the numbers depend on the image, found by running two images.
     """
     import onnx
     import onnxruntime
 
-    resizes = [node for node in model.graph.node if node.op_type == "Resize" and len(node.input) == 4]
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
-    names = dict.fromkeys(name for node in resizes for name in (node.input[0], node.output[0]))
+    names = list(dict.fromkeys(name for node in resizes for name in (node.input[0], node.output[0])))
     known = {value.name for value in model.graph.output}
     probed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
-    session = onnxruntime.InferenceSession(probed.SerializeToString(), providers=["CPUExecutionProvider"])
-    smallest = -(-min_side // multiple)
-    smallest += smallest % 2  # even, for the sum with an odd number is odd
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(
+        probed.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     image = session.get_inputs()[0]
-    found: list[dict[str, tuple[float, float]]] = []
-    for height, width in _PROBES:
-        sides = [(smallest + height) * multiple, (smallest + width) * multiple]
-        values = session.run(list(names), {image.name: np.zeros((1, image.shape[1], *sides), np.float32)})
-        shapes = {name: value.shape[2:] for name, value in zip(names, values)}
-        found.append({node.output[0]: _ratios(shapes, node) for node in resizes})
-    first, second = found
-    return {
-        name: (int(ratios[0]), int(ratios[1]))
-        for name, ratios in first.items()
-        if ratios == second[name] and all(ratio == int(ratio) for ratio in ratios)
-    }
 
+    def ratios(height: int, width: int) -> dict[str, tuple[float, float]]:
+        """Return by how much the maps of one image grow, those with a height and a width."""
+        values = session.run(names, {image.name: np.zeros((1, image.shape[1], height, width), np.float32)})
+        shapes = {name: value.shape for name, value in zip(names, values)}
+        pairs = {node.output[0]: (shapes[node.output[0]], shapes[node.input[0]]) for node in resizes}
+        return {
+            name: (after[2] / before[2], after[3] / before[3])
+            for name, (after, before) in pairs.items()
+            if len(after) == 4
+        }
 
-def _ratios(shapes: dict[str, tuple[int, ...]], node: Any) -> tuple[float, float]:
-    before, after = shapes[node.input[0]], shapes[node.output[0]]
-    return after[0] / before[0], after[1] / before[1]
+    found = []
+    for multiple in _MULTIPLES:
+        smallest = -(-min_side // multiple)
+        smallest += smallest % 2  # even, for the sum with an odd number is odd
+        first, second = (
+            ratios((smallest + height) * multiple, (smallest + width) * multiple) for height, width in _PROBES
+        )
+        found.append(
+            {
+                name: (int(pair[0]), int(pair[1]))
+                for name, pair in first.items()
+                if pair == second[name] and all(ratio == int(ratio) for ratio in pair)
+            }
+        )
+    return found

@@ -20,7 +20,7 @@ from paddleseg_lite.deploy.export import program_in
 from paddleseg_lite.deploy.onnx_graph import EXTRA, require
 from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE
 from paddleseg_lite.deploy.onnx_sizes import EVEN, MULTIPLE
-from paddleseg_lite.deploy.sidecar import check_files, check_side, min_side
+from paddleseg_lite.deploy.sidecar import check_files, check_side, known_files, min_side
 from paddleseg_lite.deploy.verify import probe_images, verify
 from paddleseg_lite.engine.inference import PLAIN, Network, Runtime, infer
 from paddleseg_lite.engine.maps import Dense, LogitMap, Resized, thread_count
@@ -37,8 +37,9 @@ class OnnxRuntime:
     """ONNX Runtime on the device that Paddle is set to; a GPU needs onnxruntime-gpu. Thread-safe.
 
     Args:
-        path: an ONNX model with one input and one output. A faster one for some sizes may be beside it, see
-            `onnx_sizes`.
+        path: an ONNX model with one input and one output. In the cache a faster one for some sizes is beside
+            it, see `onnx_sizes`; then this one is loaded with the first image of another size, and takes
+            memory of its own.
         threads: to compute with; None: see `engine.maps.thread_count`.
 
     Raises:
@@ -50,13 +51,16 @@ class OnnxRuntime:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         require("onnxruntime")
         even = path.with_name(EVEN)
-        check_files(path.parent, [path.name, even.name] if even.exists() else [path.name])
+        has_even = path.name == "model.onnx" and even.exists() and even.name in known_files(path.parent)
+        check_files(path.parent, [path.name, even.name] if has_even else [path.name])
         self._min_side = min_side(path.parent)
-        self._load = partial(_session, path, threads)
+        load = _loader(threads)
+        # What is loaded late is read now: the folder may be gone by then.
+        self._load_any_size = partial(load, path.read_bytes(), path)
         self._lock = threading.Lock()
-        self._any_size: Any = None  # loaded when it is needed
-        self._even = _session(even, threads) if even.exists() else None
-        facts = (self._even or self._load_any_size()).get_modelmeta().custom_metadata_map
+        self._even: Any = load(even.read_bytes(), even) if has_even else None
+        self._any_size: Any = None if has_even else self._load_any_size()
+        facts = (self._even or self._any_size).get_modelmeta().custom_metadata_map
         self._multiple = int(facts.get(MULTIPLE, 1))
         self._grid = facts.get(LAST_RESIZE)
 
@@ -67,17 +71,19 @@ class OnnxRuntime:
             UserError: they are too small, or the runtime fails on them.
         """
         check_side(self._min_side, images)
-        is_even = not any(side % self._multiple for side in images.shape[2:])
-        session = self._even if self._even is not None and is_even else self._load_any_size()
+        session = self._session(images.shape[2:])
         try:
             return session.run(None, {session.get_inputs()[0].name: images})[0]
         except Exception as error:  # onnxruntime has an exception class for each reason
             raise _failure(self.name, images, error) from error
 
-    def _load_any_size(self) -> Any:
+    def _session(self, sides: Sequence[int]) -> Any:
+        """Return the session for images of (height, width)."""
+        if self._even is not None and not any(side % self._multiple for side in sides):
+            return self._even
         with self._lock:
             if self._any_size is None:
-                self._any_size = self._load()
+                self._any_size = self._load_any_size()
             return self._any_size
 
     def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
@@ -90,8 +96,8 @@ class OnnxRuntime:
         return [Resized(coarse, size, self._grid == "align_corners") for coarse in maps]
 
 
-def _session(path: Path, threads: int | None) -> Any:
-    """Return an onnxruntime.InferenceSession."""
+def _loader(threads: int | None) -> Callable[[bytes, Path], Any]:
+    """Return a function of a model's bytes and its path that makes an onnxruntime.InferenceSession."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -104,10 +110,16 @@ def _session(path: Path, threads: int | None) -> Any:
     # Activations that fade out below 1e-38 cost a hundred times as much as zeros.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     providers = _providers(onnxruntime.get_available_providers(), paddle.device.get_device())
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # onnxruntime has an exception class for each reason
-        raise UserError(f"onnxruntime cannot load {path}: {' '.join(str(error).split())[:300]}") from error
+
+    def load(model: bytes, path: Path) -> Any:
+        try:
+            return onnxruntime.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # onnxruntime has an exception class for each reason
+            raise UserError(
+                f"onnxruntime cannot load {path}: {' '.join(str(error).split())[:300]}"
+            ) from error
+
+    return load
 
 
 class PaddleInference:

@@ -190,12 +190,17 @@ def check_files(folder: Path, names: Sequence[str]) -> None:
     Raises:
         UserError: one is missing, damaged or of another export.
     """
-    known = _facts(folder)["model"].get("files_sha256", {})
+    known = known_files(folder)
     for name in names:
         if not (folder / name).is_file():
             raise UserError(f"{folder} has no {name}; export the network again")
         if name in known and sha256(folder / name) != known[name]:
             raise UserError(f"{folder / name} is not the file that {FILE} tells of; export the network again")
+
+
+def known_files(folder: Path) -> Mapping[str, str]:
+    """Return the files that an export wrote into a folder, name -> SHA-256; none without inference.yml."""
+    return _facts(folder)["model"].get("files_sha256", {})
 
 
 def hash_files(folder: Path, names: Sequence[str], **products: str) -> None:

@@ -21,6 +21,7 @@ from paddleseg_lite.cores import cpu_count
 Size = tuple[int, int]
 
 _STRIP = 64  # rows: fewer, and calls of Python and cv2 dominate; more, and memory grows (128: 30 MB)
+_LEAST = 32  # rows that are worth a thread
 
 
 class LogitMap(Protocol):
@@ -229,7 +230,7 @@ def _choose(logits: np.ndarray, labels: np.ndarray) -> None:
 
 def in_strips(work: _Work, height: int) -> None:
     """Call `work(start, stop)` for strips that cover all rows, on all cores this process uses."""
-    parts = max(1, min(thread_count(), -(-height // _STRIP)))
+    parts = max(1, min(thread_count(), height // _LEAST))
     edges = [round(height * part / parts) for part in range(parts + 1)]
 
     def work_through(bounds: tuple[int, int]) -> None:

@@ -38,12 +38,26 @@ def test_a_written_png_has_the_pixels(monkeypatch, has_isal, size):
         pytest.importorskip("isal", reason="the extra `fast` installs it")
     else:
         monkeypatch.setattr(images, "_isal", lambda: None)
-    for picture in (rng.integers(0, 256, size, np.uint8), rng.integers(0, 256, (*size, 3), np.uint8)):
+    gradient = np.add.outer(np.arange(size[0]), 2 * np.arange(size[1])).astype(np.uint8)  # repeats itself
+    noise = rng.integers(0, 256, (*size, 3), np.uint8)
+    for picture in (
+        noise[:, :, 0],
+        noise,
+        gradient,
+        np.dstack([gradient, gradient.T.reshape(size), gradient]),
+    ):
         for given in (picture, np.asfortranarray(picture), picture[::-1, ::-1]):
             read = Image.open(io.BytesIO(images.encode_png(given)))
             read.verify()
             read = Image.open(io.BytesIO(images.encode_png(given)))
             assert (np.asarray(read) == given).all()
+
+
+def test_a_written_png_keeps_16_bits():
+    """Protects what ISA-L's way is not made for."""
+    deep = rng.integers(0, 2**16, (5, 7, 3), np.uint16)
+    read = cv2.imdecode(np.frombuffer(images.encode_png(deep), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert (read[:, :, ::-1] == deep).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

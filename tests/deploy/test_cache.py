@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 
 import paddle
@@ -17,6 +18,7 @@ from paddleseg_lite.deploy.verify import live_logits, probe_images
 from paddleseg_lite.engine.inference import PLAIN, infer
 from tests.deploy.conftest import HAS_ONNX
 
+onnx = pytest.importorskip("onnx")
 pytestmark = pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
 
 
@@ -84,8 +86,65 @@ def test_a_network_with_resizes_has_a_model_for_even_sizes(cache):
     assert (folder / EVEN).exists()
     (folder / EVEN).write_bytes(b"no model")
     again = as_runtime(model, "onnxruntime")
+    assert (folder / EVEN).read_bytes() != b"no model"
+    shutil.rmtree(folder)  # what a running program has loaded, or may load, needs it no more
     for sides in ((64, 96), (65, 96)):
         (image,) = probe_images(model, (1, 3, *sides))
         expected = live_logits(model, image)
         for made in (runtime, again):
             assert abs(infer(made, image, PLAIN) - expected).max() < 1e-4 * max(1, abs(expected).max())
+
+
+def test_the_convolutions_of_lraspps_head_are_joined(cache):
+    """Protects the order of the operations in it, which lets the exported graph be changed."""
+    paddle.seed(0)
+    as_runtime(zoo.LRASPP(3, zoo.MobileNetV3_small_x0_35()), "onnxruntime")
+    (folder,) = (cache / "exports").iterdir()
+    for name in ("model.onnx", EVEN):
+        constants = [value.name for value in onnx.load(str(folder / name)).graph.initializer]
+        joined = {name.split(".")[1] for name in constants if name.startswith("paddleseg_lite.joined")}
+        assert len(joined) == 3  # the deep feature's two, and each shallow feature's two
+
+
+class Pooled(nn.Layer):
+    """A map at an eighth of the size, averaged over windows of 7x7: images of 64x64 fit, 48x48 do not."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2D(3, 2, 3, padding=1)
+        self.pool = nn.AvgPool2D(7, 1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        small = nn.functional.avg_pool2d(y, 8)
+        gate = self.pool(small).mean(axis=[2, 3], keepdim=True)
+        return [y * gate + nn.functional.interpolate(small, size=y.shape[2:], mode="bilinear")]
+
+
+def test_images_to_find_factors_with_are_large_enough():
+    """Protects from the end of the process in onnxruntime's pooling."""
+    assert as_runtime(Pooled(), "onnxruntime").name == "onnxruntime"
+
+
+def fails(*arguments):
+    raise IndexError("tuple index out of range")
+
+
+def answers_wrongly(source, target, min_side):
+    model = onnx.load(str(source))
+    model.graph.node[-1].op_type = "Relu" if len(model.graph.node[-1].input) == 1 else "Sub"
+    onnx.save(model, str(target))
+    return True
+
+
+@pytest.mark.parametrize("write_even", [fails, answers_wrongly])
+def test_without_a_model_for_even_sizes_the_other_one_stays(cache, monkeypatch, caplog, write_even):
+    """What goes wrong with one does not cost the changes to the other."""
+    monkeypatch.setattr("paddleseg_lite.deploy.cache.write_even", write_even)
+    caplog.set_level(logging.INFO, "paddleseg_lite")
+    runtime = as_runtime(Pooled(), "onnxruntime")
+    assert "has no model for even sizes" in caplog.text
+    assert "is used as it was converted" not in caplog.text
+    assert runtime.name == "onnxruntime"
+    (folder,) = (cache / "exports").iterdir()
+    assert not (folder / EVEN).exists()

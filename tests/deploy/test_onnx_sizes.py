@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from paddleseg_lite.deploy.onnx_sizes import EVEN, MULTIPLE, write_even  # noqa: E402
 from paddleseg_lite.deploy.runtimes import OnnxRuntime  # noqa: E402
+from paddleseg_lite.deploy.sidecar import FILE, hash_files  # noqa: E402
 from paddleseg_lite.errors import UserError  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -49,6 +50,12 @@ def write(path, nodes):
     model.ir_version = 8
     onnx.save(model, str(path))
     return path
+
+
+def list_files(folder):
+    """Write an inference.yml that tells of the models in a folder."""
+    (folder / FILE).write_text("{model: {}, input: {}, transforms: [], output: {}, classes: [], palette: []}")
+    hash_files(folder, [path.name for path in folder.glob("*.onnx")])
 
 
 def run(path, x):
@@ -114,14 +121,27 @@ def test_the_runtime_takes_each_model_for_its_own_sizes(tmp_path):
     even.graph.node[-1].output[0] = "before"
     even.graph.node.append(helper.make_node("Add", ["before", "one"], ["y"]))
     onnx.save(even, str(tmp_path / EVEN))
+    list_files(tmp_path)
     runtime = OnnxRuntime(path)
     for sides, added in (((32, 48), 1), ((32, 40), 0), ((33, 48), 0), ((64, 16), 1)):
         x = image(*sides)
         np.testing.assert_allclose(runtime(x) - run(path, x), added, atol=1e-5)
 
 
+def test_a_model_of_another_export_is_left_alone(tmp_path):
+    """Protects from answers of old weights: it is used if inference.yml tells of it, and with model.onnx."""
+    path = write(tmp_path / "model.onnx", [*TO_X, pool(16), enlarge()])
+    (tmp_path / EVEN).write_bytes(b"no model")
+    x = image(32, 48)
+    np.testing.assert_allclose(OnnxRuntime(path)(x), run(path, x), atol=1e-5)
+    list_files(tmp_path)
+    other = path.rename(tmp_path / "model_int8.onnx")
+    np.testing.assert_allclose(OnnxRuntime(other)(x), run(other, x), atol=1e-5)
+
+
 def test_a_damaged_model_is_no_trace(tmp_path):
     path = write(tmp_path / "model.onnx", [*TO_X, pool(16), enlarge()])
     (tmp_path / EVEN).write_bytes(b"no model")
+    list_files(tmp_path)
     with pytest.raises(UserError, match="onnxruntime cannot load"):
         OnnxRuntime(path)
