@@ -58,9 +58,9 @@ class OnnxRuntime:
         # What is loaded late is read now: the folder may be gone by then.
         self._load_any_size = partial(load, path.read_bytes(), path)
         self._lock = threading.Lock()
-        self._even: Any = load(even.read_bytes(), even) if has_even else None
-        self._any_size: Any = None if has_even else self._load_any_size()
-        facts = (self._even or self._any_size).get_modelmeta().custom_metadata_map
+        self._even = load(even.read_bytes(), even) if has_even else None
+        self._any_size: Any = None
+        facts = (self._even or self._session(())).get_modelmeta().custom_metadata_map
         self._multiple = int(facts.get(MULTIPLE, 1))
         self._grid = facts.get(LAST_RESIZE)
 
