@@ -54,12 +54,11 @@ class OnnxRuntime:
         has_even = path.name == "model.onnx" and even.exists() and even.name in known_files(path.parent)
         check_files(path.parent, [path.name, even.name] if has_even else [path.name])
         self._min_side = min_side(path.parent)
-        load = _loader(threads)
-        # What is loaded late is read now: the folder may be gone by then.
-        self._load_any_size = partial(load, path.read_bytes(), path)
-        self._lock = threading.Lock()
-        self._even = load(even.read_bytes(), even) if has_even else None
+        self._load, self._path = _loader(threads), path
+        self._even = self._load(even.read_bytes(), even) if has_even else None
+        self._model = path.read_bytes()  # now: the cache may be gone when it is loaded
         self._any_size: Any = None
+        self._lock = threading.Lock()
         facts = (self._even or self._session(())).get_modelmeta().custom_metadata_map
         self._multiple = int(facts.get(MULTIPLE, 1))
         self._grid = facts.get(LAST_RESIZE)
@@ -83,7 +82,8 @@ class OnnxRuntime:
             return self._even
         with self._lock:
             if self._any_size is None:
-                self._any_size = self._load_any_size()
+                self._any_size = self._load(self._model, self._path)
+                self._model = b""
             return self._any_size
 
     def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
