@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     add("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
     add("--image_path", type=Path, required=True, help="image, folder, list of images, video, or camera")
     add("--save_dir", type=Path, default=Path("output/result"), help="default ./output/result")
-    add("--save", default="raw,color,overlay", help="what to write of images; default raw,color,overlay")
+    add("--save", help="what to write of images; default raw,color,overlay")
     add(
         "--resume",
         action="store_true",
@@ -43,19 +43,19 @@ def main(args: argparse.Namespace) -> None:
     from paddleseg_lite.deploy.runtimes import as_runtime, share_arena
     from paddleseg_lite.download import fetch
     from paddleseg_lite.durable import check_folder
-    from paddleseg_lite.engine.predict import check_results, find_images, predict
+    from paddleseg_lite.engine.predict import RESULTS, check_results, find_images, predict
     from paddleseg_lite.engine.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
 
     config = load_config(args.config, args.opts)
     inference = cli.inference_options(args, builder.build_test_options(config))
-    save = [name.strip() for name in args.save.split(",")]
+    save = [name.strip() for name in args.save.split(",")] if args.save is not None else list(RESULTS)
     check_results(save)
     shows_video = is_video(args.image_path)
-    if shows_video and (args.resume or "overlay" not in save):
+    if shows_video and (args.resume or args.save not in (None, "overlay")):
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
     check_folder(args.save_dir)
-    images, root = ([], Path()) if shows_video else find_images(args.image_path)
+    images, root = ([], Path()) if shows_video else find_images(args.image_path, args.save_dir)
     data = builder.describe_dataset(config, "val_dataset")
     if shows_video and data.in_channels != 3:
         raise UserError(f"a video has 3 channels and the network takes {data.in_channels}; give images")

@@ -51,19 +51,22 @@ class PredictResult:
     skipped: list[Path] = field(default_factory=list)
 
 
-def find_images(path: Path) -> tuple[list[Path], Path]:
+def find_images(path: Path, save_dir: Path | None = None) -> tuple[list[Path], Path]:
     """Return the images that a path stands for, and the folder that their names are relative to.
 
     Args:
         path: an image; a folder, searched through all its subfolders; or a text file with one image in each
             line, relative to the text file's folder. In a list of `image label` pairs the images are taken.
+        save_dir: where results are: if it is inside of the folder, they are not searched.
 
     Raises:
         UserError: nothing is there, or no image is in it.
     """
     path = Path(path)
     if path.is_dir():
-        images = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
+        results = {(save_dir / name).resolve() for name in RESULTS.values()} if save_dir else set()
+        found = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
+        images = sorted(p for p in found if results.isdisjoint(p.resolve().parents))
         if not images:
             raise UserError(f"no image in {path}; looked for {', '.join(IMAGE_ENDINGS)}")
         return images, path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleseg_lite.engine.predict import WAITING, ahead, find_images, predict
+from paddleseg_lite.engine.predict import RESULTS, WAITING, ahead, find_images, predict
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Compose, Normalize, Resize
 
@@ -32,6 +33,17 @@ def folder(tmp_path):
     for name in ("a.png", "sub/b ü.jpg"):
         cv2.imencode(name[-4:], image)[1].tofile(str(root / name))
     return root
+
+
+def test_results_inside_of_the_folder_are_no_images(folder, tmp_path):
+    """Protects a second run, which would segment the first one's pictures."""
+    expected, _ = find_images(folder)
+    for save_dir in (folder, folder / "sub" / "out"):
+        for kind in RESULTS.values():
+            (save_dir / kind / "sub").mkdir(parents=True)
+            (save_dir / kind / "sub" / "b ü.png").touch()
+            assert find_images(folder, save_dir)[0] == expected
+            shutil.rmtree(save_dir / kind)
 
 
 def test_ids_colours_and_overlays(folder, tmp_path):
