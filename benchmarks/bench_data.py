@@ -10,14 +10,12 @@ Prints medians with their spread and writes them to --output. --peer is a checko
 --peer_python the interpreter of an environment that has its requirements; without them only ours is measured.
 """
 
-import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 
 import report
@@ -177,13 +175,10 @@ def page(args, results):
     """Return the page that --output gets."""
     import cv2
 
-    decoder = "no pyspng"
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        decoder = f"pyspng {metadata.version('pyspng')}"
     peer = " --peer PADDLESEG --peer_python PYTHON" if args.peer else ""
     return f"""# Speed of the data pipelines
 
-{report.circumstances()}, OpenCV {cv2.__version__}, {decoder}:
+{report.circumstances()}, OpenCV {cv2.__version__}, {report.version("pyspng")}:
 
 ```
 python benchmarks/bench_data.py{peer} --rounds {args.rounds} --images {args.images}

@@ -14,7 +14,6 @@ network in ONNX Runtime. Linux only.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import resource  # noqa: F401  (os.wait4 needs its platform; the import fails early elsewhere)
 import subprocess
@@ -22,7 +21,6 @@ import sys
 import tempfile
 import time
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 
@@ -206,13 +204,12 @@ def main() -> None:
 
 def _page(args: argparse.Namespace, rows: list[str], exported: list[str]) -> str:
     width, height = args.size
-    has_isal = importlib.util.find_spec("isal") is not None  # the extra `fast`
-    writer = f"isal {metadata.version('isal')}" if has_isal else "OpenCV"
     lines = [
         "# Inference beside PaddleSeg on a CPU",
         "",
-        f"{report.circumstances()}; {width}x{height}, OMP_NUM_THREADS={args.threads}, {args.rounds} rounds "
-        f"in which the sides take turns. Ours runs with `--backend auto` and writes overlays by {writer}.",
+        f"{report.circumstances()}, {report.version('isal')}; {width}x{height}, "
+        f"OMP_NUM_THREADS={args.threads}, {args.rounds} rounds "
+        "in which the sides take turns. Ours runs with `--backend auto`.",
         "",
         f"`python benchmarks/bench_inference.py --peer PATH --peer_python PY --rounds {args.rounds} "
         f"--images {args.images[0]} {args.images[1]}`",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
 from datetime import date
+from importlib import metadata
 from pathlib import Path
 
 import paddle
@@ -35,6 +37,13 @@ def circumstances() -> str:
     """Return the date, the CPU, its cores and the versions that matter, for a page's first line."""
     versions = f"Python {platform.python_version()}, Paddle {paddle.__version__}"
     return f"{date.today()}, {cpu_name()}, {os.cpu_count()} cores; {versions}"
+
+
+def version(package: str) -> str:
+    """Return the name and version of a package that may be missing."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return f"{package} {metadata.version(package)}"
+    return f"no {package}"
 
 
 def save(page: str, path: Path) -> None:

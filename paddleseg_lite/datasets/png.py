@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import zlib
 from types import ModuleType
 from typing import Any
@@ -75,7 +76,7 @@ def open_rgb(path: str, data: bytes) -> RgbPng | None:
     """
     if data[:8] != SIGNATURE or data[24:29] != PLAIN_RGB or not _is_whole(data):
         return None
-    pyspng = _pyspng()
+    pyspng = optional("pyspng")
     return None if pyspng is None else RgbPng(path, data, pyspng.load)
 
 
@@ -93,10 +94,10 @@ def _is_whole(data: bytes) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=1)
-def _pyspng() -> ModuleType | None:
+@functools.cache
+def optional(name: str) -> ModuleType | None:
+    """Return a module of the extra `fast`, or None where it is not installed."""
     try:
-        import pyspng
+        return importlib.import_module(name)
     except ImportError:
         return None
-    return pyspng

@@ -75,15 +75,11 @@ def merge_convolutions(model: Any) -> None:
 
     graph = model.graph
     constants = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
-    makers: dict[str, Any] = {}
-    for node in graph.node:
-        first = makers.get(node.input[0]) if node.op_type == "Conv" else None
-        makers[node.output[0]] = node
-        if first is None or first.op_type != "Conv" or not _is_read_once(graph, node.input[0]):
+    for first, node in _read_by_a_convolution_alone(graph, "Conv"):
+        pair = (first, node)
+        if not all(_is_pointwise(conv, constants) and set(conv.input[1:]) <= set(constants) for conv in pair):
             continue
-        if not (_is_pointwise(first, constants) and _is_pointwise(node, constants)):
-            continue
-        before, after = (constants[conv.input[1]][:, :, 0, 0].astype(np.float64) for conv in (first, node))
+        before, after = (constants[conv.input[1]][:, :, 0, 0].astype(np.float64) for conv in pair)
         weights = after @ before  # [out, in]
         if weights.size > before.size + after.size:
             continue
@@ -117,10 +113,10 @@ def move_gates_into_weights(model: Any) -> None:
     }
     constants = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
     gated: dict[str, list[Any]] = {}  # the output of a convolution -> what computes it instead
-    for mul, conv in _gated_convolutions(graph):
-        weights = constants.get(conv.input[1])
-        if weights is None or weights.shape[2:] != (1, 1) or not _is_plain(conv):
+    for mul, conv in _read_by_a_convolution_alone(graph, "Mul"):
+        if not _is_pointwise(conv, constants):
             continue
+        weights = constants[conv.input[1]]
         sides = {name: shapes.get(name, []) for name in mul.input}
         gates = [name for name in mul.input if sides[name][1:] == [weights.shape[1], 1, 1]]
         maps = [name for name in mul.input if len(sides[name]) == 4 and sides[name][1] == weights.shape[1]]
@@ -154,35 +150,26 @@ def has_branches(model: Any) -> bool:
     return any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute)
 
 
-def _gated_convolutions(graph: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield (product, convolution) where a convolution alone reads a product."""
+def _read_by_a_convolution_alone(graph: Any, kind: str) -> Iterator[tuple[Any, Any]]:
+    """Yield (node of this kind, convolution) where the convolution is all that reads the node's output."""
     readers: dict[str, list[Any]] = {value.name: [None] for value in graph.output}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     for node in graph.node:
         found = readers.get(node.output[0], [])
-        if node.op_type == "Mul" and len(found) == 1 and found[0] is not None and found[0].op_type == "Conv":
+        if node.op_type == kind and len(found) == 1 and found[0] is not None and found[0].op_type == "Conv":
             yield node, found[0]
 
 
-def _is_read_once(graph: Any, name: str) -> bool:
-    readers = sum(list(node.input).count(name) for node in graph.node)
-    return readers + sum(value.name == name for value in graph.output) == 1
-
-
 def _is_pointwise(conv: Any, constants: dict[str, np.ndarray]) -> bool:
-    """Whether a convolution mixes channels alone, by weights and a bias that are constants."""
+    """Whether a convolution mixes the channels of each pixel alone, all of them, by constant weights."""
     weights = constants.get(conv.input[1])
-    is_constant = all(name in constants for name in conv.input[1:])
-    return is_constant and weights is not None and weights.shape[2:] == (1, 1) and _is_plain(conv)
-
-
-def _is_plain(conv: Any) -> bool:
-    """Whether a 1x1 convolution reads each pixel once, and all channels."""
     options = _options(conv)
     return (
-        options.get("group", 1) == 1
+        weights is not None
+        and weights.shape[2:] == (1, 1)
+        and options.get("group", 1) == 1
         and set(options.get("strides", [1])) == {1}
         and set(options.get("pads", [0])) == {0}
         and options.get("auto_pad", b"NOTSET") == b"NOTSET"

@@ -59,7 +59,9 @@ class OnnxRuntime:
         self._model = path.read_bytes()  # now: the cache may be gone when it is loaded
         self._any_size: Any = None
         self._lock = threading.Lock()
-        facts = (self._even or self._session(())).get_modelmeta().custom_metadata_map
+        session = self._even or self._session(())
+        self._input = session.get_inputs()[0].name
+        facts = session.get_modelmeta().custom_metadata_map
         self._multiple = int(facts.get(MULTIPLE, 1))
         self._grid = facts.get(LAST_RESIZE)
 
@@ -72,7 +74,7 @@ class OnnxRuntime:
         check_side(self._min_side, images)
         session = self._session(images.shape[2:])
         try:
-            return session.run(None, {session.get_inputs()[0].name: images})[0]
+            return session.run(None, {self._input: images})[0]
         except Exception as error:  # onnxruntime has an exception class for each reason
             raise _failure(self.name, images, error) from error
 

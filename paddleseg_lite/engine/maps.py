@@ -262,9 +262,8 @@ def thread_count() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0 and (given != "1" or _was_started_with("OMP_NUM_THREADS")):
         return int(given)
-    return max(
-        1, cpu_count() // int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))
-    )  # the launcher's processes here
+    processes = int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))  # the launcher's, here
+    return max(1, cpu_count() // processes)
 
 
 def _was_started_with(variable: str) -> bool:
