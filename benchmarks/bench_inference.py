@@ -32,17 +32,17 @@ import yaml
 from report import ROOT
 from tqdm import tqdm
 
-from paddleseg_lite import builder
+from demo.streetscenes.files import claim_folder, write_scene
 from paddleseg_lite.checkpoint import save_weights
+from paddleseg_lite.config import build as builder
 from paddleseg_lite.config import load_config
+from paddleseg_lite.config.zoo import config_path
 from paddleseg_lite.datasets import Cityscapes
-from paddleseg_lite.datasets.streetscenes.files import claim_folder, write_scene
 from paddleseg_lite.deploy.cache import cached_export
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
-from paddleseg_lite.engine.inference import PLAIN, infer_labels
+from paddleseg_lite.inference.augment import PLAIN, infer_labels
 from paddleseg_lite.predictor import model_card
-from paddleseg_lite.zoo import config_path
 
 NETWORKS = {
     "LRASPP os8": "lraspp_mobilenetv3_cityscapes_1024x512_80k",

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-ALLOCATOR = Path(__file__).resolve().parents[1] / "paddleseg_lite" / "allocator.py"
+ALLOCATOR = Path(__file__).resolve().parents[1] / "paddleseg_lite" / "cli" / "allocator.py"
 CLASSES, MIN_KEPT = 19, 130000
 LPSNET_M = {"depths": (1, 3, 3, 10, 10), "channels": (8, 24, 48, 96, 96), "scale_ratios": (1, 0.25)}
 
@@ -102,7 +102,7 @@ def import_library(name: str) -> dict[str, Any]:
         modules: tuple[Any, ...] = (lpsnet, lraspp, mobilenetv3, losses)
     else:
         from paddleseg_lite import losses, models
-        from paddleseg_lite.models import backbones
+        from paddleseg_lite.models import mobilenetv3 as backbones
 
         modules = (models, backbones, losses)
     return {key: value for module in modules for key, value in vars(module).items()}

@@ -13,18 +13,18 @@ from typing import Any
 _HOMES = {
     "Cityscapes": "datasets",
     "Dataset": "datasets",
-    "InferenceOptions": "engine.inference",
+    "InferenceOptions": "inference.augment",
     "LPSNet": "models",
     "LRASPP": "models",
     "Predictor": "predictor",
     "TrainOptions": "engine.train",
     "UserError": "errors",
-    "augmented_logits": "engine.inference",
-    "evaluate": "engine.evaluate",
-    "load": "zoo",
+    "augmented_logits": "inference.augment",
+    "evaluate": "inference.evaluate",
+    "load": "config.zoo",
     "load_config": "config",
     "load_weights": "checkpoint",
-    "predict": "engine.predict",
+    "predict": "inference.predict",
     "train": "engine.train",
 }
 

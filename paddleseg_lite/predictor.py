@@ -13,17 +13,17 @@ from typing import Any, overload
 import numpy as np
 import paddle
 
-from paddleseg_lite import builder
 from paddleseg_lite.checkpoint import load_weights
+from paddleseg_lite.checkpoint.download import fetch
 from paddleseg_lite.config import Config, load_config
+from paddleseg_lite.config import build as builder
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.images import read_image
+from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference, as_runtime, choose
 from paddleseg_lite.deploy.sidecar import ModelCard, built_transforms, check_size, read_sidecar
-from paddleseg_lite.download import fetch
-from paddleseg_lite.engine.evaluate import predict_labels
-from paddleseg_lite.engine.inference import PLAIN, InferenceOptions, Network, Runtime, infer
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer
+from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import colorize, overlay, to_rgb
 

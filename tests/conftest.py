@@ -13,12 +13,11 @@ import paddle
 import pytest
 from paddle import nn
 
+from demo.streetscenes.files import claim_folder, write_scene
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.streetscenes.files import claim_folder, write_scene
 from paddleseg_lite.deploy import onnx_graph
 from paddleseg_lite.transforms import Normalize, RandomHorizontalFlip, Resize
-
-REPOSITORY = Path(__file__).parent.parent
+from tests.paths import REPOSITORY
 
 
 class Squares(SegmentationDataset):

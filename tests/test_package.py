@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parent.parent
+from tests.paths import REPOSITORY
 
 
 def python(code: str, cwd: Path, **environment: str) -> str:
@@ -41,7 +41,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_works_without_the_repository(installed, tmp_path):
     """A network can be built and run from the wheel alone; tests and tools are not in it."""
     code = (
-        "import paddle, paddleseg_lite, paddleseg_lite.builder\n"
+        "import paddle, paddleseg_lite, paddleseg_lite.config.build\n"
         "from paddleseg_lite.models import LPSNet\n"
         "net = LPSNet((1, 1), (4, 4), (1,), num_classes=3)\n"
         "print(list(net(paddle.zeros([1, 3, 33, 47]))[0].shape), paddleseg_lite.__file__)"
@@ -72,7 +72,7 @@ def test_importing_does_nothing(tmp_path):
         "assert 'paddle' not in sys.modules\n"
         "import paddle\n"
         "handlers = list(logging.getLogger().handlers)\n"
-        "import paddleseg_lite.builder, paddleseg_lite.engine.train, paddleseg_lite.engine.predict\n"
+        "import paddleseg_lite.config.build, paddleseg_lite.engine.train, paddleseg_lite.inference.predict\n"
         "assert logging.getLogger().handlers == handlers and random.getstate() == before\n"
         "assert os.listdir('.') == []\n"
         "print('quiet')"

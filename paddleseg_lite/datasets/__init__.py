@@ -3,9 +3,9 @@
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.camvid import CamVid
 from paddleseg_lite.datasets.cityscapes import Cityscapes
-from paddleseg_lite.datasets.images import read_image, read_label
 from paddleseg_lite.datasets.list_dataset import Dataset
-from paddleseg_lite.datasets.loader import Batch, eval_samples, train_batches
+from paddleseg_lite.datasets.loading.loader import Batch, eval_samples, train_batches
+from paddleseg_lite.datasets.reading.images import read_image, read_label
 
 __all__ = [
     "Batch",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddleseg_lite.datasets.images import open_image, read_label
-from paddleseg_lite.datasets.labels import LabelRule, as_ids
 from paddleseg_lite.datasets.packed import Pack
 from paddleseg_lite.datasets.problems import Problem, refuse
+from paddleseg_lite.datasets.reading.images import open_image, read_label
+from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import closest
 from paddleseg_lite.transforms import Compose, Sample

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paddleseg_lite.datasets.base import Pair, SegmentationDataset, checked_folder, checked_mode
-from paddleseg_lite.datasets.labels import LabelRule
 from paddleseg_lite.datasets.problems import Problem, refuse
+from paddleseg_lite.datasets.reading.labels import LabelRule
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms.base import TransformLike

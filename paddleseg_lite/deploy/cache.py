@@ -16,16 +16,16 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from paddleseg_lite.checkpoint.download import cache_dir
 from paddleseg_lite.deploy.export import ExportOptions, export
+from paddleseg_lite.deploy.fingerprint import structure_key
 from paddleseg_lite.deploy.onnx_graph import require
 from paddleseg_lite.deploy.onnx_passes import optimise
 from paddleseg_lite.deploy.onnx_sizes import EVEN, write_even
 from paddleseg_lite.deploy.sidecar import ModelCard, hash_files, min_side
-from paddleseg_lite.deploy.structure import structure_key
 from paddleseg_lite.deploy.verify import probe_images
-from paddleseg_lite.download import cache_dir
-from paddleseg_lite.durable import sync_folder
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import sync_folder
 
 _log = logging.getLogger(__name__)
 

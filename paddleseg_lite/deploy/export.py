@@ -16,14 +16,13 @@ import paddle.nn.functional as F
 from paddle import nn
 
 import paddleseg_lite
-from paddleseg_lite import durable
-from paddleseg_lite.datasets.streetscenes.scene import render_scene
+from paddleseg_lite import files
 from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.onnx_graph import OPSET, quiet, to_onnx
 from paddleseg_lite.deploy.sidecar import ModelCard, write_sidecar
-from paddleseg_lite.deploy.verify import as_input, probe_images, smallest_side, verify
-from paddleseg_lite.durable import make_folder
+from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, smallest_side, verify
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import make_folder
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +165,7 @@ def export_verified(
     Args:
         model, save_dir, card, options: see `export`.
         check: False does not compare.
-        pictures: real images, RGB uint8 [H, W, 3]; drawn road scenes if there are none.
+        pictures: real images, RGB uint8 [H, W, 3]; drawn shapes if there are none.
 
     Returns:
         The files, and a line about each comparison.
@@ -187,7 +186,7 @@ def export_verified(
         noise = probe_images(model, options.input_shape)
         images = []
         if card.in_channels == 3:
-            shown = pictures or [render_scene(0, index, 256, 128)[0] for index in range(2)]
+            shown = pictures or [drawn_picture(index, 256, 128) for index in range(2)]
             images = [as_input(shown, image.shape, card) for image in noise]
         findings = []
         runs: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
@@ -211,12 +210,12 @@ def export_verified(
 def _move(names: Sequence[str], source: Path, target: Path) -> None:
     """Move files, once they are on the disk, and remove those of an earlier export that are not replaced."""
     for name in names:
-        durable.write(source / name, lambda path: path)
+        files.write(source / name, lambda path: path)
     for name in names:
         (source / name).replace(target / name)
     for other in set(_PRODUCTS) - set(names):
         (target / other).unlink(missing_ok=True)
-    durable.sync_folder(target)
+    files.sync_folder(target)
 
 
 def _write_formats(model: nn.Layer, folder: Path, options: ExportOptions) -> dict[str, str]:

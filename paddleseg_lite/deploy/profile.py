@@ -12,9 +12,9 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddleseg_lite.datasets.images import encode_png, read_image
-from paddleseg_lite.engine.inference import Network, Runtime
-from paddleseg_lite.engine.maps import Dense, best_classes, thread_count
+from paddleseg_lite.datasets.reading.images import encode_png, read_image
+from paddleseg_lite.inference.augment import Network, Runtime
+from paddleseg_lite.inference.logits import Dense, best_classes, thread_count
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import overlay
 

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.images import read_image
+from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.deploy.onnx_graph import require
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.deploy.sidecar import built_transforms, check_size, hash_files, read_sidecar
-from paddleseg_lite.engine.predict import find_images
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.predict import find_images
 from paddleseg_lite.metrics import confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
 

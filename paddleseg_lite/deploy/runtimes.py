@@ -22,9 +22,9 @@ from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE
 from paddleseg_lite.deploy.onnx_sizes import EVEN, MULTIPLE
 from paddleseg_lite.deploy.sidecar import check_files, check_side, known_files, min_side
 from paddleseg_lite.deploy.verify import probe_images, verify
-from paddleseg_lite.engine.inference import PLAIN, Network, Runtime, infer
-from paddleseg_lite.engine.maps import Dense, LogitMap, Resized, thread_count
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.augment import PLAIN, Network, Runtime, infer
+from paddleseg_lite.inference.logits import Dense, LogitMap, Resized, thread_count
 
 _log = logging.getLogger(__name__)
 

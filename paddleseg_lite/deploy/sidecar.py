@@ -12,8 +12,8 @@ import numpy as np
 import yaml
 
 from paddleseg_lite import transforms as library
-from paddleseg_lite.durable import replace, sha256
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import replace, sha256
 from paddleseg_lite.transforms import Compose
 
 FILE = "inference.yml"

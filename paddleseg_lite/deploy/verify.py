@@ -153,6 +153,18 @@ def _takes(model: nn.Layer, images: list[np.ndarray]) -> bool:
     return True
 
 
+def drawn_picture(seed: int, width: int, height: int) -> np.ndarray:
+    """Return something like a photograph, uint8 [height, width, 3] RGB: soft ground, shapes, noise."""
+    rng = np.random.default_rng(seed)
+    soft = rng.integers(0, 256, (6, 10, 3)).astype(np.uint8)
+    picture = cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC)
+    for _ in range(24):
+        centre, axes = rng.integers(0, (width, height)).tolist(), rng.integers(2, (width // 8, height // 4))
+        colour = rng.integers(0, 256, 3).tolist()
+        cv2.ellipse(picture, centre, axes.tolist(), float(rng.integers(180)), 0, 360, colour, -1, cv2.LINE_AA)
+    return np.maximum(picture, rng.integers(0, 12, picture.shape).astype(np.uint8))
+
+
 def as_input(pictures: Sequence[np.ndarray], shape: Sequence[int], card: ModelCard) -> np.ndarray:
     """Return pictures, RGB uint8 [H, W, 3], as a network gets them: float32 of `shape`, [N, 3, H, W]."""
     count, _, height, width = shape

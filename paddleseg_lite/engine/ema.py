@@ -8,7 +8,8 @@ from pathlib import Path
 
 import paddle
 
-from paddleseg_lite.checkpoint import read_weights, weights_file
+from paddleseg_lite.checkpoint.folders import weights_file
+from paddleseg_lite.checkpoint.weights import read_weights
 
 
 class ExponentialMovingAverage:

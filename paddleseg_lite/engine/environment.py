@@ -14,8 +14,8 @@ import numpy as np
 import paddle
 
 import paddleseg_lite
-from paddleseg_lite.cores import cpu_count
-from paddleseg_lite.engine import parallel
+from paddleseg_lite import parallel
+from paddleseg_lite.kernels.threads import cpu_count
 
 _PACKAGE = Path(paddleseg_lite.__file__).parent
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from paddleseg_lite.cores import cpu_count
 from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.kernels.threads import cpu_count
 from paddleseg_lite.losses.criterion import Criterion
 
 log = logging.getLogger(__name__)

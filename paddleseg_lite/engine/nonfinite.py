@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import paddle
 
+from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint import TrainState
-from paddleseg_lite.datasets.loader import Batch
-from paddleseg_lite.engine import parallel
+from paddleseg_lite.datasets.loading.loader import Batch
 from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.engine.step import StepResult
 from paddleseg_lite.errors import UserError

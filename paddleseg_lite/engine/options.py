@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paddleseg_lite.engine.inference import InferenceOptions
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.augment import InferenceOptions
 
 AUTO = "auto"
 

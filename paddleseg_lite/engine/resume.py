@@ -10,9 +10,9 @@ from typing import Any
 
 import paddle
 
+from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint import TrainState, latest_checkpoint, load_checkpoint, read_info
-from paddleseg_lite.checkpoint_folders import set_aside_newer
-from paddleseg_lite.engine import parallel
+from paddleseg_lite.checkpoint.folders import set_aside_newer
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.environment import versions
 from paddleseg_lite.engine.options import AUTO, TrainOptions, holds_run

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.engine.evaluate import predict_labels
-from paddleseg_lite.engine.inference import InferenceOptions, Network
+from paddleseg_lite.inference.augment import InferenceOptions, Network
+from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.visualize import colorize, to_rgb
 
 _WIDTH = 480  # of each of the three pictures in a row, in pixels

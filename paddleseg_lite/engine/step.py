@@ -11,8 +11,8 @@ from typing import Any
 import paddle
 from paddle import Tensor
 
-from paddleseg_lite.datasets.loader import Batch
-from paddleseg_lite.engine import parallel
+from paddleseg_lite import parallel
+from paddleseg_lite.datasets.loading.loader import Batch
 from paddleseg_lite.engine.stopwatch import Stopwatch
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion

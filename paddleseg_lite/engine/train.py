@@ -14,13 +14,13 @@ import paddle
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint import TrainState, save_checkpoint, save_weights
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.loader import Batch, train_batches
-from paddleseg_lite.engine import nonfinite, parallel, resume
+from paddleseg_lite.datasets.loading.loader import Batch, train_batches
+from paddleseg_lite.engine import nonfinite, resume
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
-from paddleseg_lite.engine.evaluate import EvaluationStopped, evaluate
-from paddleseg_lite.engine.logbook import Logbook
+from paddleseg_lite.engine.logging import Logbook
 from paddleseg_lite.engine.meter import Meter, StarvationWatch, kept_fraction, log_line, scalars, train_record
 from paddleseg_lite.engine.options import TrainOptions, TrainResult
 from paddleseg_lite.engine.rng import rng_state
@@ -29,6 +29,7 @@ from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
 from paddleseg_lite.engine.step import StepResult, TrainStep
 from paddleseg_lite.engine.stopwatch import WARM_UP, Stopwatch
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.evaluate import EvaluationStopped, evaluate
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.metrics import Metrics
 

@@ -8,9 +8,9 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
-from paddleseg_lite.cpu import computes_here
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.losses.strips import StripCrossEntropy
+from paddleseg_lite.kernels.cross_entropy import StripCrossEntropy
+from paddleseg_lite.kernels.memory import computes_here
 from paddleseg_lite.registry import LOSSES
 
 

@@ -11,9 +11,9 @@ from typing import cast
 import paddle
 import paddle.nn as nn
 
-from paddleseg_lite.checkpoint import load_pretrained
+from paddleseg_lite.checkpoint.weights import load_pretrained
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.models.layers import ConvBNReLU, resize
+from paddleseg_lite.models.blocks import ConvBNReLU, resize
 from paddleseg_lite.registry import MODELS
 
 _FIRST_EXCHANGE = 3  # the paths exchange features before this stage (from 0) and before each one after it

@@ -8,9 +8,9 @@ import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
 
-from paddleseg_lite.checkpoint import load_pretrained
+from paddleseg_lite.checkpoint.weights import load_pretrained
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.models.layers import ConvBNReLU, relu_, resize
+from paddleseg_lite.models.blocks import ConvBNReLU, relu_, resize
 from paddleseg_lite.registry import MODELS
 
 _KERNEL = 49  # side of the large pooling kernel (section 6.3), in pixels of the deepest feature

@@ -11,7 +11,7 @@ import pytest
 import paddleseg_lite.transforms as T
 from paddleseg_lite.datasets import Dataset, SegmentationDataset, train_batches
 from paddleseg_lite.datasets.base import voc_palette
-from paddleseg_lite.datasets.labels import LabelRule
+from paddleseg_lite.datasets.reading.labels import LabelRule
 from paddleseg_lite.errors import UserError
 
 from .written_pairs import write_pairs

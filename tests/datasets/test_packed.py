@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,10 +20,10 @@ from paddleseg_lite.datasets import CamVid, Cityscapes, Dataset, train_batches
 from paddleseg_lite.datasets.packed import pack
 from paddleseg_lite.datasets.packed.format import LOCK, MANIFEST, STRIP, Entry, load, shard_path
 from paddleseg_lite.errors import UserError
+from tests.paths import REPOSITORY
 
 from .written_pairs import write_pairs
 
-REPOSITORY = Path(__file__).parent.parent.parent
 AUGMENT = [
     T.ResizeStepScaling(0.5, 2.0, 0.25),
     T.RandomPaddingCrop((48, 40)),

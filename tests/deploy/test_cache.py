@@ -15,7 +15,7 @@ import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy.onnx_sizes import EVEN
 from paddleseg_lite.deploy.runtimes import as_runtime
 from paddleseg_lite.deploy.verify import live_logits, probe_images
-from paddleseg_lite.engine.inference import PLAIN, infer
+from paddleseg_lite.inference.augment import PLAIN, infer
 from tests.deploy.conftest import HAS_ONNX
 
 onnx = pytest.importorskip("onnx")

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -31,6 +30,7 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor
 from tests.conftest import OWN_PROCESS
 from tests.deploy.conftest import HAS_ONNX
+from tests.paths import REPOSITORY
 
 needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
 FORMAT = "all" if HAS_ONNX else "paddle"
@@ -151,7 +151,7 @@ def test_programs_of_both_formats_load(model, card, tmp_path):
         [sys.executable, "-c", OLD_FORMAT, str(tmp_path / "w.pdparams"), str(out)],
         check=True,
         env={**os.environ, "FLAGS_enable_pir_api": "0"},
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
     )
     assert (out / "model.pdmodel").exists()
     images = np.random.default_rng(1).standard_normal((1, 3, 31, 45)).astype(np.float32)

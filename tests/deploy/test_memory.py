@@ -9,8 +9,8 @@ import pytest
 
 SCRIPT = """
 import numpy as np, resource, sys
-from paddleseg_lite.engine.inference import InferenceOptions, infer_labels
-from paddleseg_lite.engine.maps import Dense, Resized
+from paddleseg_lite.inference.augment import InferenceOptions, infer_labels
+from paddleseg_lite.inference.logits import Dense, Resized
 
 class Coarse:
     name = "coarse"
@@ -43,8 +43,8 @@ def test_six_scales_with_flip_at_4096x2048():
 
 DENSE = """
 import numpy as np, resource, sys
-from paddleseg_lite.engine.inference import InferenceOptions, infer_labels
-from paddleseg_lite.engine.maps import Dense
+from paddleseg_lite.inference.augment import InferenceOptions, infer_labels
+from paddleseg_lite.inference.logits import Dense
 
 class Whole:
     name = "whole"

@@ -12,14 +12,14 @@ import pytest
 from paddle import nn
 
 import paddleseg_lite.models as zoo
+from paddleseg_lite.config.zoo import RELEASED, load
 from paddleseg_lite.deploy import runtimes
 from paddleseg_lite.deploy.cache import _ABANDONED
 from paddleseg_lite.deploy.export import ExportOptions, export, program_in
-from paddleseg_lite.deploy.structure import structure_key
-from paddleseg_lite.engine.evaluate import evaluate
-from paddleseg_lite.engine.inference import InferenceOptions, infer, infer_labels
+from paddleseg_lite.deploy.fingerprint import structure_key
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.zoo import RELEASED, load
+from paddleseg_lite.inference.augment import InferenceOptions, infer, infer_labels
+from paddleseg_lite.inference.evaluate import evaluate
 from tests.conftest import Squares
 from tests.deploy.conftest import HAS_ONNX, RUNTIMES
 

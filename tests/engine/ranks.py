@@ -17,8 +17,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddleseg_lite.engine import parallel
-from paddleseg_lite.engine.evaluate import evaluate
+from paddleseg_lite import parallel
+from paddleseg_lite.inference.evaluate import evaluate
 from tests.conftest import PixelNet, Squares
 from tests.engine.toy import toy_run
 

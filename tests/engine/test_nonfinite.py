@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
-from paddleseg_lite.datasets.loader import train_batches
+from paddleseg_lite.datasets.loading.loader import train_batches
 from paddleseg_lite.engine import train as engine
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss

@@ -7,7 +7,7 @@ import paddle
 import pytest
 
 from paddleseg_lite.checkpoint import TrainState, load_checkpoint, read_weights, save_checkpoint
-from paddleseg_lite.datasets.loader import train_batches
+from paddleseg_lite.datasets.loading.loader import train_batches
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError

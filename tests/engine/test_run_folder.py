@@ -20,12 +20,13 @@ import yaml
 
 from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.engine.environment import git_revision
-from paddleseg_lite.engine.evaluate import evaluate
-from paddleseg_lite.engine.logbook import Logbook
+from paddleseg_lite.engine.logging import Logbook
 from paddleseg_lite.engine.stopwatch import PARTS, Stopwatch
+from paddleseg_lite.inference.evaluate import evaluate
 from tests.conftest import PixelNet, Squares
-from tests.engine.test_survival import ENVIRONMENT, REPOSITORY, assert_same_end, metrics
+from tests.engine.test_survival import assert_same_end, metrics
 from tests.engine.toy import toy_run
+from tests.paths import ENVIRONMENT, REPOSITORY
 
 
 def test_config_and_environment_are_written(tmp_path):
@@ -124,8 +125,8 @@ def test_visualdl_has_scalars_and_pictures(tmp_path):
 
 def test_pictures_show_image_truth_and_prediction():
     """Side by side, in the data set's colours."""
-    from paddleseg_lite.engine.inference import PLAIN
     from paddleseg_lite.engine.showcase import showcase
+    from paddleseg_lite.inference.augment import PLAIN
 
     dataset = Squares("val", length=9)
 
@@ -261,7 +262,7 @@ def test_a_profile_of_too_few_iterations_says_so(tmp_path, caplog):
 def test_files_of_a_run_reach_the_disk_before_they_are_renamed(tmp_path, monkeypatch):
     """Else a power cut may leave an empty config.yml under its final name."""
     synced = []
-    monkeypatch.setattr("paddleseg_lite.durable.os.fsync", lambda file: synced.append(file))
+    monkeypatch.setattr("paddleseg_lite.files.os.fsync", lambda file: synced.append(file))
     with Logbook(tmp_path) as book:
         book.open(0, {"a": 1})
         assert len(synced) == 2, "config.yml, environment.json"

@@ -18,12 +18,10 @@ import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
 from paddleseg_lite.engine import train as engine
-from paddleseg_lite.engine.evaluate import evaluate
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.evaluate import evaluate
 from tests.engine.toy import GENERATOR_CAN_BE_SAVED, DropoutNet, toy_run
-
-REPOSITORY = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+from tests.paths import ENVIRONMENT, REPOSITORY
 
 
 def metrics(folder: Path) -> list[dict]:

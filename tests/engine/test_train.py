@@ -11,9 +11,9 @@ import pytest
 
 from paddleseg_lite.checkpoint import load_weights, read_weights, save_weights
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
-from paddleseg_lite.engine.evaluate import evaluate
 from paddleseg_lite.engine.train import TrainOptions, TrainResult, train
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.evaluate import evaluate
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss, OhemCrossEntropyLoss
 from tests.conftest import PixelNet, Squares
 

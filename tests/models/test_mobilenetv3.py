@@ -12,7 +12,7 @@ from paddle import nn
 
 import paddleseg_lite.models as zoo
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.models.backbones.mobilenetv3 import ARCHITECTURES, SqueezeExcite, scaled_width
+from paddleseg_lite.models.mobilenetv3 import ARCHITECTURES, SqueezeExcite, scaled_width
 
 # (stride, dilation) of each block, as DESIGN.md's table has them for the os8 networks
 LARGE_OS8 = [(1, 1), (2, 1), (1, 1), (2, 1), (1, 1), (1, 1), (1, 1)] + [(1, 2)] * 6 + [(1, 4)] * 2

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
 
 from paddleseg_lite.models import LRASPP, LPSNet, MobileNetV3_large_x1_0, MobileNetV3_large_x1_0_os8
+from tests.paths import REPOSITORY
 
-DATA = Path(__file__).parents[1] / "data" / "parity"
+DATA = REPOSITORY / "tests" / "data" / "parity"
 DEPTHS, CHANNELS = (1, 3, 3, 10, 10), (8, 24, 48, 96, 96)
 TOLERANCE = 1e-4  # of the logits' standard deviation
 

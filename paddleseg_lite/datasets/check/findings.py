@@ -12,10 +12,10 @@ import numpy as np
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.hints import diagnose
 from paddleseg_lite.datasets.check.pair import JPEG_LABEL, Colour, PairFacts, inspect_pair
-from paddleseg_lite.datasets.labels import IDS
+from paddleseg_lite.datasets.loading.process_map import in_processes
 from paddleseg_lite.datasets.problems import Problem, collected
+from paddleseg_lite.datasets.reading.labels import IDS
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.processes import in_processes
 
 
 class Findings:

@@ -9,8 +9,8 @@ import numpy as np
 
 from paddleseg_lite.datasets.check.masks import is_mask, is_noise, look_for_mixed_masks, mask
 from paddleseg_lite.datasets.check.pair import MAX_COLOURS, Colour
-from paddleseg_lite.datasets.labels import ranges
 from paddleseg_lite.datasets.problems import Problem
+from paddleseg_lite.datasets.reading.labels import ranges
 
 if TYPE_CHECKING:
     from paddleseg_lite.datasets.base import SegmentationDataset

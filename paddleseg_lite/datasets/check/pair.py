@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.images import png_palette, read_image, read_label, read_stored_label
-from paddleseg_lite.datasets.labels import IDS, LabelRule, as_ids, ranges
 from paddleseg_lite.datasets.problems import Problem
+from paddleseg_lite.datasets.reading.images import png_palette, read_image, read_label, read_stored_label
+from paddleseg_lite.datasets.reading.labels import IDS, LabelRule, as_ids, ranges
 from paddleseg_lite.errors import UserError
 
 COLOUR_LABEL, JPEG_LABEL, BAD_IDS = "label of colours", "label as JPEG", "ids that are no classes"

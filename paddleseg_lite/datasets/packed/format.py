@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paddleseg_lite import durable
+from paddleseg_lite import files
 from paddleseg_lite.errors import UserError
 
 if TYPE_CHECKING:
@@ -158,8 +158,8 @@ def save(path: Path, content: Any) -> str:
     """Write JSON with its digest beside the target and rename it; return the digest."""
     text = _canonical(content)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    part = durable.part_of(path)
-    durable.write_text(part, f'{{"sha256": "{digest}", "content": {text}}}')
+    part = files.part_of(path)
+    files.write_text(part, f'{{"sha256": "{digest}", "content": {text}}}')
     os.replace(part, path)
     return digest
 

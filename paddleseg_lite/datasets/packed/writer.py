@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paddleseg_lite import durable
-from paddleseg_lite.datasets.labels import as_ids
+from paddleseg_lite import files
+from paddleseg_lite.datasets.loading.process_map import in_processes
 from paddleseg_lite.datasets.packed.format import (
     ALIGNMENT,
     CHECKSUM,
@@ -29,8 +29,8 @@ from paddleseg_lite.datasets.packed.format import (
     save,
     shard_path,
 )
+from paddleseg_lite.datasets.reading.labels import as_ids
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.processes import in_processes
 
 if TYPE_CHECKING:
     from paddleseg_lite.datasets.base import SegmentationDataset
@@ -70,7 +70,7 @@ def pack(
         folder.mkdir(parents=True, exist_ok=True)
         _check_folder(folder)
         busy = f"another process packs into {folder}; wait until it is done, or give another folder"
-        with durable.locked(folder / LOCK, busy):
+        with files.locked(folder / LOCK, busy):
             done = _pack(dataset, folder, num_workers, shard_bytes)
     except OSError as error:
         raise UserError(
@@ -94,7 +94,7 @@ def _pack(dataset: SegmentationDataset, folder: Path, num_workers: int, shard_by
     done = list(in_processes(work, jobs, num_workers, f"pack {dataset.mode}", "shard"))
     save(folder / MANIFEST, {"facts": facts, "shards": [shard.digest for shard in done]})
     _remove_leftovers(folder, len(jobs))
-    durable.sync_folder(folder)
+    files.sync_folder(folder)
     return done
 
 
@@ -125,7 +125,7 @@ def _pack_shard(
     entries = _kept(folder, number, sources, facts)
     is_kept = entries is not None
     if entries is None:
-        part = durable.part_of(path)
+        part = files.part_of(path)
         entries = _write(part, dataset, indices, sources)
         # First, so that nobody, also after a kill, takes new pixels for those of the old index.
         path.with_suffix(".json").unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""The checkpoints in a run's folder: which there are, which are whole, which may go."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+from itertools import count
+from pathlib import Path
+
+from paddleseg_lite.checkpoint.unpickle import PathLike
+from paddleseg_lite.files import sha256
+
+_log = logging.getLogger(__name__)
+
+MODEL = "model"  # with a weights format as its ending
+OPTIMIZER, STATE, SUMS = "model.pdopt", "state.json", "SHA256SUMS"
+NEW, OLD = ".new-", ".old-"  # hidden folders: half-written; replaced or about to be removed
+_ABANDONED = "abandoned_"
+
+
+def weights_file(folder: PathLike, name: str = MODEL) -> Path:
+    """Return the file of that name in a folder, in whichever weights format; .pdparams if it is in none."""
+    other = Path(folder) / f"{name}.safetensors"
+    return other if other.exists() else Path(folder) / f"{name}.pdparams"
+
+
+def latest_checkpoint(save_dir: PathLike) -> Path | None:
+    """Return the valid checkpoint of the most iterations in `save_dir`, or None; log the damaged ones."""
+    # A crash may have come between the two renames that replace a checkpoint.
+    replaced = [path for path in Path(save_dir).glob(f"{OLD}iter_*") if _is_checkpoint(path, OLD)]
+    # Sorting is stable: of the same iteration, the one that replaces comes first.
+    for folder in sorted([*_checkpoints(Path(save_dir)), *replaced], key=_iteration, reverse=True):
+        fault = fault_of(folder)
+        if fault is None:
+            return folder
+        _log.warning("skipping the damaged checkpoint %s: %s", folder, fault)
+    return None
+
+
+def set_aside_newer(save_dir: PathLike, iteration: int) -> list[Path]:
+    """Rename every checkpoint of more iterations to abandoned_iter_M, or abandoned_K_iter_M if that is taken.
+
+    A run that goes on from an older checkpoint leaves them behind: they would be found as the newest, and
+    outlive its own.
+
+    Returns:
+        Where they are now.
+    """
+    save_dir = Path(save_dir)
+    tidy(save_dir)
+    moved = []
+    for folder in _checkpoints(save_dir):
+        if _iteration(folder) > iteration:
+            names = (f"{_ABANDONED}{f'{k}_' if k else ''}{folder.name}" for k in count())
+            target = next(save_dir / name for name in names if not (save_dir / name).exists())
+            os.rename(folder, target)
+            moved.append(target)
+    return moved
+
+
+def _checkpoints(save_dir: Path) -> list[Path]:
+    """Return the iter_N folders, the highest N first."""
+    folders = [path for path in save_dir.glob("iter_*") if _is_checkpoint(path)]
+    return sorted(folders, key=_iteration, reverse=True)
+
+
+def _is_checkpoint(path: Path, prefix: str = "") -> bool:
+    return re.fullmatch(rf"{re.escape(prefix)}iter_\d+", path.name) is not None
+
+
+def _iteration(folder: Path) -> int:
+    return int(folder.name.rsplit("_", 1)[-1])
+
+
+def fault_of(folder: Path) -> str | None:
+    """Say what is wrong with a checkpoint, or None."""
+    try:
+        sums = (folder / SUMS).read_text(encoding="utf-8")
+        expected = {name: digest for digest, name in (line.split("  ", 1) for line in sums.splitlines())}
+        for name in {weights_file(folder).name, OPTIMIZER, STATE, *expected}:
+            if expected.get(name) != sha256(folder / name):
+                return f"the contents of {name} are not what was written (SHA-256 differs)"
+    except FileNotFoundError as error:
+        return f"there is no {error.filename}"
+    except (OSError, ValueError) as error:  # ValueError: a garbled list of sums
+        return f"it cannot be read ({error})"
+    return None
+
+
+def tidy(save_dir: Path) -> None:
+    """Undo or finish what an earlier process may have left half-done."""
+    for old in save_dir.glob(f"{OLD}iter_*"):
+        target = save_dir / old.name[len(OLD) :]
+        if target.exists():
+            shutil.rmtree(old)
+        else:
+            os.rename(old, target)
+    for half in save_dir.glob(NEW + "*"):
+        shutil.rmtree(half)
+
+
+def remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:
+    """Remove the checkpoints of the fewest iterations, until there are `keep`, `newest` among them."""
+    others = [folder for folder in _checkpoints(save_dir) if folder != newest]
+    for folder in others[keep - 1 :]:
+        try:
+            # Renamed first: a half-removed folder must not look like a damaged checkpoint.
+            with tempfile.TemporaryDirectory(prefix=NEW, dir=save_dir) as hidden:
+                os.rename(folder, Path(hidden) / folder.name)
+        except OSError as error:
+            _log.warning("cannot remove the old checkpoint %s: %s", folder, error)

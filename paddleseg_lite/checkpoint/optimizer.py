@@ -1,0 +1,119 @@
+"""Giving an optimizer the state that another one, in another process, had.
+
+Paddle names an accumulator after its parameter's global name ("conv2d_0.w_0_velocity_0"), which depends on
+how many layers the process had made before, and passes over names it does not know. Here they are
+translated, or refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from paddleseg_lite.checkpoint.weights import NAME_TABLE
+from paddleseg_lite.errors import UserError
+
+_SCHEDULE, _MASTER = "LR_Scheduler", "master_weights"
+
+
+def whole_state(optimizer: paddle.optimizer.Optimizer) -> dict[str, Any]:
+    """Return optimizer.state_dict(), also of one that was given its state and has not stepped since.
+
+    Such a state waits for the first step, and Paddle 2.6 leaves what waits out.
+    """
+    return {**getattr(optimizer, "_accumulators_holder", {}), **optimizer.state_dict()}
+
+
+def translated_state(
+    optimizer: paddle.optimizer.Optimizer,
+    saved: Mapping[str, Any],
+    model: paddle.nn.Layer,
+    saved_names: Mapping[str, str],
+    path: Path,
+) -> dict[str, Any]:
+    """Return another process's optimizer state under this process's names, for `optimizer.set_state_dict`.
+
+    Args:
+        optimizer: over the parameters of `model`, and the first one made over them.
+        saved: the state dict, read from `path`.
+        model: the model.
+        saved_names: {key of the model's state dict: global name} in the process that saved.
+        path: the file, for messages.
+
+    Raises:
+        UserError: the state is another model's or another kind of optimizer's.
+    """
+    own = model.state_dict()
+    renamed = {name: own[key].name for key, name in saved_names.items() if key in own}
+    has_schedule = isinstance(getattr(optimizer, "_learning_rate", None), paddle.optimizer.lr.LRScheduler)
+    if has_schedule != (_SCHEDULE in saved):
+        raise UserError(
+            f"{path} was saved {'with' if _SCHEDULE in saved else 'without'} a learning rate schedule, this "
+            "run is the other way round; resume with the config the run was started with"
+        )
+    current = {_kind(name): name for name in optimizer.state_dict() if name not in (_SCHEDULE, _MASTER)}
+    state: dict[str, Any] = {}
+    for name, value in saved.items():
+        if name == _SCHEDULE:
+            _check_schedule(value, optimizer._learning_rate.state_dict(), path)
+            state[name] = value
+        elif name == _MASTER:
+            state[name] = _master_weights(value, renamed, path)
+        elif name != NAME_TABLE:
+            new = _translate(name, renamed, path)
+            # An optimizer that has not stepped yet will number its accumulators from 0.
+            state[current.get(_kind(new), f"{_kind(new)}_0")] = paddle.to_tensor(_array(value))
+    if missing := set(current.values()) - set(state):
+        raise UserError(
+            f"{path} lacks {sorted(missing)[0]} and {len(missing) - 1} more that "
+            f"{type(optimizer).__name__} needs; resume with the optimizer the run was started with"
+        )
+    return state
+
+
+def _check_schedule(saved: Mapping[str, Any], own: Mapping[str, Any], path: Path) -> None:
+    """Refuse the state of another kind of schedule; one may hold another, as a warm-up does."""
+    if saved.keys() != own.keys():
+        raise UserError(
+            f"{path} was saved with another kind of learning rate schedule (its state has {sorted(saved)}, "
+            f"this run's {sorted(own)}); resume with the config the run was started with"
+        )
+    for name, value in saved.items():
+        if isinstance(value, Mapping):
+            _check_schedule(value, own[name], path)
+
+
+def _kind(name: str) -> str:
+    """Strip the number by which Paddle keeps names unique: ("w_0_velocity_0") -> "w_0_velocity"."""
+    return re.sub(r"_\d+$", "", name)
+
+
+def _translate(name: str, renamed: Mapping[str, str], path: Path) -> str:
+    owners = [old for old in renamed if name.startswith(old + "_")]
+    if not owners:
+        raise UserError(
+            f"{path} has '{name}', which belongs to no parameter of the model; resume with the model the "
+            "run was started with"
+        )
+    owner = max(owners, key=len)
+    return renamed[owner] + name[len(owner) :]
+
+
+def _master_weights(saved: Mapping[str, Any], renamed: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """Translate the float32 masters of half-precision parameters; accumulators go by the masters' names."""
+    masters = {}
+    for name, value in saved.items():
+        if name not in renamed:
+            raise UserError(f"{path} has a master weight for '{name}', unknown to the model; check the model")
+        masters[renamed[name]] = paddle.to_tensor(_array(value))
+        masters[renamed[name]].name = f"{renamed[name]}_fp32_master_0"
+    return masters
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.asarray(value[1] if isinstance(value, tuple) else value)  # Paddle may write (name, array)

@@ -1,0 +1,184 @@
+"""Reading weights and fitting them into a model, with a report of every key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from paddleseg_lite.checkpoint.download import fetch
+from paddleseg_lite.checkpoint.unpickle import PathLike, read_pickle
+from paddleseg_lite.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+NAME_TABLE = "StructuredToParameterName@@"  # Paddle's entry for {key: the parameter's global name}
+FORMATS = ("pdparams", "safetensors")
+_SHOWN = 5  # keys listed in a message before "and N more"
+
+
+def read_weights(path: PathLike) -> dict[str, np.ndarray]:
+    """Read the weights in a .pdparams (PaddleSeg's or ours) or .safetensors file.
+
+    Returns:
+        Arrays by the names of `Layer.state_dict()`.
+
+    Raises:
+        UserError: the file is missing, damaged, of another kind, or holds more than arrays.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix != ".pdparams" and not path.is_dir():
+        raise UserError(f"{path} is not a weights file by its name; give a .pdparams or .safetensors file")
+    content = read_pickle(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds a {type(content).__name__}; a weights file is a dictionary of arrays")
+    content.pop(NAME_TABLE, None)
+    return {key: _one_array(path, key, value) for key, value in content.items()}
+
+
+def _one_array(path: Path, key: str, value: Any) -> np.ndarray:
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        value = value[1]  # some of Paddle's releases write (name, array)
+    if not isinstance(value, (np.ndarray, np.generic)):
+        raise UserError(
+            f"{path} holds a {type(value).__name__} under '{key}'; a weights file is a flat dictionary "
+            "of arrays"
+        )
+    return np.asarray(value)
+
+
+def write_weights(state: Mapping[str, paddle.Tensor], path: PathLike) -> None:
+    """Write tensors as .pdparams or .safetensors, by the path's ending; half precision becomes float32.
+
+    Raises:
+        UserError: safetensors is not installed.
+        OSError: the disk is full or not writable.
+    """
+    tensors = {key: _as_float32(value) for key, value in state.items()}
+    if Path(path).suffix != ".safetensors":
+        paddle.save(tensors, str(path))
+        return
+    try:
+        from safetensors.numpy import save
+    except ImportError as error:
+        raise UserError(f"writing {path} needs safetensors; pip install safetensors") from error
+    Path(path).write_bytes(save({key: value.numpy() for key, value in tensors.items()}))
+
+
+def _as_float32(tensor: paddle.Tensor) -> paddle.Tensor:
+    if tensor.dtype not in (paddle.float16, paddle.bfloat16):
+        return tensor
+    wide = tensor.astype("float32")
+    wide.name = tensor.name  # Paddle writes it beside the weights, for its own tools
+    return wide
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        from safetensors.numpy import load_file
+    except ImportError as error:
+        raise UserError(f"reading {path} needs safetensors; pip install safetensors") from error
+    try:
+        return load_file(str(path))
+    except Exception as error:  # SafetensorError, OSError, and KeyError for dtypes unknown to NumPy
+        raise UserError(
+            f"cannot read {path} as safetensors ({error}); check the path or get it again"
+        ) from error
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of each key when weights were loaded; in the order of the model or the file."""
+
+    loaded: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # the model's, not in the file
+    unexpected: list[str] = field(default_factory=list)  # the file's, not in the model
+    mismatched: list[str] = field(default_factory=list)  # "KEY: [shape in the file], the model has [shape]"
+
+    def __str__(self) -> str:
+        """Return a line for the log: how many of each kind, and the first of those that were not loaded."""
+        rest = {"missing": self.missing, "unexpected": self.unexpected, "mismatched": self.mismatched}
+        listed = [
+            f"{len(keys)} {kind}" + (f" ({_some(keys)})" if keys else "") for kind, keys in rest.items()
+        ]
+        return ", ".join([f"{len(self.loaded)} tensors loaded", *listed])
+
+
+def load_weights(
+    model: paddle.nn.Layer, path: PathLike, strict: bool = True, allow_missing: Iterable[str] = ()
+) -> LoadReport:
+    """Load a .pdparams or .safetensors file into a model.
+
+    Args:
+        model: any layer.
+        path: the weights file.
+        strict: whether every key must be in both and agree in shape; otherwise whatever fits is loaded.
+        allow_missing: prefixes of the model's keys that may be missing or differ in shape all the same, as
+            "head." when a network is fine-tuned to other classes.
+
+    Raises:
+        UserError: the file cannot be read or does not fit (the keys are listed); the model is unchanged.
+    """
+    return _load(model, path, tuple(allow_missing), strict=strict, leftovers_ok=not strict)
+
+
+def load_pretrained(model: paddle.nn.Layer, source: str, allow_missing: Iterable[str] = ()) -> LoadReport:
+    """Load pretrained weights from a path or URL; what else the file has (a classifier) is ignored.
+
+    Args:
+        model: any layer.
+        source: path or URL of a .pdparams or .safetensors file, or the URL of an archive with one.
+        allow_missing: prefixes of the model's keys that may be missing or differ in shape.
+
+    Raises:
+        UserError: the file cannot be had or read, or lacks some of the model's weights; nothing is loaded.
+    """
+    report = _load(model, fetch(source), tuple(allow_missing), strict=True, leftovers_ok=True)
+    _log.info("%s: %s", source, report)
+    return report
+
+
+def _load(
+    model: paddle.nn.Layer, path: PathLike, allowed: tuple[str, ...], strict: bool, leftovers_ok: bool
+) -> LoadReport:
+    arrays, own = read_weights(path), model.state_dict()
+    report = LoadReport(unexpected=[key for key in arrays if key not in own])
+    for key, tensor in own.items():
+        if key not in arrays:
+            report.missing.append(key)
+        elif list(arrays[key].shape) != list(tensor.shape):
+            report.mismatched.append(f"{key}: {list(arrays[key].shape)}, the model has {list(tensor.shape)}")
+        else:
+            report.loaded.append(key)
+    problems = {
+        "not in the file": [key for key in report.missing if not key.startswith(allowed)],
+        "of another shape": [key for key in report.mismatched if not key.startswith(allowed)],
+        "not in the model": [] if leftovers_ok else report.unexpected,
+    }
+    if (strict and any(problems.values())) or not report.loaded:
+        listed = "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in problems.items() if keys)
+        raise UserError(
+            f"{path} does not fit {type(model).__name__} and was not loaded: {listed or 'no key in common'}; "
+            "use the weights of this very network, or the config they were trained with; for a new "
+            "head, name its keys in allow_missing"
+        )
+    for key in report.loaded:
+        own[key].set_value(paddle.to_tensor(_as_float(arrays[key]), dtype=own[key].dtype))
+    return report
+
+
+def _as_float(array: np.ndarray) -> np.ndarray:
+    """Widen bfloat16, which Paddle writes as the upper half of a float32 in a uint16."""
+    return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array
+
+
+def _some(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return ", ".join(keys[:_SHOWN]) + more

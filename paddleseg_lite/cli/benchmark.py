@@ -1,0 +1,73 @@
+"""Time every stage of prediction: decode, preprocess, network, postprocess, write.
+
+  python tools/benchmark.py --config C.yml --size 2048 1024
+  python tools/benchmark.py --config C.yml --model_path M --backend onnxruntime paddle --json times.json
+
+Without --model_path the weights are random ones, which takes the same time. Prints medians and 90th
+percentiles, the network's multiply-adds, and its GFLOP/s beside those of a large matrix product here.
+OMP_NUM_THREADS sets the threads.
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from paddleseg_lite.cli import run as cli
+from paddleseg_lite.errors import UserError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    parser.add_argument(
+        "--model_path", help="weights: .pdparams or .safetensors, path or URL; default: random"
+    )
+    parser.add_argument("--size", nargs=2, type=int, default=[2048, 1024], metavar=("W", "H"), help="pixels")
+    parser.add_argument("--runs", type=int, default=20, help="timed runs; default 20")
+    parser.add_argument("--warmup", type=int, default=3, help="runs before; default 3")
+    parser.add_argument("--backend", nargs="+", default=["auto"], help="one runtime or several; default auto")
+    parser.add_argument("--json", type=Path, help="also write the figures into this file")
+    return parser.parse_args()
+
+
+def work(args: argparse.Namespace) -> None:
+    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
+    from paddleseg_lite.checkpoint import load_weights
+    from paddleseg_lite.checkpoint.download import fetch
+    from paddleseg_lite.config import build as builder
+    from paddleseg_lite.config import load_config
+    from paddleseg_lite.deploy.profile import matrix_ceiling, profile
+    from paddleseg_lite.deploy.runtimes import as_runtime
+    from paddleseg_lite.deploy.verify import drawn_picture
+    from paddleseg_lite.files import check_folder, replace
+
+    if args.runs < 1 or args.warmup < 0 or min(args.size) < 32:
+        raise UserError("give at least 1 of --runs, 0 of --warmup and 32 pixels of --size")
+    if args.json:
+        check_folder(args.json.absolute().parent)
+        if args.json.is_dir():
+            raise UserError(f"--json {args.json} is a folder; give the name of a file")
+    config = load_config(args.config, args.opts)
+    data = builder.describe_dataset(config, "val_dataset")
+    if data.in_channels != 3:
+        raise UserError(f"the network takes {data.in_channels} channels; this tool draws RGB images")
+    model = builder.build_model(config, pretrained=False)
+    if args.model_path:
+        load_weights(model, fetch(args.model_path))
+    transforms = builder.build_transforms(config, "val_dataset")
+    picture = drawn_picture(0, *args.size)
+    found, ceiling = [], matrix_ceiling()
+    for backend in args.backend:
+        network = as_runtime(model, backend)
+        with tempfile.TemporaryDirectory() as folder:
+            work = (network, model, transforms, data.palette, picture, Path(folder))
+            found.append(profile(*work, args.runs, args.warmup, ceiling))
+        print(found[-1].table())
+    if args.json:
+        replace(args.json, json.dumps([asdict(result) for result in found], indent=1).encode())
+
+
+def main() -> None:
+    """Run the command with the arguments of this process, and exit."""
+    cli.run(work, parse_args())

@@ -1,0 +1,65 @@
+"""Check the data sets of a config before training: every image, every label, every id.
+
+  python tools/check_dataset.py --config C.yml --save_dir output/check
+
+Reads all pairs of train_dataset and val_dataset and prints files that are missing, broken or don't fit
+together, ids that are no classes, with the probable cause and the remedy, how often each class occurs, image
+sizes, and class weights. With --save_dir it also writes report.txt, report.json (with every single file),
+classes.png (a histogram) and samples.png (labels over their images; what is ignored or not allowed is
+hatched). The exit code is 2 if training would be wrong or impossible.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+from paddleseg_lite.cli import run as cli
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.kernels.threads import cpu_count
+
+
+def parse_args() -> argparse.Namespace:
+    parser = cli.parser(__doc__, computes=False)
+    parser.add_argument("--save_dir", type=Path, help="folder for report.txt, report.json and two pictures")
+    parser.add_argument(
+        "--num_workers",
+        type=int,
+        default=cpu_count(),
+        help="processes; 0: none; default: one for each core",
+    )
+    return parser.parse_args()
+
+
+def work(args: argparse.Namespace) -> None:
+    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
+    from paddleseg_lite import files
+    from paddleseg_lite.config import build as builder
+    from paddleseg_lite.config import load_config
+    from paddleseg_lite.datasets.check import check_datasets
+    from paddleseg_lite.datasets.check.pictures import write_pictures
+    from paddleseg_lite.datasets.check.report import as_dict, as_text
+
+    config = load_config(args.config, args.opts)
+    builder.check_config(config)
+    sections = [section for section in ("train_dataset", "val_dataset") if config.has(section)]
+    if not sections:
+        raise UserError(f"{args.config} has neither train_dataset nor val_dataset to check; add one")
+    builders = {section: partial(builder.build_dataset, config, section) for section in sections}
+    results = check_datasets(builders, args.num_workers)
+    text = as_text(results)
+    print(text)
+    if args.save_dir:
+        files.replace(args.save_dir / "report.txt", f"{text}\n".encode())
+        values = json.dumps(as_dict(results), indent=1, ensure_ascii=False)
+        files.replace(args.save_dir / "report.json", values.encode())
+        missing = write_pictures(args.save_dir, results)
+        print("", f"report and pictures are in {args.save_dir}", *missing, sep="\n")
+    wrong = [f"{len(found.problems)} in {found.section}" for found in results if found.problems]
+    if wrong:
+        raise UserError(f"training would be wrong: {' and '.join(wrong)} problem(s), listed above")
+
+
+def main() -> None:
+    """Run the command with the arguments of this process, and exit."""
+    cli.run(work, parse_args())

@@ -1,0 +1,79 @@
+"""Export trained weights as files that run without this library: Paddle's inference format and ONNX.
+
+  python tools/export.py --config C.yml --model_path M --save_dir output/export --format all
+  python tools/export.py --config C.yml --model_path M --input_shape 1 3 512 1024 --output_op softmax
+  python tools/export.py --config C.yml --model_path M --format onnx --quantize int8 --calibration photos
+
+Writes model.json (model.pdmodel with Paddle 2.6), model.pdiparams, model.onnx, and inference.yml, which says
+how to prepare an image and what the output means. Every file is compared with the live network first.
+"""
+
+import argparse
+from pathlib import Path
+
+from paddleseg_lite.cli import run as cli
+from paddleseg_lite.errors import UserError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
+    add("--save_dir", type=Path, default=Path("output/export"), help="default ./output/export")
+    add(
+        "--input_shape",
+        nargs="+",
+        type=int,
+        metavar="SIDE",
+        help="N C H W, -1 for any; default: any N, H and W",
+    )
+    add("--output_op", default="argmax", help="argmax (class ids), softmax or none (logits); default argmax")
+    add("--format", default="paddle", help="paddle, onnx or all; default paddle")
+    add("--no_verify", dest="verify", action="store_false", help="do not compare with the live network")
+    add("--verify", action="store_true", default=True, help="compare with the live network; the default")
+    add("--quantize", choices=["int8"], help="also write model_int8.onnx; needs --format onnx or all")
+    add("--calibration", type=Path, help="images to measure ranges on, with --quantize: a folder or a list")
+    return parser.parse_args()
+
+
+def work(args: argparse.Namespace) -> None:
+    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
+    from paddleseg_lite.checkpoint import load_weights
+    from paddleseg_lite.checkpoint.download import fetch
+    from paddleseg_lite.config import build as builder
+    from paddleseg_lite.config import load_config
+    from paddleseg_lite.deploy.export import ExportOptions, export_verified, input_shape
+    from paddleseg_lite.deploy.quantize import check_images
+    from paddleseg_lite.files import check_folder
+    from paddleseg_lite.predictor import model_card, val_dataset
+    from paddleseg_lite.visualize import to_rgb
+
+    if args.quantize and (args.calibration is None or args.format == "paddle"):
+        raise UserError("--quantize needs --calibration DIR and --format onnx or all")
+    if args.calibration is not None:
+        if not args.quantize:
+            raise UserError("--calibration does nothing by itself; add --quantize int8")
+        check_images(args.calibration)  # before the work, and before an earlier export is replaced
+    check_folder(args.save_dir)
+    config = load_config(args.config, args.opts)
+    card = model_card(config)
+    options = ExportOptions(input_shape(args.input_shape, card.in_channels), args.output_op, args.format)
+    model = builder.build_model(config, pretrained=False)
+    load_weights(model, fetch(args.model_path))
+    dataset = val_dataset(config)
+    count = 0 if dataset is None else min(2, len(dataset))
+    pictures = [to_rgb(dataset.reader(index)[0]) for index in range(count)] if dataset else []
+    files, findings = export_verified(model, args.save_dir, card, options, args.verify, pictures)
+    print("\n".join(findings))
+    if args.quantize:
+        from paddleseg_lite.deploy.quantize import quantize
+
+        report = quantize(args.save_dir, args.calibration, dataset)
+        print(report.text())
+        files.append(report.path)
+    print("wrote " + ", ".join(str(path) for path in files))
+
+
+def main() -> None:
+    """Run the command with the arguments of this process, and exit."""
+    cli.run(work, parse_args())

@@ -1,0 +1,85 @@
+"""Segment images, a video or a camera with trained weights.
+
+  python tools/predict.py --config C.yml --model_path M --image_path photo.jpg
+  python tools/predict.py --config C.yml --model_path M --image_path folder --aug_pred --flip_horizontal
+  python tools/predict.py --config C.yml --model_path M --image_path drive.mp4
+
+--image_path is an image, a folder (with its subfolders), a text file with one path in each line, a video file
+or a camera's number. Writes label_prediction (class ids), pseudo_color_prediction and added_prediction
+(overlay) in --save_dir; of a video, its overlay. An image or a frame that cannot be read is told and skipped,
+and the exit code is then 2. --resume goes on after an interruption; Ctrl-C ends a camera's recording.
+"""
+
+import argparse
+from pathlib import Path
+
+from paddleseg_lite.cli import run as cli
+from paddleseg_lite.errors import UserError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
+    add("--image_path", type=Path, required=True, help="image, folder, list of images, video, or camera")
+    add("--save_dir", type=Path, default=Path("output/result"), help="default ./output/result")
+    add("--save", help="what to write of images; default raw,color,overlay")
+    add(
+        "--resume",
+        action="store_true",
+        help="skip images whose results are there, whichever weights made them",
+    )
+    add("--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255")
+    cli.add_backend_flag(parser)
+    cli.add_inference_flags(parser, "--aug_pred")
+    return parser.parse_args()
+
+
+def work(args: argparse.Namespace) -> None:
+    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
+    from paddleseg_lite.checkpoint import load_weights
+    from paddleseg_lite.checkpoint.download import fetch
+    from paddleseg_lite.config import build as builder
+    from paddleseg_lite.config import load_config
+    from paddleseg_lite.deploy.runtimes import as_runtime, share_arena
+    from paddleseg_lite.files import check_folder
+    from paddleseg_lite.inference.predict import RESULTS, check_results, find_images, predict
+    from paddleseg_lite.inference.video import is_video, predict_video
+    from paddleseg_lite.visualize import custom_palette
+
+    config = load_config(args.config, args.opts)
+    inference = cli.inference_options(args, builder.build_test_options(config))
+    save = [name.strip() for name in args.save.split(",")] if args.save is not None else list(RESULTS)
+    check_results(save)
+    shows_video = is_video(args.image_path)
+    if shows_video and (args.resume or args.save not in (None, "overlay")):
+        raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
+    check_folder(args.save_dir)
+    images, root = ([], Path()) if shows_video else find_images(args.image_path, args.save_dir)
+    data = builder.describe_dataset(config, "val_dataset")
+    if shows_video and data.in_channels != 3:
+        raise UserError(f"a video has 3 channels and the network takes {data.in_channels}; give images")
+    palette = custom_palette(args.custom_color, data.num_classes) if args.custom_color else data.palette
+    model = builder.build_model(config, pretrained=False)
+    load_weights(model, fetch(args.model_path))
+    share_arena()
+    network = as_runtime(model, args.backend, data.in_channels)
+    transforms = builder.build_transforms(config, "val_dataset")
+    if shows_video:
+        video = predict_video(network, args.image_path, transforms, palette, args.save_dir, inference)
+        print(f"{video.frames} frames, {video.frames / video.seconds:.1f} frames/s, in {video.path}")
+        if video.lost:
+            raise UserError(f"{video.lost} frames of {args.image_path} could not be read")
+        return
+    options = (palette, args.save_dir, root, data.in_channels, inference, save, args.resume)
+    result = predict(network, images, transforms, *options)
+    known = f", {len(result.skipped)} were there before" if args.resume else ""
+    print(f"{len(result.written)} images segmented{known}, in {args.save_dir}")
+    if result.failed:
+        names = ", ".join(str(path) for path in list(result.failed)[:3])
+        raise UserError(f"{len(result.failed)} of {len(images)} images failed ({names}); see above")
+
+
+def main() -> None:
+    """Run the command with the arguments of this process, and exit."""
+    cli.run(work, parse_args())

@@ -1,0 +1,6 @@
+"""YAML files -> a checked plan -> objects; only `build` and `zoo` know Paddle."""
+
+from paddleseg_lite.config.core import Config
+from paddleseg_lite.config.load import load_config
+
+__all__ = ["Config", "load_config"]

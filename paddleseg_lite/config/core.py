@@ -1,0 +1,72 @@
+"""A configuration: PaddleSeg's schema as nested dicts, and where each value came from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from paddleseg_lite.errors import UserError
+
+BASE = "_base_"
+OPTS = "--opts"
+
+# A key's place: ("loss", "types", "0", "min_kept").
+Place = tuple[str, ...]
+
+
+class Config:
+    """A training configuration: PaddleSeg's schema as nested dicts, and the origin of every value.
+
+    Attributes:
+        path: the file that was loaded.
+        values: all settings, bases merged and overrides applied; plain dicts, lists and scalars.
+    """
+
+    def __init__(self, path: str, values: dict[str, Any], origins: Mapping[Place, str]) -> None:
+        self.path = path
+        self.values = values
+        self._origins = dict(origins)
+
+    def source(self, key: str) -> str:
+        """Return the file that set the dotted `key` (or the nearest key above it), or "--opts"."""
+        place = tuple(key.split("."))
+        while place and place not in self._origins:
+            place = place[:-1]
+        return self._origins.get(place, self.path)
+
+    def where(self, key: str) -> str:
+        """Return "FILE: KEY" of a dotted key, as messages say it; "--opts: KEY" for an override."""
+        return f"{self.source(key)}: {key}"
+
+    def has(self, key: str) -> bool:
+        """Return whether the top-level `key` is there and not null."""
+        return self.values.get(key) is not None
+
+    def section(self, key: str) -> Any:
+        """Return a copy of the top-level `key`'s value.
+
+        Raises:
+            UserError: it is not there.
+        """
+        if not self.has(key):
+            raise UserError(f"{self.path}: '{key}' is missing; add it here or to a file named in '{BASE}'")
+        return copy.deepcopy(self.values[key])
+
+    @property
+    def batch_size(self) -> int:
+        """Images per iteration and process, >= 1."""
+        return int(self.section("batch_size"))
+
+    @property
+    def iters(self) -> int:
+        """Training iterations, >= 1."""
+        return int(self.section("iters"))
+
+    def imports(self) -> list[str]:
+        """Return the modules and .py files under `imports`; files relative to the YAML that names them."""
+        source = self.source("imports")
+        folder = Path.cwd() if source == OPTS else Path(source).resolve().parent
+        names = self.values.get("imports") or []
+        return [str((folder / name).resolve()) if name.endswith(".py") else name for name in names]

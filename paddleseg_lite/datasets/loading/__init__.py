@@ -1,0 +1,1 @@
+"""Samples -> batches, in worker processes or not."""

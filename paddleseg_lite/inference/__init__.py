@@ -1,0 +1,1 @@
+"""Images -> logits -> labels: evaluation, prediction, videos."""

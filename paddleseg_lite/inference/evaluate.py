@@ -1,0 +1,128 @@
+"""Evaluation of a network on a data set, at the labels' own size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import paddle
+from tqdm import tqdm
+
+from paddleseg_lite import parallel
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.loading.loader import eval_samples
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer, infer_labels
+from paddleseg_lite.inference.logits import Dense, best_classes
+from paddleseg_lite.metrics import Metrics, confusion_matrix, scores
+from paddleseg_lite.transforms import Sample
+
+
+class EvaluationStopped(Exception):
+    """An evaluation was ended by its `stop` before the last image."""
+
+
+def evaluate(
+    model: Network | Runtime,
+    dataset: SegmentationDataset,
+    inference: InferenceOptions = PLAIN,
+    batch_size: int = 1,
+    num_workers: int = 0,
+    stop: Callable[[], bool] = lambda: False,
+) -> Metrics:
+    """Score a network's predictions on every sample of a data set.
+
+    Predictions are put back to the size of the label before they are counted. Only images of one shape
+    share a batch, unpadded, so that the confusion matrix does not depend on the batch size. Several ranks
+    share the samples out among them, each once, and all get the same scores.
+
+    Args:
+        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...]. A paddle.nn.Layer is put
+            into eval mode and left there. Or a runtime that stands for the network.
+        dataset: in mode "val".
+        inference: scales, flips, sliding windows.
+        batch_size: images in one forward pass.
+        num_workers: processes that read images; 0 reads in this one.
+        stop: asked after each batch whether to give up.
+
+    Raises:
+        EvaluationStopped: `stop` said so, on this rank or another.
+        UserError: bad data, or a sample without a label.
+    """
+    if batch_size < 1 or num_workers < 0:
+        raise UserError(
+            f"batch_size is {batch_size} and num_workers {num_workers}; give at least 1 and at least 0"
+        )
+    if isinstance(model, paddle.nn.Layer):
+        model.eval()
+    confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
+    samples = eval_samples(dataset, num_workers, parallel.rank(), parallel.ranks())
+    bar = tqdm(
+        total=len(range(parallel.rank(), len(dataset), parallel.ranks())),
+        desc="eval",
+        unit="image",
+        dynamic_ncols=True,
+        leave=False,
+        disable=None if parallel.is_main() else True,  # None: a bar on a terminal, none in a file
+    )
+    is_stopped = False
+    with bar:
+        for batch in batches_of_one_shape(samples, batch_size):
+            confusion += _confusion(batch, predict_labels(model, batch, inference), dataset)
+            bar.update(len(batch))
+            batch.clear()  # large images are not kept while the next ones are read
+            if is_stopped := stop():
+                break
+    if parallel.any_rank(is_stopped):
+        raise EvaluationStopped
+    return scores(parallel.total(confusion), dataset.classes)
+
+
+def _confusion(
+    batch: Sequence[Sample], predicted: Sequence[np.ndarray], dataset: SegmentationDataset
+) -> np.ndarray:
+    """Return the summed confusion matrix of samples and their predictions."""
+    total = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
+    for sample, labels in zip(batch, predicted):
+        if sample.label is None:
+            raise UserError(f"{sample.path} has no label to be evaluated against; list one, or use predict")
+        total += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
+    return total
+
+
+def batches_of_one_shape(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample]]:
+    """Group neighbouring samples whose images have one shape, at most batch_size of them."""
+    batch: list[Sample] = []
+    for sample in samples:
+        if batch and sample.image.shape != batch[0].image.shape:
+            yield batch
+            batch = []
+        batch.append(sample)
+        del sample  # or it would be kept while the next one is read
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def predict_labels(
+    model: Network | Runtime, batch: list[Sample], inference: InferenceOptions
+) -> list[np.ndarray]:
+    """Return the class ids [H, W] of each sample, at the size of its source image.
+
+    Args:
+        model: see `evaluate`.
+        batch: transformed samples of one shape.
+        inference: scales, flips, sliding windows.
+    """
+    planes = [sample.image.transpose(2, 0, 1) for sample in batch]  # [C, H, W] each
+    images = planes[0][None] if len(planes) == 1 else np.stack(planes)
+    images = images.astype(np.float32, copy=False)  # without Normalize they are as in the file
+    if not any(sample.windows for sample in batch):
+        return list(infer_labels(model, images, inference))
+    if isinstance(model, Runtime):
+        logits = infer(model, images, inference)
+    else:
+        logits = infer(model, paddle.to_tensor(images), inference).numpy()
+    return [best_classes(Dense(sample.restore(x))) for sample, x in zip(batch, logits)]

@@ -1,0 +1,272 @@
+"""Prediction on images: class ids, colour maps and overlays, written as files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import paddle
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from paddleseg_lite.datasets.reading.images import encode_png, read_image, with_palette
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
+from paddleseg_lite.inference.evaluate import predict_labels
+from paddleseg_lite.transforms import Compose, Sample
+from paddleseg_lite.visualize import overlay, to_rgb
+
+log = logging.getLogger(__name__)
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+# The last two are PaddleSeg's folder names.
+LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added_prediction"
+RESULTS = {"raw": LABELS, "color": COLORS, "overlay": OVERLAYS}  # name in --save -> folder
+WAITING = 2  # images read ahead, and results still to be written
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+@dataclass
+class PredictResult:
+    """What became of each image.
+
+    Attributes:
+        written: have their files.
+        failed: could not be read, with the reason.
+        skipped: had their files before.
+    """
+
+    written: list[Path] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+    skipped: list[Path] = field(default_factory=list)
+
+
+def find_images(path: Path, save_dir: Path | None = None) -> tuple[list[Path], Path]:
+    """Return the images that a path stands for, and the folder that their names are relative to.
+
+    Args:
+        path: an image; a folder, searched through all its subfolders; or a text file with one image in each
+            line, relative to the text file's folder. In a list of `image label` pairs the images are taken.
+        save_dir: where results are: if it is inside of the folder, they are not searched.
+
+    Raises:
+        UserError: nothing is there, or no image is in it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        results = {(save_dir / name).resolve() for name in RESULTS.values()} if save_dir else set()
+        found = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
+        images = sorted(p for p in found if results.isdisjoint(p.resolve().parents))
+        if not images:
+            raise UserError(f"no image in {path}; looked for {', '.join(IMAGE_ENDINGS)}")
+        return images, path
+    if not path.is_file():
+        raise UserError(f"no image, folder or list at {path}; check --image_path")
+    if path.suffix.lower() in IMAGE_ENDINGS:
+        return [path], path.parent
+    if path.suffix.lower() not in (".txt", ".lst"):
+        raise UserError(f"{path} is neither an image ({', '.join(IMAGE_ENDINGS)}) nor a list (.txt, .lst)")
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not a text file in UTF-8 ({error.reason}); give an image, a folder or a list"
+        ) from error
+    images = [_listed(path.parent, line) for line in lines if line]
+    if not images:
+        raise UserError(f"{path} lists no image; write one path in each line")
+    return images, path.parent
+
+
+def _listed(folder: Path, line: str) -> Path:
+    """Return the image that a line names: all of it, for names may hold spaces, or else its first column."""
+    whole = folder / line
+    return whole if whole.exists() else folder / line.split()[0]
+
+
+def predict(
+    model: Network | Runtime,
+    images: Sequence[Path],
+    transforms: Compose,
+    palette: np.ndarray,
+    save_dir: Path,
+    root: Path,
+    in_channels: int = 3,
+    inference: InferenceOptions = PLAIN,
+    save: Sequence[str] = tuple(RESULTS),
+    resume: bool = False,
+) -> PredictResult:
+    """Segment images and write, for each, its class ids, its colour map and its overlay as PNG.
+
+    The files are `save_dir/{label,pseudo_color,added}_prediction/NAME.png`, NAME being the image's path below
+    `root` without its ending. An image that cannot be read is reported and left out, the others go on. Other
+    threads read the next images and write the last results meanwhile, a few of each: memory is bounded.
+
+    Args:
+        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...], or a runtime.
+        images: files to read.
+        transforms: as in evaluation.
+        palette: uint8 [num_classes, 3], RGB.
+        save_dir: where the folders are made.
+        root: the folder that results are named relative to.
+        in_channels: channels that the model takes.
+        inference: scales, flips, sliding windows.
+        save: which results to write, keys of RESULTS.
+        resume: skip images whose results are all there.
+
+    Raises:
+        UserError: two images would write the same file, a result would replace an image, or cannot be
+            written.
+    """
+    check_results(save)
+    names = dict(zip(_result_names(images, Path(root)), images))
+    _check_targets(images, [save_dir / RESULTS[kind] / name for kind in save for name in names])
+    done = [name for name in names if resume and _is_done(save_dir, name, save)]
+    result = PredictResult(skipped=[names.pop(name) for name in done])
+    if isinstance(model, paddle.nn.Layer):
+        model.eval()
+    read = partial(_read, transforms, in_channels)
+    with logging_redirect_tqdm(), ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
+        writing: deque[Future[None]] = deque()
+        reading = ahead(readers, read, names.items())
+        bar = tqdm(reading, total=len(names), desc="predict", unit="image", dynamic_ncols=True)
+        for (name, path), found in bar:
+            try:
+                if isinstance(found, UserError):
+                    raise found
+                image, sample = found
+                labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
+            except UserError as error:  # unreadable, or too small for the network
+                reason = str(error) if str(path) in str(error) else f"{path}: {error}"
+                log.error(f"skipped: {reason}")
+                result.failed[path] = reason
+                continue
+            writing.append(writers.submit(_write_results, save_dir, name, image, labels, palette, save))
+            if len(writing) > WAITING:
+                writing.popleft().result()
+            result.written.append(path)
+        for last in writing:
+            last.result()
+    return result
+
+
+def _read(
+    transforms: Compose, in_channels: int, job: tuple[Path, Path]
+) -> tuple[np.ndarray, Sample] | UserError:
+    """Return the image of a job (its results' name, its path) and its sample, or what is wrong with it."""
+    try:
+        image = read_image(job[1], in_channels)
+        source = Sample.from_source(image, path=str(job[1]), label_at_source=True)
+        return image, transforms(source, np.random.default_rng(0))
+    except UserError as error:
+        return error
+
+
+def ahead(
+    pool: ThreadPoolExecutor, work: Callable[[Item], Found], items: Iterable[Item]
+) -> Iterator[tuple[Item, Found]]:
+    """Yield (item, work(item)) in order; a pool works on the next few items meanwhile."""
+    waiting: deque[tuple[Item, Future[Found]]] = deque()
+    for item in items:
+        waiting.append((item, pool.submit(work, item)))
+        if len(waiting) > WAITING:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def check_results(save: Sequence[str]) -> None:
+    """Check the names of results.
+
+    Raises:
+        UserError: there is none, or an unknown one.
+    """
+    unknown = [name for name in save if name not in RESULTS]
+    if unknown or not save:
+        raise UserError(f"--save is '{','.join(save)}'; give one or more of {', '.join(RESULTS)}")
+
+
+def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:
+    return all((save_dir / RESULTS[kind] / name).exists() for kind in save)
+
+
+def _write_results(
+    save_dir: Path,
+    name: Path,
+    image: np.ndarray,
+    labels: np.ndarray,
+    palette: np.ndarray,
+    save: Sequence[str],
+) -> None:
+    if "raw" in save or "color" in save:
+        ids = encode_png(labels)
+        if "raw" in save:
+            write_bytes(save_dir / LABELS / name, ids)
+        if "color" in save:  # the same pixels, with colours
+            write_bytes(save_dir / COLORS / name, with_palette(ids, palette))
+    if "overlay" in save:
+        write_png(save_dir / OVERLAYS / name, overlay(to_rgb(image), labels, palette))
+
+
+def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
+    """Return the name of each image's results, relative to a result folder and always inside of it."""
+    taken: dict[Path, Path] = {}
+    folder = Path(os.path.abspath(root))
+    for path in images:
+        whole = Path(os.path.abspath(path))  # without "..", which a list may use; links stay as they are
+        inside = whole.relative_to(folder) if folder in whole.parents else Path(whole.name)
+        name = inside.with_suffix(".png")
+        if taken.get(name) == path:
+            raise UserError(f"{path} is listed twice; list it once")
+        if name in taken:
+            raise UserError(
+                f"{taken[name]} and {path} would both write {name}; rename one, or give each a "
+                "--save_dir of its own"
+            )
+        taken[name] = path
+    return list(taken)
+
+
+def _check_targets(images: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Refuse to write a result where an image is."""
+    sources = {path.resolve(): path for path in images}
+    for target in targets:
+        found = sources.get(target.resolve())
+        if found is not None:
+            raise UserError(f"a result would replace the image {found}; give another --save_dir")
+
+
+def write_png(path: Path, picture: np.ndarray) -> None:
+    """Write a PNG, uint8 [H, W] or RGB [H, W, 3], beside its target and rename it: no half-written result."""
+    write_bytes(path, encode_png(picture))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file beside its target and rename it.
+
+    Raises:
+        UserError: the disk is full, or nothing can be written there.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path} ({error.strerror or error}); free some space or give another folder"
+        ) from error

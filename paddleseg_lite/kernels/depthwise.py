@@ -1,0 +1,160 @@
+"""Depthwise convolution on a CPU by OpenCV: Paddle's kernel copies the image k x k times for each channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+from paddle.autograd import PyLayer
+
+from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty, in_threads
+
+_BLOCK = 1 << 16  # values of a block of channels, 256 KB: all k x k products read it from the cache
+
+
+class DepthwiseConv2D(nn.Conv2D):
+    """A bias-free convolution with one k x k kernel for each channel, k odd, that keeps the size at stride 1.
+
+    Args:
+        channels: channels of input and output.
+        kernel_size: k.
+        stride: stride, both ways.
+        dilation: dilation, both ways.
+        weight_attr: of the kernels, as for nn.Conv2D.
+    """
+
+    def __init__(
+        self, channels: int, kernel_size: int, stride: int = 1, dilation: int = 1, weight_attr: Any = None
+    ) -> None:
+        super().__init__(
+            channels,
+            channels,
+            kernel_size,
+            stride=stride,
+            padding=(kernel_size - 1) // 2 * dilation,
+            dilation=dilation,
+            groups=channels,
+            weight_attr=weight_attr,
+            bias_attr=False,
+        )
+        self._step, self._spacing = stride, dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, C, H, W] to [N, C, ceil(H / stride), ceil(W / stride)]."""
+        is_plain = self.bias is None  # batch normalisation folded into it would give it one
+        if is_plain and computes_here(x) and x.dtype in (paddle.float32, paddle.float64):
+            return _Filter.apply(x, self.weight, self._step, self._spacing)
+        return nn.Conv2D.forward(self, x)  # by name: Paddle 2.6 exports no method that says super()
+
+
+class _Filter(PyLayer):
+    """The convolution as one filter for each channel; at stride 2 every other value is thrown away.
+
+    That wastes three quarters of the products and is faster all the same.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride, ctx.dilation = stride, dilation
+        ctx.wants_images, ctx.wants_kernels = not x.stop_gradient, not weight.stop_gradient
+        images, kernels = as_array(x), _spread(as_array(weight)[:, 0], dilation)
+        result = empty(images[:, :, ::stride, ::stride].shape, images.dtype)
+
+        def compute(channels: slice) -> None:
+            full = np.empty(images.shape[2:], images.dtype)
+            for image, targets in zip(images[:, channels], result[:, channels]):
+                for channel, kernel, target in zip(image, kernels[channels], targets):
+                    out = target if stride == 1 else full
+                    _filter(channel, kernel, dilation, out)
+                    if stride > 1:
+                        target[:] = full[::stride, ::stride]
+
+        in_threads(compute, _blocks(images))
+        return as_tensor(result)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        """Return the gradients by the images and the kernels, None for what is frozen."""
+        x, weight = ctx.saved_tensor()
+        images, kernels, gradients = as_array(x), as_array(weight)[:, 0], as_array(gradient)
+        by_images, by_kernels = empty(images.shape, images.dtype), empty(kernels.shape, kernels.dtype)
+        by_kernels[:] = 0
+        flipped = _spread(kernels[:, ::-1, ::-1], ctx.dilation)
+
+        def compute(channels: slice) -> None:
+            block = _Block(images[0, channels], kernels.shape[-1], ctx.stride, ctx.dilation)
+            for image, arriving, by_image in zip(images, gradients, by_images):
+                block.fill(image[channels], arriving[channels])
+                if ctx.wants_images:
+                    for source, kernel, target in zip(block.gradients, flipped[channels], by_image[channels]):
+                        _filter(source, kernel, ctx.dilation, target)
+                if ctx.wants_kernels:
+                    by_kernels[channels] += block.products()
+
+        in_threads(compute, _blocks(images))
+        return (
+            as_tensor(by_images) if ctx.wants_images else None,
+            as_tensor(by_kernels[:, None]) if ctx.wants_kernels else None,
+        )
+
+
+class _Block:
+    """Some channels of an image, with borders, and of the gradient, spread to the image's size.
+
+    Rows follow each other without a gap and both have the same length; so for each of the kernel's places the
+    products are those of two contiguous vectors.
+    """
+
+    def __init__(self, like: np.ndarray, size: int, stride: int, dilation: int) -> None:
+        channels, height, width = like.shape
+        border = dilation * (size - 1) // 2
+        row = width + 2 * border
+        padded = np.zeros((channels, height + 2 * border + 1, row), like.dtype)
+        spread = np.zeros((channels, height, row), like.dtype)
+        self._inside = padded[:, border : border + height, border : border + width]
+        self._taken = spread[:, ::stride, :width:stride]
+        self._padded, self._spread = padded.reshape(channels, -1), spread.reshape(channels, 1, -1)
+        self._places = [dilation * (y * row + x) for y in range(size) for x in range(size)]
+        self._size = size
+        self.gradients = spread[:, :, :width]  # [channels, H, W]
+
+    def fill(self, image: np.ndarray, gradient: np.ndarray) -> None:
+        """Take an image [channels, H, W] and the gradient [channels, ceil(H / stride), ceil(W / stride)]."""
+        self._inside[:] = image
+        self._taken[:] = gradient
+
+    def products(self) -> np.ndarray:
+        """Return the gradient by the kernels, [channels, k, k]."""
+        length = self._spread.shape[-1]
+        sums = [self._spread @ self._padded[:, at : at + length, None] for at in self._places]
+        return np.concatenate(sums, axis=-1).reshape(-1, self._size, self._size)
+
+
+def _blocks(images: np.ndarray) -> list[slice]:
+    """Cut the channels of [N, C, H, W]."""
+    _, channels, height, width = images.shape
+    count = max(1, _BLOCK // max(1, height * width))
+    return [slice(at, at + count) for at in range(0, channels, count)]
+
+
+def _spread(kernels: np.ndarray, dilation: int) -> np.ndarray:
+    """Put zeros between the columns of kernels [C, k, k]."""
+    channels, size, _ = kernels.shape
+    spread = np.zeros((channels, size, (size - 1) * dilation + 1), kernels.dtype)
+    spread[:, :, ::dilation] = kernels
+    return spread
+
+
+def _filter(channel: np.ndarray, kernel: np.ndarray, dilation: int, out: np.ndarray) -> None:
+    """Correlate [H, W] with a kernel of `_spread` into `out` [H, W]; beyond the border are zeros.
+
+    The rows that the dilation lets meet are filtered together: a kernel spread both ways would be so large
+    that OpenCV takes the way over the Fourier transform.
+    """
+    for first in range(min(dilation, len(channel))):
+        target = out[first::dilation]
+        cv2.filter2D(channel[first::dilation], -1, kernel, dst=target, borderType=cv2.BORDER_CONSTANT)

@@ -1,0 +1,313 @@
+"""Config -> objects, with toy components; what is checked, what is filled in, and the user's own code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import paddle
+import pytest
+from paddle import nn
+
+from paddleseg_lite.config import Config, load_config
+from paddleseg_lite.config import build as builder
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.registry import BACKBONES, DATASETS, MODELS, TRANSFORMS
+from tests.paths import REPOSITORY
+
+
+@MODELS.register
+class BuilderToyNet(nn.Layer):
+    """Two outputs; takes its input's width from a backbone."""
+
+    def __init__(self, num_classes: int, backbone: nn.Layer, pretrained: str | None = None) -> None:
+        super().__init__()
+        self.num_classes, self.backbone, self.pretrained = num_classes, backbone, pretrained
+        self.head = nn.Conv2D(4, num_classes, 1)
+
+
+@BACKBONES.register
+class BuilderToyBackbone(nn.Layer):
+    def __init__(self, in_channels: int = 3, pretrained: str | None = None) -> None:
+        super().__init__()
+        if pretrained == "missing.pdparams":
+            raise UserError("there is no file missing.pdparams")
+        self.in_channels, self.pretrained = in_channels, pretrained
+
+
+@TRANSFORMS.register
+class BuilderToyTransform:
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def __call__(self, sample: Any, rng: Any) -> Any:
+        return sample
+
+
+@DATASETS.register
+class BuilderToyData(paddle.io.Dataset):
+    """Declares its classes as class attributes, as Cityscapes does."""
+
+    classes = ("road", "sky", "car")
+    ignore_index = 254
+
+    def __init__(
+        self, transforms: list[Any], dataset_root: str, mode: str = "train", img_channels: int = 3
+    ) -> None:
+        super().__init__()
+        if not Path(dataset_root).is_dir():
+            raise UserError(f"there is no folder {dataset_root}")
+        self.transforms, self.mode = transforms, mode
+
+
+@DATASETS.register
+class BuilderToyList(paddle.io.Dataset):
+    """Is told its classes, as PaddleSeg's Dataset is."""
+
+    def __init__(
+        self,
+        transforms: list[Any],
+        num_classes: int,
+        ignore_index: int = 255,
+        img_channels: int = 3,
+        classes: list[str] | None = None,
+        palette: list[list[int]] | None = None,
+    ) -> None:
+        super().__init__()
+
+
+YAML = """
+batch_size: 2
+iters: 100
+model:
+  type: BuilderToyNet
+  pretrained: whole.pdparams
+  backbone: {type: BuilderToyBackbone, pretrained: part.pdparams}
+train_dataset:
+  type: BuilderToyData
+  dataset_root: nowhere
+  transforms: [{type: BuilderToyTransform, factor: 2.0}, {type: BuilderToyTransform}]
+val_dataset:
+  type: BuilderToyData
+  dataset_root: nowhere
+  transforms: []
+optimizer: {type: SGD, momentum: 0.9, weight_decay: 4.0e-5}
+lr_scheduler: {type: PolynomialDecay, learning_rate: 0.01, end_lr: 0, power: 0.9}
+loss:
+  types: [{type: CrossEntropyLoss}]
+  coef: [1, 0.4]
+"""
+
+
+def make(tmp_path: Path, *opts: str, text: str = YAML) -> Config:
+    path = tmp_path / "toy.yml"
+    path.write_text(text)
+    return load_config(path, opts)
+
+
+def error_of(config: Config) -> str:
+    with pytest.raises(UserError) as caught:
+        builder.check_config(config)
+    return str(caught.value)
+
+
+def test_the_data_sets_declaration_fills_in_model_and_loss(tmp_path: Path) -> None:
+    """Without touching the disk: predict runs where no data are."""
+    config = make(tmp_path, "train_dataset.img_channels=4", "val_dataset.img_channels=4")
+    model = builder.build_model(config)
+    assert model.num_classes == 3
+    assert model.backbone.in_channels == 4
+    criterion = builder.build_criterion(config)
+    assert [loss.ignore_index for loss in criterion.losses] == [254, 254]
+    assert criterion.coefs == (1.0, 0.4)
+    assert criterion.losses[0] is not criterion.losses[1]
+
+
+def test_a_list_data_set_declares_through_its_arguments(tmp_path: Path) -> None:
+    """Its number of classes stands in the YAML only, its ignore_index in the signature."""
+    data = "{type: BuilderToyList, num_classes: 7, transforms: []}"
+    config = make(tmp_path, f"train_dataset={data}", "val_dataset=null")
+    assert builder.build_model(config).num_classes == 7
+    assert builder.build_criterion(config).losses[0].ignore_index == 255
+
+
+def test_a_model_needs_no_data_set_if_the_yaml_has_its_classes(tmp_path: Path) -> None:
+    """A config for prediction alone; and without the number the message says what to add."""
+    opts = ["train_dataset=null", "val_dataset=null"]
+    assert builder.build_model(make(tmp_path, "model.num_classes=5", *opts)).num_classes == 5
+    assert "add model.num_classes" in error_of(make(tmp_path, *opts))
+
+
+@pytest.mark.parametrize(
+    ("opt", "parts"),
+    [
+        (
+            "model.num_classes=19",
+            ["num_classes is 19", "model.num_classes", "3 by", "train_dataset (BuilderToyData)"],
+        ),
+        ("model.backbone.in_channels=1", ["in_channels is 1", "model.backbone.in_channels", "train_dataset"]),
+        ("loss.types.0.ignore_index=0", ["ignore_index is 0", "loss.types.0.ignore_index", "train_dataset"]),
+        (
+            "val_dataset.img_channels=4",
+            ["in_channels is 3", "train_dataset", "4", "val_dataset.img_channels"],
+        ),
+    ],
+)
+def test_a_contradiction_names_both_places(tmp_path: Path, opt: str, parts: list[str]) -> None:
+    """One of the two is wrong, and only the user knows which."""
+    message = error_of(make(tmp_path, opt))
+    for part in [*parts, "--opts", "toy.yml"]:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("opt", "parts"),
+    [
+        ("model.type=BuilderToyNed", ["model.type", "did you mean 'BuilderToyNet'?"]),
+        ("model.clases=3", ["unknown key 'model.clases'", "did you mean 'num_classes'?"]),
+        ("model.backbone=X", ["model.backbone is 'X'", "'type'"]),
+        ("model.backbone.type=LRASPP", ["model.backbone.type", "no backbone 'LRASPP'"]),
+        ("model.backbone.pretraind=x", ["unknown key 'model.backbone.pretraind'", "'pretrained'"]),
+        ("train_dataset.type=BuilderToyDat", ["train_dataset.type", "'BuilderToyData'"]),
+        ("train_dataset.root=x", ["unknown key 'train_dataset.root'", "dataset_root"]),
+        (
+            "train_dataset={type: BuilderToyData, transforms: []}",
+            ["needs 'dataset_root'", "train_dataset.dataset_root"],
+        ),
+        ("train_dataset.transforms.1.faktor=3", ["'train_dataset.transforms.1.faktor'", "'factor'"]),
+        ("train_dataset.transforms.0.type=Gone", ["train_dataset.transforms.0.type", "no transform 'Gone'"]),
+        ("loss.types.0.type=CrossEntropy", ["loss.types.0.type", "'CrossEntropyLoss'"]),
+        ("loss.types.0.wait=1", ["'loss.types.0.wait'", "'weight'"]),
+        ("optimizer.type=Momentun", ["optimizer.type", "'Momentum'"]),
+        ("optimizer.learning_rate=1", ["unknown key 'optimizer.learning_rate'"]),
+        ("lr_scheduler.type=PolynomDecay", ["lr_scheduler.type", "'PolynomialDecay'"]),
+        ("lr_scheduler.pover=1", ["'lr_scheduler.pover'", "'power'"]),
+        ("lr_scheduler.learning_rate=fast", ["lr_scheduler.learning_rate is 'fast'", "positive number"]),
+        ("lr_scheduler.warmup_iters=10", ["warmup_iters is 10", "warmup_start_lr is missing"]),
+        ("iters=null", ["'iters' is missing"]),
+    ],
+)
+def test_a_mistake_anywhere_is_found_before_anything_is_built(
+    tmp_path: Path, opt: str, parts: list[str]
+) -> None:
+    """Even building the model alone checks the whole config: its weights may take minutes to download."""
+    config = make(tmp_path, opt)
+    message = error_of(config)
+    for part in parts:
+        assert part in message
+    with pytest.raises(UserError):
+        builder.build_model(config)
+
+
+def test_data_sets_get_transform_objects_and_their_mode(tmp_path: Path) -> None:
+    """`mode` may be left out: a validation set in training mode would be augmented, silently."""
+    config = make(tmp_path, f"train_dataset.dataset_root={tmp_path}", f"val_dataset.dataset_root={tmp_path}")
+    train, val = builder.build_dataset(config, "train_dataset"), builder.build_dataset(config, "val_dataset")
+    assert [transform.factor for transform in train.transforms] == [2.0, 1.0]
+    assert (train.mode, val.mode) == ("train", "val")
+
+
+def test_what_a_component_complains_about_gets_its_place(tmp_path: Path) -> None:
+    """File and key come before the component's own sentence."""
+    with pytest.raises(UserError, match=r"toy\.yml: train_dataset: there is no folder nowhere"):
+        builder.build_dataset(make(tmp_path), "train_dataset")
+    with pytest.raises(UserError, match=r"model\.backbone: there is no file missing\.pdparams"):
+        builder.build_model(make(tmp_path, "model.backbone.pretrained=missing.pdparams"))
+    with pytest.raises(UserError, match=r"loss\.types\.0: thresh is 2"):
+        builder.build_criterion(make(tmp_path, "loss.types.0={type: OhemCrossEntropyLoss, thresh: 2}"))
+    schedule = "lr_scheduler={type: StepDecay, learning_rate: 0.1, step_size: 5, gamma: 3.0}"
+    with pytest.raises(UserError, match="lr_scheduler: the arguments do not fit"):
+        builder.build_optimizer(make(tmp_path, schedule), nn.Linear(1, 1))
+
+
+def test_pretrained_weights_can_be_skipped(tmp_path: Path) -> None:
+    """Evaluation replaces them anyway, and must not need the network for that."""
+    config = make(tmp_path)
+    assert builder.build_model(config).backbone.pretrained == "part.pdparams"
+    model = builder.build_model(config, pretrained=False)
+    assert (model.pretrained, model.backbone.pretrained) == (None, None)
+
+
+def test_optimizer_and_schedule(tmp_path: Path) -> None:
+    """SGD with momentum is Momentum, and the polynomial decays over what the warm-up leaves."""
+    model = nn.Linear(2, 2)
+    warmup = ["lr_scheduler.warmup_iters=20", "lr_scheduler.warmup_start_lr=1e-4"]
+    optimizer = builder.build_optimizer(make(tmp_path, *warmup), model)
+    assert isinstance(optimizer, paddle.optimizer.Momentum)
+    values = []
+    for _ in range(101):
+        values.append(optimizer.get_lr())
+        optimizer._learning_rate.step()
+    assert values[0] == pytest.approx(1e-4)
+    assert values[20] == pytest.approx(0.01)
+    assert values[60] == pytest.approx(0.01 * 0.5**0.9)
+    assert values[99] == pytest.approx(0.01 * (1 / 80) ** 0.9)
+    assert values[100] == 0
+    given = builder.build_optimizer(make(tmp_path, "lr_scheduler.decay_steps=200"), model)
+    for _ in range(100):
+        given._learning_rate.step()
+    assert given.get_lr() == pytest.approx(0.01 * 0.5**0.9)
+
+
+def test_a_run_shorter_than_its_warm_up_builds(tmp_path: Path) -> None:
+    """`--iters 2` is how a config is tried out."""
+    opts = ["iters=2", "lr_scheduler.warmup_iters=20", "lr_scheduler.warmup_start_lr=0"]
+    assert builder.build_optimizer(make(tmp_path, *opts), nn.Linear(1, 1)).get_lr() == 0
+
+
+def test_a_data_set_is_described_without_its_data(tmp_path: Path) -> None:
+    """What prediction needs: names and colours from the class, from the YAML, or by default."""
+    config = make(tmp_path)
+    info = builder.describe_dataset(config, "train_dataset")
+    assert (info.num_classes, info.in_channels, info.classes) == (3, 3, ("road", "sky", "car"))
+    assert info.palette.tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
+    given = "{type: BuilderToyList, transforms: [], num_classes: 1, classes: [a], palette: [[1, 2, 3]]}"
+    info = builder.describe_dataset(
+        make(tmp_path, f"train_dataset={given}", "val_dataset=null"), "train_dataset"
+    )
+    assert (info.classes, info.palette.tolist()) == (("a",), [[1, 2, 3]])
+    wrong = make(tmp_path, f"train_dataset={given.replace('[a]', '[a, b]')}", "val_dataset=null")
+    with pytest.raises(UserError, match=r"train_dataset.classes .* 1 names"):
+        builder.describe_dataset(wrong, "train_dataset")
+
+
+def test_transforms_are_built_without_the_data_set(tmp_path: Path) -> None:
+    """Prediction prepares images as validation does, on a machine without the validation set."""
+    transforms = builder.build_transforms(make(tmp_path), "train_dataset").transforms
+    assert [transform.factor for transform in transforms] == [2.0, 1.0]
+
+
+def test_test_options(tmp_path: Path) -> None:
+    """One scale or a list, sizes as tuples, and only what was given."""
+    opts = ["test_config.scales=0.5", "test_config.stride=[3,4]", "test_config.crop_size=null"]
+    assert builder.build_test_options(make(tmp_path, *opts)) == {"scales": (0.5,), "stride": (3, 4)}
+    assert builder.build_test_options(make(tmp_path)) == {}
+
+
+DOCS = REPOSITORY / "docs" / "configs.md"
+
+
+def test_the_documented_component_of_ones_own_works(tmp_path: Path) -> None:
+    """docs/configs.md as printed: a file named under `imports`; building twice imports once."""
+    code, leaf = re.findall(r"```(?:python|yaml)\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    (tmp_path / "my_net.py").write_text(code)
+    (tmp_path / "lpsnet_m_cityscapes_1536x768_200k.yml").write_text(YAML)
+    config = make(tmp_path, text=leaf)
+    for _ in range(2):
+        (logits,) = builder.build_model(config)(paddle.zeros([1, 3, 8, 9]))
+        assert logits.shape == [1, 3, 8, 9]
+    assert "did you mean 'width'?" in error_of(make(tmp_path, "model.with=5", text=leaf))
+
+
+def test_imports_of_a_module_and_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed modules go by their name; a missing one is the user's mistake, an error inside one a bug."""
+    (tmp_path / "builder_toy_module.py").write_text("import module_that_is_missing\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "gone.py, but there is no such file" in error_of(make(tmp_path, f"imports=[{tmp_path}/gone.py]"))
+    assert "'no_such_package', which is not installed" in error_of(
+        make(tmp_path, "imports=[no_such_package]")
+    )
+    with pytest.raises(ModuleNotFoundError, match="module_that_is_missing"):
+        builder.check_config(make(tmp_path, "imports=[builder_toy_module]"))
+    builder.check_config(make(tmp_path, "imports=[json.tool]"))

@@ -1,0 +1,216 @@
+"""Every shipped YAML: it builds, reads data, takes a training step; its head comment is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite.config import Config, load_config
+from paddleseg_lite.config import build as builder
+from paddleseg_lite.losses import OhemCrossEntropyLoss
+from tests.paths import REPOSITORY
+
+ROOT = REPOSITORY
+CONFIGS = ROOT / "configs"
+# Files in _base_ are parts, not configs.
+SHIPPED = sorted(p for p in CONFIGS.rglob("*.y*ml") if p.parent.name != "_base_")
+SHIPPED_IDS = [str(path.relative_to(CONFIGS)) for path in SHIPPED]
+shipped = pytest.mark.parametrize("path", SHIPPED, ids=SHIPPED_IDS)
+
+
+def folder_for(config: Config, root: Path) -> Path:
+    """Write a train and a val image of 128x64 in the layout of the config's data set; return its folder."""
+    image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    label = np.zeros((64, 128), np.uint8)
+    label[:32], label[:, 100:] = 7, 255 if config.values["train_dataset"]["type"] == "CamVid" else 0
+    for mode in ("train", "val"):
+        if config.values["train_dataset"]["type"] == "CamVid":
+            names = f"{mode}.png", f"{mode}_label.png"
+            (root / f"{mode}.txt").write_text(" ".join(names))
+        else:
+            names = (
+                f"leftImg8bit/{mode}/city/city_0_0_leftImg8bit.png",
+                f"gtFine/{mode}/city/city_0_0_gtFine_labelIds.png",
+            )
+        for name, pixels in zip(names, (image, label)):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(root / name), pixels)
+    return root
+
+
+def test_the_models_of_the_papers_are_there() -> None:
+    """The glob below must not silently find nothing."""
+    names = {path.stem for path in SHIPPED}
+    assert {f"lpsnet_{size}_cityscapes_1536x768_200k" for size in "sml"} <= names
+    lraspp = "lraspp_mobilenetv3_cityscapes_1024x512_80k"
+    assert {lraspp, f"{lraspp}_large_kernel", f"{lraspp}_os32"} <= names
+    assert len([path for path in SHIPPED if path.parent.name == "camvid"]) == 3
+
+
+@shipped
+def test_a_training_step_reaches_every_parameter(path: Path) -> None:
+    """Model, loss and optimizer fit each other: finite loss, gradients everywhere, weights move."""
+    paddle.seed(0)
+    config = load_config(path)
+    model = builder.build_model(config, pretrained=False)
+    optimizer, criterion = builder.build_optimizer(config, model), builder.build_criterion(config)
+    # The large kernel pools 49x49 features at a stride of 8 pixels.
+    height, width = (64, 96) if config.values["model"].get("use_gap", True) else (392, 392)
+    label = np.random.default_rng(0).integers(0, 11, (2, height, width)).astype(np.uint8)
+    label[:, :8] = 255
+    before = {name: value.numpy().copy() for name, value in model.named_parameters()}
+    logits = model(paddle.randn([2, 3, height, width]))
+    num_classes = 11 if config.values["train_dataset"]["type"] == "CamVid" else 19
+    assert [list(output.shape) for output in logits] == [[2, num_classes, height, width]]
+    loss = sum(criterion(logits, paddle.to_tensor(label)))
+    loss.backward()
+    assert np.isfinite(float(loss))
+    trained = [(name, value) for name, value in model.named_parameters() if not value.stop_gradient]
+    assert [name for name, value in trained if value.grad is None] == []
+    optimizer.step()
+    assert any((value.numpy() != before[name]).any() for name, value in trained)
+
+
+@shipped
+def test_its_data_sets_build_and_give_samples_of_its_crop(path: Path, tmp_path: Path) -> None:
+    """Transforms fit the data: a crop of (width, height), labels beside it, float32 images."""
+    config = load_config(path)
+    root = folder_for(config, tmp_path)
+    config = load_config(path, [f"train_dataset.dataset_root={root}", f"val_dataset.dataset_root={root}"])
+    train, val = builder.build_dataset(config, "train_dataset"), builder.build_dataset(config, "val_dataset")
+    transforms = config.values["train_dataset"]["transforms"]
+    crops = [transform["crop_size"] for transform in transforms if "crop_size" in transform]
+    sample = train.sample(0)
+    assert sample.image.dtype == np.float32
+    if crops:
+        assert sample.label.shape == tuple(crops[-1][::-1])
+    assert set(np.unique(sample.label)) <= {0, 7, 255}
+    assert val.sample(0).label.shape == (64, 128)
+    assert (train.mode, val.mode) == ("train", "val")
+
+
+@shipped
+def test_its_head_comment_has_the_command_that_runs_it(path: Path) -> None:
+    """A copied head would send the reader to another config."""
+    head = path.read_text().split("\n\n")[0]
+    assert set(re.findall(r"--config (\S+)", head)) == {str(path.relative_to(ROOT))}
+
+
+@pytest.mark.parametrize(
+    ("name", "crop", "iters", "rate", "kept", "distortion"),
+    [
+        ("lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k", [1024, 512], 80000, 0.005, 130000, 0.5),
+        ("lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k_os32", [1024, 512], 80000, 0.005, 130000, 0.5),
+        ("lpsnet/lpsnet_s_cityscapes_1536x768_200k", [1536, 768], 200000, 0.01, 10000, 0.4),
+        ("lpsnet/lpsnet_l_cityscapes_1536x768_200k", [1536, 768], 200000, 0.01, 10000, 0.4),
+        ("camvid/lpsnet_s_camvid_480x352_1k", [480, 352], 1000, 0.05, 50000, 0.4),
+        ("camvid/lraspp_mobilenetv3_camvid_480x352_1k_os32", [480, 352], 1000, 0.05, 50000, 0.4),
+    ],
+)
+def test_published_settings(
+    name: str, crop: list[int], iters: int, rate: float, kept: int, distortion: float
+) -> None:
+    """What a change of a base would alter for all: the recipe behind the published figures."""
+    config = load_config(CONFIGS / f"{name}.yml")
+    transforms = {transform["type"]: transform for transform in config.values["train_dataset"]["transforms"]}
+    assert transforms["RandomPaddingCrop"]["crop_size"] == crop
+    assert transforms["RandomDistort"]["brightness_range"] == distortion
+    assert (config.iters, config.batch_size) == (iters, 4)
+    assert config.values["lr_scheduler"]["learning_rate"] == rate
+    (loss,) = builder.build_criterion(config).losses
+    assert isinstance(loss, OhemCrossEntropyLoss)
+    assert (loss.thresh, loss.min_kept, loss.ignore_index) == (0.7, kept, 255)
+    optimizer = config.values["optimizer"]
+    assert (optimizer["momentum"], optimizer["weight_decay"]) == (0.9, 5e-4)
+
+
+PADDLESEG_BASE = """
+batch_size: 2
+iters: 80000
+train_dataset: &train
+  type: Dataset
+  dataset_root: data/mine
+  train_path: data/mine/train.txt
+  num_classes: 19
+  transforms:
+    - type: ResizeStepScaling
+      min_scale_factor: 0.5
+      max_scale_factor: 2.0
+      scale_step_size: 0.25
+    - type: RandomPaddingCrop
+      crop_size: [1024, 512]
+    - type: RandomHorizontalFlip
+    - type: RandomDistort
+      brightness_range: 0.4
+      contrast_range: 0.4
+      saturation_range: 0.4
+    - type: Normalize
+  mode: train
+val_dataset:
+  type: Dataset
+  dataset_root: data/mine
+  val_path: data/mine/val.txt
+  num_classes: 19
+  transforms: [{type: Normalize}]
+  mode: val
+optimizer: {type: SGD, momentum: 0.9, weight_decay: 4.0e-5}
+lr_scheduler: {type: PolynomialDecay, learning_rate: 0.01, end_lr: 0, power: 0.9}
+loss:
+  types: [{type: CrossEntropyLoss}]
+  coef: [1]
+"""
+
+PADDLESEG_LEAVES = {
+    "lpsnet": """
+_base_: './base.yml'
+optimizer: {weight_decay: 0.0005}
+loss:
+  types:
+    - type: OhemCrossEntropyLoss
+      thresh: 0.7
+      min_kept: 10000
+  coef: [1]
+model:
+  type: LPSNet
+  in_channels: 3
+  depths: [1, 1, 1, 1, 1]
+  channels: [4, 4, 4, 4, 4]
+  scale_ratios: [1, 0.25]
+  num_classes: 19
+""",
+    "lraspp": """
+_base_: './base.yml'
+lr_scheduler: {warmup_iters: 1000, warmup_start_lr: 1.0e-5, learning_rate: 0.005}
+model:
+  type: LRASPP
+  backbone:
+    type: MobileNetV3_small_x0_35
+    pretrained: Null
+  backbone_indices: [0, 1, 3]
+  lraspp_head_inter_chs: [32, 64]
+  lraspp_head_out_ch: 128
+  resize_mode: bilinear
+  use_gap: True
+test_config:
+  aug_eval: True
+  scales: [0.75, 1.0]
+""",
+}
+
+
+@pytest.mark.parametrize("leaf", PADDLESEG_LEAVES)
+def test_a_config_in_paddlesegs_style_runs_unchanged(tmp_path: Path, leaf: str) -> None:
+    """Its spellings: SGD for Momentum, class numbers in several places that agree, explicit defaults."""
+    (tmp_path / "base.yml").write_text(PADDLESEG_BASE)
+    (tmp_path / "leaf.yml").write_text(PADDLESEG_LEAVES[leaf])
+    config = load_config(tmp_path / "leaf.yml")
+    model = builder.build_model(config)
+    assert isinstance(builder.build_optimizer(config, model), paddle.optimizer.Momentum)
+    (logits,) = model(paddle.zeros([2, 3, 64, 64]))
+    (loss,) = builder.build_criterion(config)([logits], paddle.zeros([2, 64, 64], "int64"))
+    assert float(loss) > 0

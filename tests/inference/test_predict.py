@@ -1,0 +1,178 @@
+"""What protects prediction: the right files with the right ids, and no image lost to another's fault."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.predict import RESULTS, WAITING, ahead, find_images, predict
+from paddleseg_lite.transforms import Compose, Normalize, Resize
+
+PALETTE = np.array([[10, 20, 30], [200, 100, 50]], np.uint8)
+
+
+def bright(images):
+    """Class 1 where it is bright."""
+    grey = images.mean(axis=1, keepdim=True)
+    return [paddle.concat([-grey, grey], axis=1)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two pictures in a folder and a subfolder; the right half of each is bright."""
+    image = np.zeros((10, 20, 3), np.uint8)
+    image[:, 10:] = 255
+    root = tmp_path / "in put"
+    (root / "sub").mkdir(parents=True)
+    for name in ("a.png", "sub/b ü.jpg"):
+        cv2.imencode(name[-4:], image)[1].tofile(str(root / name))
+    return root
+
+
+def test_results_inside_of_the_folder_are_no_images(folder, tmp_path):
+    """Protects a second run, which would segment the first one's pictures."""
+    expected, _ = find_images(folder)
+    for save_dir in (folder, folder / "sub" / "out"):
+        for kind in RESULTS.values():
+            (save_dir / kind / "sub").mkdir(parents=True)
+            (save_dir / kind / "sub" / "b ü.png").touch()
+            assert find_images(folder, save_dir)[0] == expected
+            shutil.rmtree(save_dir / kind)
+
+
+def test_ids_colours_and_overlays(folder, tmp_path):
+    """Three files for each image, below the names of its folders; ids at the image's own size."""
+    images, root = find_images(folder)
+    transforms = Compose([Resize([40, 20]), Normalize()])
+    result = predict(bright, images, transforms, PALETTE, tmp_path / "out", root)
+    assert len(result.written) == 2
+    for name in ("a.png", "sub/b ü.png"):
+        ids = cv2.imdecode(
+            np.fromfile(str(tmp_path / "out/label_prediction" / name), np.uint8), cv2.IMREAD_UNCHANGED
+        )
+        assert ids.shape == (10, 20)
+        assert (ids[:, :9] == 0).all()
+        assert (ids[:, 11:] == 1).all()
+        color = cv2.imdecode(np.fromfile(str(tmp_path / "out/pseudo_color_prediction" / name), np.uint8), 1)
+        assert color[5, 19].tolist() == [50, 100, 200], "the file is read as BGR"
+        assert (tmp_path / "out/added_prediction" / name).exists()
+
+
+def test_an_unreadable_image_does_not_stop_the_others(folder, tmp_path):
+    """It is named; the others have their files."""
+    (folder / "broken.png").write_bytes(b"no picture")
+    images, root = find_images(folder)
+    result = predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    assert [path.name for path in result.failed] == ["broken.png"]
+    assert "broken.png" in next(iter(result.failed.values()))
+    assert len(result.written) == 2
+
+
+def test_two_images_never_share_a_result(folder, tmp_path):
+    """a.png and a.jpg would both write a.png: refused before anything is written."""
+    (folder / "a.jpg").write_bytes((folder / "sub/b ü.jpg").read_bytes())
+    images, root = find_images(folder)
+    with pytest.raises(UserError, match=r"a\.jpg.*a\.png"):
+        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_result_never_leaves_its_folder_nor_replaces_an_image(folder, tmp_path):
+    """A list may name ../photo.png; a save_dir may be where the images are."""
+    (folder / "photo.png").write_bytes((folder / "a.png").read_bytes())
+    before = (folder / "photo.png").read_bytes()
+    (folder / "sub" / "list.txt").write_text("../photo.png\n")
+    images, root = find_images(folder / "sub" / "list.txt")
+    save_dir = folder / "sub"  # whose label_prediction/../photo.png is the image
+    work = (Compose([Normalize()]), PALETTE)
+    predict(bright, images, *work, save_dir, root)
+    assert (folder / "photo.png").read_bytes() == before
+    assert (save_dir / "label_prediction" / "photo.png").exists()
+    again = save_dir / "label_prediction"
+    before = (again / "photo.png").read_bytes()
+    with pytest.raises(UserError, match="would replace the image"):
+        predict(bright, [again / "photo.png"], *work, save_dir, again)
+    assert (again / "photo.png").read_bytes() == before
+
+
+def test_a_list_names_images_and_may_name_labels(folder):
+    """Paths are relative to the list; names may hold spaces; a second column is a label, not an image."""
+    listed = folder / "list.txt"
+    listed.write_text("a.png labels/a.png\n\nsub/b ü.jpg\n", encoding="utf-8")
+    images, root = find_images(listed)
+    assert [path.relative_to(folder).as_posix() for path in images] == ["a.png", "sub/b ü.jpg"]
+    assert root == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("none", None), ("empty.txt", ""), ("notes.pdf", "x"), ("hollow/", None)]
+)
+def test_nothing_to_predict_is_an_error(tmp_path, name, content):
+    """A missing path, an empty list, a file of another kind and a folder without images are told apart."""
+    path = tmp_path / name
+    if name.endswith("/"):
+        path.mkdir()
+    elif content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=name.rstrip("/").replace(".", r"\.")):
+        find_images(path)
+
+
+def test_only_what_is_asked_for_is_written(folder, tmp_path):
+    """--save; an unknown name is refused before anything is read."""
+    images, root = find_images(folder)
+    predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root, save=["color"])
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["pseudo_color_prediction"]
+    with pytest.raises(UserError, match=r"'colour'.*raw, color, overlay"):
+        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root, save=["colour"])
+
+
+def test_resume_skips_what_is_there(folder, tmp_path):
+    """Only images that lack one of the results are run; the others' files are not touched."""
+    images, root = find_images(folder)
+    work = (images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    predict(bright, *work)
+    (tmp_path / "out/added_prediction/a.png").unlink()
+    kept = tmp_path / "out/label_prediction/sub/b ü.png"
+    before = kept.stat().st_mtime_ns
+    seen = []
+
+    def network(x):
+        seen.append(x.shape)
+        return bright(x)
+
+    result = predict(network, *work, resume=True)
+    assert len(seen) == 1
+    assert [path.name for path in result.written] == ["a.png"]
+    assert [path.name for path in result.skipped] == ["b ü.jpg"]
+    assert kept.stat().st_mtime_ns == before
+    assert (tmp_path / "out/added_prediction/a.png").exists()
+
+
+def test_images_are_read_ahead_but_not_all_at_once():
+    """The results come in order, and no more than a few wait in memory."""
+    started = []
+
+    def work(item):
+        started.append(item)
+        return item * 10
+
+    with ThreadPoolExecutor(2) as pool:
+        for item, found in ahead(pool, work, iter(range(50))):
+            assert found == item * 10
+            assert max(started) <= item + WAITING + 1
+    assert sorted(started) == list(range(50))
+
+
+def test_a_file_in_the_folders_place_is_told(folder, tmp_path):
+    """What cannot be written for it is an error of the user's, not a trace from a thread."""
+    images, root = find_images(folder)
+    (tmp_path / "out").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="cannot write"):
+        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)

@@ -1,0 +1,91 @@
+"""Files that are whole or absent, whoever else writes them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from paddleseg_lite import files
+from paddleseg_lite.errors import UserError
+
+SIZE = 1 << 16
+
+
+def write_often(path: Path, content: bytes) -> None:
+    for _ in range(60):
+        files.replace(path, content * SIZE)
+
+
+def test_two_processes_may_write_the_same_file(tmp_path):
+    """Protects from a shared temporary file: the loser found it renamed away, or wrote into the winner's."""
+    context = multiprocessing.get_context("fork")
+    processes = [
+        context.Process(target=write_often, args=(tmp_path / "a", content)) for content in (b"x", b"y")
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert (tmp_path / "a").read_bytes() in (b"x" * SIZE, b"y" * SIZE)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_parts_of_the_dead_are_removed_and_no_others(tmp_path):
+    """Protects the folder from filling up, and the file that somebody else is writing."""
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=lambda: files.part_of(tmp_path / "a").write_bytes(b"half"))
+    process.start()
+    process.join()
+    host = files.part_of(tmp_path / "a").name.rpartition("-")[0]
+    alive = f"{host}-{os.getppid()}.part"
+    others = [alive, ".a.another-1.part", ".a.notes.part", f"{host.replace('.a.', '.b.')}-{process.pid}.part"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"")
+    assert len(list(tmp_path.iterdir())) == 5
+    files.replace(tmp_path / "a", b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", *others}
+
+
+def test_what_fails_leaves_nothing(tmp_path, monkeypatch):
+    """Protects a folder from half files when the disk is full or Ctrl-C comes."""
+
+    def interrupt(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        files.replace(tmp_path / "a", b"whole")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_is_held_against_other_processes_and_ends_with_its_holder(tmp_path):
+    """Protects from a lock that outlives a killed process, or that its children inherit."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def hold():
+        with files.locked(tmp_path / "lock", "busy"):
+            child = context.Process(target=time.sleep, args=(60,))
+            child.start()
+            theirs.send(child.pid)
+            time.sleep(60)
+
+    process = context.Process(target=hold)
+    process.start()
+    child = ours.recv()
+    try:
+        with pytest.raises(UserError, match="busy"), files.locked(tmp_path / "lock", "busy"):
+            pass
+        process.kill()
+        process.join()
+        with files.locked(tmp_path / "lock", "busy"):
+            pass
+    finally:
+        process.kill()
+        os.kill(child, signal.SIGKILL)

@@ -1,0 +1,143 @@
+"""Several ranks on one machine, over gloo: the same training, exact evaluation, one writer, no hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from paddleseg_lite import parallel
+from paddleseg_lite.checkpoint import read_weights
+from paddleseg_lite.datasets.loading.loader import _BatchKeys
+from paddleseg_lite.errors import UserError
+from tests.engine import ranks
+from tests.engine.test_survival import assert_same_end, metrics
+from tests.paths import ENVIRONMENT, REPOSITORY
+
+pytestmark = pytest.mark.slow
+
+
+def launch(folder: Path, mode: str) -> tuple[int, str]:
+    """Run tests/engine/ranks.py as two ranks by Paddle's launcher; return its exit code and rank logs."""
+    command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
+    command += ["--log_dir", str(folder / "log"), "tests/engine/ranks.py", str(folder), mode]
+    with (folder / "launcher.txt").open("w") as out:
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=ENVIRONMENT, stdout=out, stderr=out)
+        code = process.wait(200)
+    logs = [path.read_text(errors="replace") for path in sorted((folder / "log").glob("workerlog.*"))]
+    return code, "\n".join(logs)[-4000:]
+
+
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory) -> Path:
+    """The folder in which two ranks did all of `ranks.main`."""
+    folder = tmp_path_factory.mktemp("ranks")
+    code, logs = launch(folder, "all")
+    assert code == 0, logs
+    return folder
+
+
+def test_two_ranks_learn_like_one_with_twice_the_batch(two_ranks, tmp_path):
+    """The same loss curve and the same weights within float error, batch normalisation being frozen."""
+    ranks.frozen_run(tmp_path / "one", batch_size=4)
+    losses = [[line["loss"] for line in metrics(folder)] for folder in (two_ranks / "two", tmp_path / "one")]
+    assert len(losses[0]) == 8
+    np.testing.assert_allclose(losses[0], losses[1], rtol=2e-5)
+    assert losses[0][0] > losses[0][-1], "it learns"
+    first, second = (
+        read_weights(f / "iter_8" / "model.pdparams") for f in (two_ranks / "two", tmp_path / "one")
+    )
+    for key, value in first.items():
+        np.testing.assert_allclose(value, second[key], rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+def test_sharded_evaluation_counts_every_image_once(two_ranks, tmp_path):
+    """Nine images on two ranks: the counts of one process, exactly, known to both ranks."""
+    ranks.confusion(tmp_path)
+    expected = json.loads((tmp_path / "evaluation_1_0.json").read_text())
+    for rank in (0, 1):
+        assert json.loads((two_ranks / f"evaluation_2_{rank}.json").read_text()) == expected
+    assert sum(expected["class_pixels"].values()) == sum(
+        int((ranks.Uneven().draw(index)[1] != 255).sum()) for index in range(9)
+    )
+
+
+def test_a_run_on_two_ranks_resumes_exactly(two_ranks):
+    """Each rank's batch statistics, generators and moving average: the same bits, the same metrics."""
+    assert_same_end(two_ranks / "bn_whole", two_ranks / "bn_parts", ("model.pdparams", "ema.pdparams"))
+
+
+def test_one_log_for_all_ranks(two_ranks):
+    """Only rank 0 writes: each interval and evaluation is there once, throughput counts all ranks."""
+    lines = [json.loads(line) for line in (two_ranks / "bn_whole" / "metrics.jsonl").read_text().splitlines()]
+    told = [(line["kind"], line["iteration"], line.get("tag")) for line in lines]
+    assert len(told) == len(set(told))
+    train = [line for line in lines if line["kind"] == "train"]
+    assert train[-1]["ips"] * train[-1]["batch_cost"] == pytest.approx(4)
+    assert train[-1]["epoch"] == 4, "6 iterations of 2 x 2 images of 6"
+
+
+def test_a_signal_to_one_rank_stops_all_at_the_same_iteration(two_ranks):
+    """Else the others would wait for it for ever."""
+    told = [(two_ranks / f"stopped_{rank}").read_text().split(" ", 1) for rank in (0, 1)]
+    assert told[0][0] == told[1][0]
+    assert int(told[0][0]) in (4, 5)
+    assert (told[0][1], told[1][1]) == ("a signal to another rank", "SIGTERM")
+    assert (two_ranks / "stopped" / f"iter_{told[0][0]}").is_dir()
+
+
+def test_a_killed_rank_ends_the_others(tmp_path):
+    """Within a minute, and the launcher says that it failed."""
+    code, _ = launch(tmp_path, "die")
+    assert time.time() - float((tmp_path / "died").read_text()) < 60
+    assert code != 0
+    assert (tmp_path / "run" / "iter_4").is_dir(), "what was saved before is there"
+
+
+def test_ranks_share_the_batches_of_one_process():
+    """Together, in every iteration, the samples of one process with a batch of all."""
+    whole = list(_BatchKeys(7, 12, 3, 6, 0, 1, 0, 1))
+    shares = [list(_BatchKeys(7, 2, 3, 6, 0, 2, rank, 3)) for rank in range(3)]
+    for number, keys in enumerate(whole):
+        shared = [key for share in shares for batch in share[2 * number : 2 * number + 2] for key in batch]
+        assert shared == keys
+    assert len(_BatchKeys(7, 2, 3, 6, 0, 2, 1, 3)) == len(shares[0]) == 6
+
+
+def test_ranks_that_disagree_are_refused(monkeypatch):
+    """A rank that starts elsewhere would wait for ever in the last iterations."""
+    monkeypatch.setattr(parallel, "gathered", lambda value: [0, value])
+    with pytest.raises(UserError, match="folder that all machines share"):
+        parallel.check_same("the iteration they start from", 6)
+    parallel.check_same("the iteration they start from", 0)
+
+
+def test_frozen_batch_normalisation_stays_frozen_on_gpus():
+    """Paddle's conversion would let fixed statistics be learnt again."""
+    model = paddle.nn.Sequential(
+        paddle.nn.BatchNorm2D(2), paddle.nn.Sequential(paddle.nn.BatchNorm2D(2, use_global_stats=True))
+    )
+    frozen = model[1][0]
+    model = parallel.synchronised(model)
+    assert isinstance(model[0], paddle.nn.SyncBatchNorm)
+    assert model[1][0] is frozen
+
+
+def test_ranks_on_cpus_talk_over_gloo(monkeypatch):
+    """A Paddle built for GPUs would choose NCCL, which has no CPU tensors."""
+    monkeypatch.setenv("PADDLE_DISTRI_BACKEND", "auto")
+    monkeypatch.setattr(parallel, "ranks", lambda: 2)
+    monkeypatch.setattr(parallel.dist, "is_initialized", lambda: False)
+    monkeypatch.setattr(
+        parallel.dist, "init_parallel_env", lambda: seen.append(os.environ["PADDLE_DISTRI_BACKEND"])
+    )
+    seen: list[str] = []
+    parallel.join()
+    assert seen == ["gloo"]
