@@ -1,0 +1,157 @@
+"""The house's plan: no circles, rooms that stand on those below them, and words that belong to one room."""
+
+from __future__ import annotations
+
+import ast
+import re
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import paddleseg_lite
+
+PACKAGE = Path(paddleseg_lite.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
+files = pytest.mark.parametrize("path", FILES, ids=NAMES)
+
+# Each room may import those that stand before it here, and nothing else of the package.
+FLOORS = (
+    "errors",
+    "registry",
+    "files",
+    "metrics",
+    "visualize",
+    "paddle_compat",
+    "kernels",
+    "parallel",
+    "checkpoint",
+    "models",
+    "losses",
+    "optim",
+    "transforms",
+    "datasets",
+    "inference",
+    "engine",
+    "deploy",
+    "config",
+    "predictor",
+    "cli",
+)
+
+
+def module_of(path: Path) -> str:
+    """Return the dotted name of a file of the package."""
+    parts = ("paddleseg_lite", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported(source: str, package: str) -> set[str]:
+    """Return the dotted names that a source file of `package` imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            names.add(base)
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return names
+
+
+def own_imports(path: Path) -> set[str]:
+    """Return the modules of the package that a file imports; a package's face only where it is meant."""
+    module = module_of(path)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    modules = {name for name in imported(path.read_text(encoding="utf-8"), package) if name in MODULES}
+    # `from a.b import c` names a.b as well as a.b.c: the face of a package counts where it is meant.
+    faces = {
+        name
+        for name in modules
+        if MODULES[name].name == "__init__.py" and any(other.startswith(f"{name}.") for other in modules)
+    }
+    return modules - faces - {module}
+
+
+def room_of(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def test_no_file_imports_in_a_circle() -> None:
+    """Files that import each other, if only for their annotations, can only be understood together."""
+    graph = {module_of(path): own_imports(path) for path in FILES}
+    del graph["paddleseg_lite"]  # the public names: nobody inside takes them from there
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@files
+def test_a_room_stands_above_what_it_imports(path: Path) -> None:
+    """A toy model can be trained in a test with no YAML at all, only while this holds."""
+    room = room_of(module_of(path))
+    if not room:
+        return
+    assert room in FLOORS, f"{path}: a room without a floor"
+    allowed = {"", *FLOORS[: FLOORS.index(room) + 1]}
+    wrong = sorted(name for name in own_imports(path) if room_of(name) not in allowed)
+    assert not wrong, f"{path} imports {wrong}"
+
+
+@files
+def test_only_kernels_know_what_a_cpu_is(path: Path) -> None:
+    """How a CPU does a thing faster is one room's business; a network reads like its paper."""
+    if room_of(module_of(path)) == "kernels":
+        return
+    found = re.findall(r"PyLayer|dlpack|is_cpu_place|computes_here", path.read_text(encoding="utf-8"))
+    assert not found, f"{path} says {found}"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room_of(module_of(p)) == "models"], ids=lambda p: p.stem
+)
+def test_of_checkpoints_the_models_know_weights_alone(path: Path) -> None:
+    """`pretrained=` is PaddleSeg's signature; how a run is saved is no business of a network's."""
+    known = {name for name in own_imports(path) if room_of(name) == "checkpoint"}
+    assert known <= {"paddleseg_lite.checkpoint.weights"}
+
+
+@pytest.mark.parametrize("name", ["core", "load", "schema", "signature", "facts"])
+def test_reading_a_config_knows_no_paddle(name: str) -> None:
+    """A mistake in a config is found within milliseconds, before Paddle is imported."""
+    source = (PACKAGE / "config" / f"{name}.py").read_text(encoding="utf-8")
+    assert "paddle" not in {found.split(".")[0] for found in imported(source, "paddleseg_lite.config")}
+
+
+def test_only_the_config_looks_names_up() -> None:
+    """Registries are for YAML files; code imports what it uses."""
+    for path in FILES:
+        if room_of(module_of(path)) in ("config", "registry"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr == "get" and isinstance(node.value, ast.Name):
+                name = node.value.id
+                assert not name.isupper() or name.startswith("_"), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import paddleseg_lite.config",
+        "from paddleseg_lite import config",
+        "from paddleseg_lite.config import Config",
+        "from ..config import Config",
+        "from .. import config",
+        "def f():\n    from paddleseg_lite.config import Config",
+        "if TYPE_CHECKING:\n    from paddleseg_lite.config import Config",
+    ],
+)
+def test_the_parser_sees_every_way_to_import(source: str) -> None:
+    """The tests above could not fail otherwise."""
+    assert "paddleseg_lite.config" in imported(source, "paddleseg_lite.models")
