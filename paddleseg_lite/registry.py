@@ -11,7 +11,7 @@ from paddleseg_lite.errors import UserError
 Component = TypeVar("Component", bound=Callable[..., Any])
 
 
-def closest(name: object, known: Iterable[str]) -> str:
+def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return "; did you mean 'X'?" for the known name most like `name`, or "" if none is close."""
     by_lower = {candidate.lower(): candidate for candidate in known}
     matches = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
@@ -53,7 +53,7 @@ class Registry:
             UserError: there is none; the message has the closest name, or all of them.
         """
         if name not in self._components:
-            hint = closest(name, self._components) or f"; known are: {', '.join(self.names())}"
+            hint = did_you_mean(name, self._components) or f"; known are: {', '.join(self.names())}"
             raise UserError(f"no {self.kind} '{name}'{hint}")
         return self._components[name]
 

@@ -14,7 +14,7 @@ from paddle.optimizer import Optimizer
 
 from paddleseg_lite import datasets, losses, models, optim, transforms  # noqa: F401  (they register)
 from paddleseg_lite.config.core import Config
-from paddleseg_lite.config.facts import DatasetInfo, agreed, declared, describe
+from paddleseg_lite.config.facts import DatasetInfo, declared, describe, resolve_facts
 from paddleseg_lite.config.schema import expect, is_count, is_number
 from paddleseg_lite.config.signature import Plan, import_components, plan
 from paddleseg_lite.datasets.base import SegmentationDataset
@@ -167,7 +167,7 @@ def _lookup(config: Config, registry: Registry, key: str, spec: Mapping[str, Any
 def _plan_model(config: Config, pretrained: bool = True) -> Plan:
     spec = config.section("model")
     facts = declared(config, _dataset_classes(config))
-    own = agreed(config, "model", spec, facts, ("num_classes", "in_channels"))
+    own = resolve_facts(config, "model", spec, facts, ("num_classes", "in_channels"))
     backbone = spec.get("backbone")
     if backbone is not None:
         is_component = isinstance(backbone, dict) and isinstance(backbone.get("type"), str)
@@ -178,7 +178,7 @@ def _plan_model(config: Config, pretrained: bool = True) -> Plan:
             "a mapping with the backbone's name under 'type'",
             is_component,
         )
-        channels = agreed(config, "model.backbone", backbone, facts, ("in_channels",))
+        channels = resolve_facts(config, "model.backbone", backbone, facts, ("in_channels",))
         if not pretrained:
             backbone.pop("pretrained", None)
         spec["backbone"] = _planned(config, BACKBONES, "model.backbone", backbone, channels)
@@ -203,7 +203,7 @@ def _plan_losses(config: Config) -> list[Plan]:
     plans = []
     for index, spec in enumerate(loss["types"]):
         key = f"loss.types.{index}"
-        ignored = agreed(config, key, spec, facts, ("ignore_index",))
+        ignored = resolve_facts(config, key, spec, facts, ("ignore_index",))
         plans.append(_planned(config, LOSSES, key, spec, ignored))
     return plans * len(loss["coef"]) if len(plans) == 1 else plans
 

@@ -69,7 +69,7 @@ def declared(config: Config, datasets: Mapping[str, Callable[..., Any]]) -> Decl
     return found
 
 
-def agreed(
+def resolve_facts(
     config: Config, key: str, spec: Mapping[str, Any], facts: Declared, names: Collection[str]
 ) -> dict[str, int]:
     """Return the declared values of `names`.

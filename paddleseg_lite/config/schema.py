@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import closest
+from paddleseg_lite.registry import did_you_mean
 
 if TYPE_CHECKING:
     from paddleseg_lite.config.core import Config
@@ -33,7 +33,7 @@ def check_keys(config: Config, place: str, found: dict[str, Any], allowed: Any) 
         if key not in allowed:
             dotted = f"{place}.{key}" if place else str(key)
             raise UserError(
-                f"{config.source(dotted)}: unknown key '{dotted}'{closest(key, allowed)}"
+                f"{config.source(dotted)}: unknown key '{dotted}'{did_you_mean(key, allowed)}"
                 f" (allowed{' below ' + place if place else ''}: {', '.join(allowed)})"
             )
 

@@ -11,7 +11,7 @@ from paddleseg_lite.checkpoint.download import fetch
 from paddleseg_lite.config import build as builder
 from paddleseg_lite.config.load import load_config
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import closest
+from paddleseg_lite.registry import did_you_mean
 
 # Beside the package in a checkout; inside it where pip put it.
 _PLACES = tuple(folder / "configs" for folder in Path(__file__).resolve().parents[1:3])
@@ -43,7 +43,7 @@ def config_path(name: str) -> Path:
         raise UserError("the configs are not installed; work in a checkout of the repository")
     known = {path.stem: path for path in sorted(folder.rglob("*.yml")) if path.parent.name != "_base_"}
     if name not in known:
-        raise UserError(f"no config '{name}'{closest(name, known)}; there are {', '.join(known)}")
+        raise UserError(f"no config '{name}'{did_you_mean(name, known)}; there are {', '.join(known)}")
     return known[name]
 
 

@@ -15,7 +15,7 @@ from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.datasets.reading.images import open_image, read_label
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import closest
+from paddleseg_lite.registry import did_you_mean
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.transforms.base import TransformLike
 
@@ -213,7 +213,7 @@ def checked_mode(mode: str) -> str:
         UserError: it isn't 'train', 'val' or 'test'.
     """
     if str(mode).lower() not in MODES:
-        raise UserError(f"mode must be 'train', 'val' or 'test', got {mode!r}{closest(mode, MODES)}")
+        raise UserError(f"mode must be 'train', 'val' or 'test', got {mode!r}{did_you_mean(mode, MODES)}")
     return str(mode).lower()
 
 

@@ -10,7 +10,7 @@ from paddle import Tensor
 from paddle.optimizer.lr import LRScheduler
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import OPTIMIZERS, closest
+from paddleseg_lite.registry import OPTIMIZERS, did_you_mean
 
 _CLIPS = ("ClipGradByGlobalNorm", "ClipGradByNorm", "ClipGradByValue")
 
@@ -118,7 +118,7 @@ def _clip(config: dict[str, Any] | None) -> Any:
     arguments = dict(config)
     name = arguments.pop("name", None)
     if name not in _CLIPS:
-        hint = closest(name, _CLIPS)
+        hint = did_you_mean(name, _CLIPS)
         raise UserError(f"grad_clip_cfg.name is {name!r}{hint}; allowed are {', '.join(_CLIPS)}")
     try:
         return getattr(paddle.nn, name)(**arguments)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import TRANSFORMS, closest
+from paddleseg_lite.registry import TRANSFORMS, did_you_mean
 from paddleseg_lite.transforms.arguments import number
 from paddleseg_lite.transforms.sample import Sample
 
@@ -157,7 +157,7 @@ class RandomBlur:
 
     def __init__(self, prob: float = 0.1, blur_type: str = "gaussian") -> None:
         if blur_type not in BLURS:
-            hint = closest(blur_type, BLURS)
+            hint = did_you_mean(blur_type, BLURS)
             raise UserError(
                 f"RandomBlur: blur_type must be one of {', '.join(BLURS)}, got {blur_type!r}{hint}"
             )

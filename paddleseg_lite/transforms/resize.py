@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import TRANSFORMS, closest
+from paddleseg_lite.registry import TRANSFORMS, did_you_mean
 from paddleseg_lite.transforms.arguments import number, optional_size, ordered, size_pair
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.window import Window
@@ -54,7 +54,7 @@ class Resize(_Resizing):
     ) -> None:
         if interp != "RANDOM" and interp not in INTERPOLATIONS:
             allowed = [*INTERPOLATIONS, "RANDOM"]
-            hint = closest(interp, allowed)
+            hint = did_you_mean(interp, allowed)
             raise UserError(f"Resize: interp must be one of {', '.join(allowed)}, got {interp!r}{hint}")
         self.target_size = size_pair("Resize", "target_size", target_size)
         self.keep_ratio = keep_ratio
