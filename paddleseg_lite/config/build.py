@@ -14,10 +14,11 @@ from paddle.optimizer import Optimizer
 
 from paddleseg_lite import datasets, losses, models, optim, transforms  # noqa: F401  (they register)
 from paddleseg_lite.config.core import Config
-from paddleseg_lite.config.facts import DatasetInfo, declared, describe, resolve_facts
+from paddleseg_lite.config.facts import declared, describe, resolve_facts
 from paddleseg_lite.config.schema import expect, is_count, is_number
 from paddleseg_lite.config.signature import Plan, import_components, plan
 from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.info import DatasetInfo
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion
 from paddleseg_lite.optim import make_schedule

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,32 +10,13 @@ import numpy as np
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.config.schema import expect
 from paddleseg_lite.config.signature import parameters_of
-from paddleseg_lite.datasets.base import voc_palette
+from paddleseg_lite.datasets.info import DatasetInfo, voc_palette
 from paddleseg_lite.errors import UserError
 
 # A fact that the model or the loss needs -> the data set's argument of that meaning.
 _FACTS = {"num_classes": "num_classes", "ignore_index": "ignore_index", "in_channels": "img_channels"}
 
 Declared = dict[str, tuple[int, str]]
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """A data set's declaration.
-
-    Attributes:
-        num_classes: K.
-        in_channels: channels of the images.
-        classes: K names.
-        palette: [K, 3] uint8 RGB.
-        ignore_index: label of pixels that don't count.
-    """
-
-    num_classes: int
-    in_channels: int
-    classes: tuple[str, ...]
-    palette: np.ndarray
-    ignore_index: int = 255
 
 
 def declared(config: Config, datasets: Mapping[str, Callable[..., Any]]) -> Declared:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddleseg_lite.datasets.info import voc_palette
 from paddleseg_lite.datasets.packed import Pack
 from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.datasets.reading.images import open_image, read_label
@@ -226,16 +227,6 @@ def checked_folder(path: str | Path | None, key: str = "dataset_root") -> Path:
     if path is None or not Path(path).is_dir():
         raise UserError(f"{key}: there is no folder {path!s}; put the data there or set {key}")
     return Path(path)
-
-
-def voc_palette(num_classes: int) -> np.ndarray:
-    """Return Pascal VOC's colours, [num_classes, 3] uint8 RGB: the bits of the id, spread over R, G and B."""
-    ids = np.arange(num_classes)
-    palette = np.zeros((num_classes, 3), np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            palette[:, channel] |= (((ids >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
-    return palette
 
 
 def _check_integer(name: str, value: Any, low: int, high: int) -> None:

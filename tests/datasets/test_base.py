@@ -10,7 +10,7 @@ import pytest
 
 import paddleseg_lite.transforms as T
 from paddleseg_lite.datasets import Dataset, SegmentationDataset, train_batches
-from paddleseg_lite.datasets.base import voc_palette
+from paddleseg_lite.datasets.info import voc_palette
 from paddleseg_lite.datasets.reading.labels import LabelRule
 from paddleseg_lite.errors import UserError
 
