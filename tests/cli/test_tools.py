@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.commands import run_command
 from tests.conftest import write_config
 from tests.paths import REPOSITORY
 
@@ -21,13 +22,7 @@ NORMALIZE = {"type": "Normalize"}
 
 def command(folder: Path, name: str, *args: object) -> str:
     """Run a tool as a process of its own, in `folder`, and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, str(REPOSITORY / "tools" / f"{name}.py"), *map(str, args)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-    )
+    done = run_command(folder, name, *args)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import resource
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ import pytest
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
 from paddleseg_lite.cli import train_flags
 from paddleseg_lite.errors import UserError
+from tests.commands import Command, run_command
 from tests.conftest import write_config
-from tests.paths import ENVIRONMENT, REPOSITORY
+from tests.paths import ENVIRONMENT, TOOLS
 
-TRAIN = [sys.executable, str(REPOSITORY / "tools" / "train.py"), "--device", "cpu", "--log_iters", "1"]
+FLAGS = ("--device", "cpu", "--log_iters", "1")
+TRAIN = [str(TOOLS / "train.py"), *FLAGS]
 
 
 def finished(folder: Path, command: list[object], **options) -> subprocess.CompletedProcess:
@@ -31,19 +34,18 @@ def finished(folder: Path, command: list[object], **options) -> subprocess.Compl
 def test_the_printed_command_goes_on(tmp_path, street_root):
     """SIGTERM: exit code 0, and the last line, pasted into a shell, finishes the run in the same folder."""
     config = write_config(tmp_path, street_root, iters="40")
-    command = [*TRAIN, "--config", str(config), "--save_dir", "my run", "--num_workers", "1"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    process = Command(
+        tmp_path, "train", *FLAGS, "--config", config, "--save_dir", "my run", "--num_workers", "1"
     )
-    for line in process.stdout:
-        if "iter: 2/40" in line:
-            process.send_signal(signal.SIGTERM)
-            break
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    iteration = int(re.search(r"stopped by SIGTERM after iteration (\d+); go on with:", out).group(1))
+    deadline = time.monotonic() + 60
+    while "iter: 2/40" not in process.out.read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.process.pid, signal.SIGTERM)
+    done = process.result()
+    assert done.returncode == 0
+    iteration = int(re.search(r"stopped by SIGTERM after iteration (\d+); go on with:", done.stdout).group(1))
     assert latest_checkpoint(tmp_path / "my run").name == f"iter_{iteration}"
-    python, *printed = shlex.split(out.splitlines()[-1])
+    python, *printed = shlex.split(done.stdout.splitlines()[-1])
     assert python == "python"
     done = finished(tmp_path, [sys.executable, *printed])
     assert done.returncode == 0, done.stderr
@@ -53,13 +55,8 @@ def test_the_printed_command_goes_on(tmp_path, street_root):
 
 def test_a_disk_that_is_full_is_told_in_one_sentence(tmp_path, street_root):
     """Exit code 2 and no trace; a limit on file size stands for the disk, so that no root is needed."""
-    command = [*TRAIN, "--config", write_config(tmp_path, street_root), "--save_dir", "run"]
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
-
-    done = finished(tmp_path, command, preexec_fn=limit)
+    config = write_config(tmp_path, street_root)
+    done = run_command(tmp_path, "train", *FLAGS, "--config", config, "--save_dir", "run", file_bytes=8000)
     assert done.returncode == 2
     assert re.fullmatch(r"error: cannot write .* \(File too large\); .*\n", done.stderr.splitlines(True)[-1])
     assert "Traceback" not in done.stderr
@@ -72,7 +69,7 @@ def test_two_processes_train_and_evaluate(tmp_path, street_root):
     config = write_config(tmp_path, street_root)
     launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--log_dir", "log"]
     done = finished(
-        tmp_path, [*launch, *TRAIN[1:], "--config", config, "--save_dir", "run", "--do_eval"], timeout=120
+        tmp_path, [*launch, *TRAIN, "--config", config, "--save_dir", "run", "--do_eval"], timeout=120
     )
     logs = [path.read_text() for path in sorted((tmp_path / "log").glob("workerlog.*"))]
     assert done.returncode == 0, logs
@@ -82,9 +79,9 @@ def test_two_processes_train_and_evaluate(tmp_path, street_root):
     scored = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["kind"] for line in scored] == ["train", "train", "train", "eval"]
 
-    val = [str(REPOSITORY / "tools" / "val.py"), "--device", "cpu", "--config", config]
+    val = [str(TOOLS / "val.py"), "--device", "cpu", "--config", config]
     val += ["--model_path", "run/best_model/model.pdparams"]
-    alone = finished(tmp_path, [sys.executable, *val])
+    alone = run_command(tmp_path, "val", *val[1:])
     assert alone.returncode == 0, alone.stderr
     assert f"mIoU: {scored[-1]['miou']:.4f}" in alone.stdout
     assert finished(tmp_path, [*launch, *val], timeout=120).returncode == 0
@@ -96,17 +93,17 @@ def test_two_processes_train_and_evaluate(tmp_path, street_root):
 def test_fine_tuning_a_new_head(tmp_path, street_root):
     """--pretrained takes what fits; what does not is named, and starts anew only where it is allowed to."""
     config = write_config(tmp_path, street_root)
-    assert finished(tmp_path, [*TRAIN, "--config", config, "--save_dir", "old"]).returncode == 0
+    assert run_command(tmp_path, "train", *FLAGS, "--config", config, "--save_dir", "old").returncode == 0
     weights = tmp_path / "old" / "iter_3" / "model.pdparams"
     other = tmp_path / "other"
     other.mkdir()
     model = "{type: LPSNet, depths: [1, 1, 1], channels: [4, 8, 12], scale_ratios: [1, 0.5]}"
     config = write_config(other, street_root, model=model)
-    command = [*TRAIN, "--config", config, "--pretrained", weights, "--iters", "1"]
-    done = finished(other, command)
+    command = ("train", *FLAGS, "--config", config, "--pretrained", weights, "--iters", "1")
+    done = run_command(other, *command)
     assert done.returncode == 2
     assert "of another shape" in done.stderr
-    done = finished(other, [*command, "--allow_missing", "head.", "nets.0.2.", "nets.1.2."])
+    done = run_command(other, *command, "--allow_missing", "head.", "nets.0.2.", "nets.1.2.")
     assert done.returncode == 0, done.stderr
     assert re.search(r"\d+ tensors loaded, 0 missing, 0 unexpected, [1-9]\d* mismatched \(", done.stdout)
     read_weights(other / "output" / "iter_1" / "model.pdparams")
