@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from paddleseg_lite.cli.allocator import keep_freed_memory
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.threads import cpu_count
+from paddleseg_lite.kernels.threads import thread_count
 
 if TYPE_CHECKING:
     from paddleseg_lite.inference.augment import InferenceOptions
@@ -157,9 +157,7 @@ def _is_closed(stream: TextIO) -> bool:
 def _prepare_cpu() -> None:
     """Set what Paddle and its matrix library read once, when they are loaded."""
     keep_freed_memory()
-    # Paddle would compute on one core. The launcher says how many processes share this machine's.
-    threads = cpu_count() // int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(thread_count()))  # Paddle would compute on one core
     cpuinfo = Path("/proc/cpuinfo")
     facts = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
     if "AuthenticAMD" in facts and " avx2" in facts:

@@ -14,7 +14,8 @@ from paddle import nn
 
 from paddleseg_lite.datasets.reading.images import encode_png, read_image
 from paddleseg_lite.inference.augment import Network, Runtime
-from paddleseg_lite.inference.logits import Dense, best_classes, thread_count
+from paddleseg_lite.inference.logits import Dense, best_classes
+from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import overlay
 

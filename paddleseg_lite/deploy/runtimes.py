@@ -24,7 +24,8 @@ from paddleseg_lite.deploy.sidecar import check_files, check_side, known_files, 
 from paddleseg_lite.deploy.verify import probe_images, verify
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, Network, Runtime, infer
-from paddleseg_lite.inference.logits import Dense, LogitMap, Resized, thread_count
+from paddleseg_lite.inference.logits import Dense, LogitMap, Resized
+from paddleseg_lite.kernels.threads import thread_count
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class OnnxRuntime:
         path: an ONNX model with one input and one output. In the cache a faster one for some sizes is beside
             it, see `onnx_sizes`; then this one is loaded with the first image of another size, and takes
             memory of its own.
-        threads: to compute with; None: see `engine.maps.thread_count`.
+        threads: to compute with; None: see `kernels.threads.thread_count`.
 
     Raises:
         UserError: onnxruntime is missing, or the file is no model it can run, or not what was exported.
@@ -129,7 +130,7 @@ class PaddleInference:
 
     Args:
         folder: has model.json or model.pdmodel, and model.pdiparams.
-        threads: to compute with; None: see `engine.maps.thread_count`.
+        threads: to compute with; None: see `kernels.threads.thread_count`.
 
     Raises:
         UserError: the files are missing or cannot be run by this Paddle.
@@ -260,7 +261,7 @@ def as_runtime(
         model: the network with its weights; put into eval mode.
         backend: one of BACKENDS.
         in_channels: channels of its images.
-        threads: of a runtime other than the live network; None: see `engine.maps.thread_count`.
+        threads: of a runtime other than the live network; None: see `kernels.threads.thread_count`.
 
     Raises:
         UserError: the backend is unknown or not installed, or the network cannot be exported for it, or its

@@ -17,7 +17,7 @@ from paddle import Tensor
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.logits import Dense, LogitMap, Mean, Resized, add_into, best_classes, stacked
-from paddleseg_lite.kernels.memory import as_array
+from paddleseg_lite.kernels.argmax import argmax_classes
 
 Size = tuple[int, int]
 
@@ -141,10 +141,7 @@ def infer_labels(model: Network | Runtime, images: np.ndarray, options: Inferenc
     """
     if isinstance(model, Runtime):
         return np.stack([best_classes(logits) for logits in _mean_maps(model, images, options)])
-    logits = infer(model, paddle.to_tensor(images), options)
-    if logits.place.is_cpu_place():
-        return np.stack([best_classes(Dense(image)) for image in as_array(logits)])
-    return logits.argmax(axis=1).astype("uint8").numpy()
+    return argmax_classes(infer(model, paddle.to_tensor(images), options))
 
 
 def _mean_maps(model: Runtime, images: np.ndarray, options: InferenceOptions) -> list[LogitMap]:

@@ -7,21 +7,17 @@ full map exists only if it is asked for.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
 import numpy as np
 
-from paddleseg_lite.kernels.threads import cpu_count
+from paddleseg_lite.kernels.argmax import argmax_into
+from paddleseg_lite.kernels.bilinear import bilinear_neighbours
+from paddleseg_lite.kernels.threads import in_strips
 
 Size = tuple[int, int]
-
-_STRIP = 64  # rows: fewer, and calls of Python and cv2 dominate; more, and memory grows (128: 30 MB)
-_LEAST = 32  # rows that are worth a thread
 
 
 class LogitMap(Protocol):
@@ -86,8 +82,9 @@ class Resized:
         _, height, width = source.shape
         self._size = size
         self._align = align_corners
-        self._top, self._bottom, self._row_part = _neighbours(height, size[0], align_corners)
-        self._left, self._right, self._column_part = _neighbours(width, size[1], align_corners)
+        self._top, self._bottom, self._row_part = bilinear_neighbours(height, size[0], align_corners)
+        self._left, self._right, part = bilinear_neighbours(width, size[1], align_corners)
+        self._column_part = part.astype(np.float32)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -207,84 +204,10 @@ def best_classes(logits: LogitMap) -> np.ndarray:
     labels = np.empty(logits.shape[1:], np.uint8)
 
     def choose(start: int, stop: int) -> None:
-        _choose(logits.rows(start, stop), labels[start:stop])
+        argmax_into(logits.rows(start, stop), labels[start:stop])
 
     in_strips(choose, logits.shape[1])
     return labels
-
-
-def _choose(logits: np.ndarray, labels: np.ndarray) -> None:
-    """Write the argmax over the first axis of [C, n, W] into labels [n, W]."""
-    # Class by class with whole rows: five times as fast as NumPy's argmax over the first axis.
-    best = np.array(logits[0], np.float32, order="C")
-    chosen = np.zeros(labels.shape, np.uint8)
-    for index in range(1, len(logits)):
-        candidate = np.ascontiguousarray(logits[index])
-        is_better = cv2.compare(candidate, best, cv2.CMP_GT)  # 255 or 0
-        cv2.max(best, candidate, dst=best)
-        cv2.min(is_better, float(index), dst=is_better)  # type: ignore[call-overload]
-        # A later winner has the larger index, so it replaces an earlier one by being larger.
-        cv2.max(chosen, is_better, dst=chosen)
-    labels[...] = chosen
-
-
-def in_strips(work: _Work, height: int) -> None:
-    """Call `work(start, stop)` for strips that cover all rows, on all cores this process uses."""
-    parts = max(1, min(thread_count(), height // _LEAST))
-    edges = [round(height * part / parts) for part in range(parts + 1)]
-
-    def work_through(bounds: tuple[int, int]) -> None:
-        for start, stop in _strips(*bounds):
-            work(start, stop)
-
-    if parts == 1:
-        work_through((0, height))
-        return
-    with ThreadPoolExecutor(parts) as pool:
-        for _ in pool.map(work_through, zip(edges, edges[1:])):
-            pass
-
-
-class _Work(Protocol):
-    def __call__(self, start: int, stop: int, /) -> None: ...
-
-
-def _strips(start: int, stop: int) -> Iterator[tuple[int, int]]:
-    for first in range(start, stop, _STRIP):
-        yield first, min(first + _STRIP, stop)
-
-
-def thread_count() -> int:
-    """Return how many threads to compute with: the user's $OMP_NUM_THREADS, or one for each core.
-
-    Paddle sets that variable to 1 when it is imported without one, which is not the user's wish.
-    """
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    if given.isdigit() and int(given) > 0 and (given != "1" or _was_started_with("OMP_NUM_THREADS")):
-        return int(given)
-    processes = int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))  # the launcher's, here
-    return max(1, cpu_count() // processes)
-
-
-def _was_started_with(variable: str) -> bool:
-    """Whether this process got a variable from the one that started it; where no system tells, it did."""
-    try:
-        found = Path("/proc/self/environ").read_bytes()
-    except OSError:
-        return True
-    return any(line.startswith(f"{variable}=".encode()) for line in found.split(b"\0"))
-
-
-def _neighbours(source: int, target: int, align_corners: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return for each target pixel the two source pixels around its centre, and the second one's weight."""
-    places = np.arange(target, dtype=np.float64)
-    if align_corners:
-        places *= (source - 1) / max(target - 1, 1)
-    else:
-        places = (places + 0.5) * (source / target) - 0.5
-    places = places.clip(0, source - 1)
-    before = places.astype(np.int64)
-    return before, np.minimum(before + 1, source - 1), (places - before).astype(np.float32)
 
 
 def stacked(maps: Sequence[LogitMap]) -> np.ndarray:

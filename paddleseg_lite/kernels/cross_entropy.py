@@ -8,7 +8,8 @@ import numpy as np
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from paddleseg_lite.kernels.memory import as_array, as_tensor, empty, in_threads
+from paddleseg_lite.kernels.memory import as_array, as_tensor, empty
+from paddleseg_lite.kernels.threads import in_threads
 
 _STRIP = 8192  # pixels; of 19 classes they are 0.6 MB
 

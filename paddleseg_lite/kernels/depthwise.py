@@ -10,7 +10,8 @@ import paddle
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
-from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty, in_threads
+from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty
+from paddleseg_lite.kernels.threads import in_threads
 
 _BLOCK = 1 << 16  # values of a block of channels, 256 KB: all k x k products read it from the cache
 

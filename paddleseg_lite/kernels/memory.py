@@ -1,18 +1,15 @@
-"""NumPy and OpenCV as kernels inside a network on a CPU: memory shared with Paddle, and threads."""
+"""NumPy and OpenCV as kernels inside a network on a CPU: memory that they share with Paddle."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import paddle
 from paddle import Tensor
 from paddle.utils import dlpack
 
-Item = TypeVar("Item")
 _ALIGNMENT = 64  # bytes
 
 
@@ -55,19 +52,3 @@ class _Exporter:
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return 1, 0  # kDLCPU
-
-
-def in_threads(function: Callable[[Item], None], items: Iterable[Item]) -> None:
-    """Call the function with every item, on as many threads as Paddle computes with (OMP_NUM_THREADS).
-
-    Raises:
-        Exception: whatever a call has raised.
-    """
-    threads = os.environ.get("OMP_NUM_THREADS", "1")
-    if not threads.isdigit() or int(threads) < 2:
-        for item in items:
-            function(item)
-        return
-    with ThreadPoolExecutor(int(threads)) as pool:
-        for _ in pool.map(function, items):
-            pass

@@ -11,6 +11,7 @@ import paddle.nn as nn
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
+from paddleseg_lite.kernels.bilinear import bilinear_neighbours
 from paddleseg_lite.kernels.memory import computes_here
 
 
@@ -134,15 +135,8 @@ def _prefers_matrices(x: paddle.Tensor) -> bool:
 @functools.lru_cache(maxsize=256)
 def _bilinear_matrix(source: int, target: int, align_corners: bool) -> paddle.Tensor:
     """Return the weights [target, source] by which one axis is interpolated, two in each row."""
-    places = np.arange(target, dtype=np.float64)
-    if align_corners:
-        places *= (source - 1) / max(target - 1, 1)
-    else:
-        ratio = source / target if target > 1 else 0  # as Paddle has it: a single value is the first one
-        places = np.maximum((places + 0.5) * ratio - 0.5, 0)
-    left = np.minimum(places.astype(np.int64), source - 1)
-    right = np.minimum(left + 1, source - 1)
+    before, after, part = bilinear_neighbours(source, target, align_corners)
     matrix = np.zeros((target, source), np.float32)
-    np.add.at(matrix, (np.arange(target), left), 1 - (places - left))
-    np.add.at(matrix, (np.arange(target), right), places - left)
+    np.add.at(matrix, (np.arange(target), before), 1 - part)
+    np.add.at(matrix, (np.arange(target), after), part)
     return paddle.to_tensor(matrix, place=paddle.CPUPlace())

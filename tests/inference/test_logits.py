@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
 
 from paddleseg_lite.inference.logits import Dense, Mean, Resized, add_into, best_classes, materialised
-from paddleseg_lite.kernels.threads import cpu_count
 
 
 def interpolated(array, size, align_corners):
@@ -73,25 +68,3 @@ def test_mean_keeps_what_is_coarse_and_adds_up_what_is_not():
         mean.add(Dense(array))
     assert mean.held == coarse[0].size + other.size + full[0].size
     np.testing.assert_allclose(materialised(mean), np.mean(expected, axis=0), atol=1e-5)
-
-
-THREADS = """
-import os
-import paddle
-from paddleseg_lite.inference.logits import thread_count
-print(os.environ["OMP_NUM_THREADS"], thread_count())
-"""
-
-
-@pytest.mark.parametrize("given", [None, "1", "3"])
-def test_paddle_does_not_choose_the_threads(given):
-    """It sets OMP_NUM_THREADS to 1 when it is imported; that is not what the user asked for."""
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    if given is not None:
-        environment["OMP_NUM_THREADS"] = given
-    done = subprocess.run(
-        [sys.executable, "-c", THREADS], check=True, capture_output=True, text=True, env=environment
-    )
-    paddles, ours = done.stdout.split()[-2:]
-    assert paddles == (given or "1")
-    assert int(ours) == (int(given) if given else cpu_count())

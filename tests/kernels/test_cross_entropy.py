@@ -8,6 +8,7 @@ import paddle.nn.functional as F
 import pytest
 
 from paddleseg_lite.kernels import cross_entropy as strips
+from paddleseg_lite.kernels import threads
 from paddleseg_lite.losses.cross_entropy import pixel_cross_entropy
 
 
@@ -27,15 +28,15 @@ def value_and_gradient(loss: paddle.Tensor, logits: paddle.Tensor) -> tuple[np.n
     return loss.numpy(), logits.grad.numpy()
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("pixels", [1, 40, 143, 8192])
 @pytest.mark.parametrize("ignore_index", [255, -1])
 def test_value_and_gradient_are_paddle_s(
-    pixels: int, ignore_index: int, threads: str, monkeypatch: pytest.MonkeyPatch
+    pixels: int, ignore_index: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Strips of one pixel, with a rest, without, and longer than an image; on one thread and two."""
     monkeypatch.setattr(strips, "_STRIP", pixels)
-    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    monkeypatch.setattr(threads, "thread_count", lambda: count)
     logits, label = make_batch(ignore_index)
     loss, gradient = value_and_gradient(pixel_cross_entropy(logits, label, ignore_index), logits)
     logits, label = make_batch(ignore_index)

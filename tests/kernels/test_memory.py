@@ -1,4 +1,4 @@
-"""Memory shared between Paddle and NumPy, and the threads that work on it."""
+"""Memory shared between Paddle and NumPy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty, in_threads
+from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64"])
@@ -55,14 +55,3 @@ def test_nothing_is_computed_while_a_network_is_exported() -> None:
             assert not computes_here(paddle.static.data("x", [1]))
     finally:
         paddle.disable_static()
-
-
-@pytest.mark.parametrize("threads", ["", "1", "3"])
-def test_threads_do_everything_and_tell_of_errors(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that got lost in a thread would leave uninitialised memory in a gradient."""
-    monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    done = np.zeros(50, int)
-    in_threads(lambda item: done.__setitem__(item, item), range(50))
-    np.testing.assert_array_equal(done, np.arange(50))
-    with pytest.raises(ZeroDivisionError):
-        in_threads(lambda item: 1 / item, [1, 0, 1])
