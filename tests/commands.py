@@ -1,4 +1,4 @@
-"""The commands as processes of their own, forked from one that has Paddle imported: that takes seconds each time.
+"""The commands as processes of their own, forked from one that has Paddle imported, which takes seconds.
 
 The process to fork from is the standard library's fork server; it starts with the first command.
 """
@@ -15,15 +15,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.paths import ENVIRONMENT, TOOLS
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["paddle", "cv2", "paddleseg_lite.config.build", "paddleseg_lite.engine.train"]
-)
+_CONTEXT.set_forkserver_preload(["cv2", "paddleseg_lite.config.build", "paddleseg_lite.engine.train"])
 
 
 class Command:
@@ -43,11 +42,20 @@ class Command:
     def __init__(self, folder: Path, name: str, *args: object, file_bytes: int | None = None) -> None:
         printed = Path(tempfile.mkdtemp(prefix="printed-"))
         self.out, self.err = printed / "out", printed / "err"
+        self.out.touch()
         self.args = [str(TOOLS / f"{name}.py"), *map(str, args)]
         arguments = (self.args, str(folder), str(self.out), str(self.err), file_bytes)
         with _environment():  # read by the server when it starts
             self.process = _CONTEXT.Process(target=_run, args=arguments)
             self.process.start()
+
+    def wait_for(self, text: str, timeout: float = 60) -> None:
+        """Wait until it has printed a text."""
+        deadline = time.monotonic() + timeout
+        while text not in self.out.read_text(encoding="utf-8"):
+            if time.monotonic() > deadline or not self.process.is_alive():
+                raise TimeoutError(f"{self.args} did not print {text!r}")
+            time.sleep(0.01)
 
     def result(self, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Wait for its end, and return it as subprocess.run would."""

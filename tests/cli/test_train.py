@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -34,14 +31,11 @@ def finished(folder: Path, command: list[object], **options) -> subprocess.Compl
 def test_the_printed_command_goes_on(tmp_path, street_root):
     """SIGTERM: exit code 0, and the last line, pasted into a shell, finishes the run in the same folder."""
     config = write_config(tmp_path, street_root, iters="40")
-    process = Command(
-        tmp_path, "train", *FLAGS, "--config", config, "--save_dir", "my run", "--num_workers", "1"
-    )
-    deadline = time.monotonic() + 60
-    while "iter: 2/40" not in process.out.read_text() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.process.pid, signal.SIGTERM)
-    done = process.result()
+    flags = (*FLAGS, "--config", config, "--save_dir", "my run", "--num_workers", "1")
+    command = Command(tmp_path, "train", *flags)
+    command.wait_for("iter: 2/40")
+    command.process.terminate()  # SIGTERM
+    done = command.result()
     assert done.returncode == 0
     iteration = int(re.search(r"stopped by SIGTERM after iteration (\d+); go on with:", done.stdout).group(1))
     assert latest_checkpoint(tmp_path / "my run").name == f"iter_{iteration}"
