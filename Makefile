@@ -1,9 +1,9 @@
-# make demo | make test | make lint: each makes the environment that it needs, in .venv.
+# make demo | make test | make test-long | make lint: each makes the environment that it needs, in .venv.
 PYTHON ?= python3
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test lint clean
+.PHONY: demo test test-long lint clean
 
 PY := .venv/bin/python
 CONFIG := configs/quickstart/lpsnet_streetscenes.yml
@@ -24,8 +24,14 @@ demo: .venv/cpu
 	@echo "with flip: $$(grep -m1 mIoU $(OUT)/val_flip.txt)"
 	@echo "pictures:  $(OUT)/contact_sheet.png"
 
+# Files are shared out among the cores; a file's tests stay together, with what they share.
+PYTEST := $(PY) -m pytest --numprocesses auto --dist loadfile
+
 test: .venv/dev
-	$(PY) -m pytest
+	$(PYTEST) -m "not slow"
+
+test-long: .venv/dev
+	$(PYTEST) -m slow
 
 lint: .venv/dev
 	$(PY) -m ruff check .

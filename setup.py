@@ -48,6 +48,7 @@ setup(
             "pyspng; platform_machine == 'x86_64'",
             "pytest",
             "pytest-cov",
+            "pytest-xdist",
             "ruff",
             "setuptools>=61",  # the wheel is built and tried out in a test
             "types-PyYAML",
