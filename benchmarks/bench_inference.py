@@ -42,7 +42,7 @@ from paddleseg_lite.deploy.cache import cached_export
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.inference.augment import PLAIN, infer_labels
-from paddleseg_lite.predictor import model_card
+from paddleseg_lite.predictor import export_metadata
 
 NETWORKS = {
     "LRASPP os8": "lraspp_mobilenetv3_cityscapes_1024x512_80k",
@@ -150,7 +150,7 @@ def exported_seconds(name: str, size: tuple[int, int], rounds: int) -> list[floa
         networks = []
         for op in ("none", "argmax"):
             options = ExportOptions(output_op=op, format="onnx")
-            export(model, Path(folder) / op, model_card(config), options)
+            export(model, Path(folder) / op, export_metadata(config), options)
             networks.append(OnnxRuntime(Path(folder) / op / "model.onnx"))
     image = np.random.default_rng(0).standard_normal((1, 3, size[1], size[0])).astype(np.float32)
     works = [partial(network, image) for network in networks]

@@ -19,8 +19,8 @@ from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.config import build as builder
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.reading.images import read_image
-from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference, as_runtime, choose
-from paddleseg_lite.deploy.sidecar import ModelCard, built_transforms, check_size, read_sidecar
+from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference, build_runtime, choose
+from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, check_size, read_sidecar
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer
 from paddleseg_lite.inference.evaluate import predict_labels
@@ -35,26 +35,31 @@ class Segmentation:
     """What a Predictor found in an image.
 
     Attributes:
-        labels: class ids, uint8 [H, W], at the image's size.
+        mask: class ids, uint8 [H, W], at the image's size.
         image: the image, [H, W, C].
         classes: names of the ids.
         palette: uint8 [K, 3], RGB.
         probabilities: float32 [K, H, W], or None if they were not asked for.
     """
 
-    labels: np.ndarray
+    mask: np.ndarray
     image: np.ndarray
     classes: tuple[str, ...]
     palette: np.ndarray
     probabilities: np.ndarray | None = None
 
+    @property
+    def labels(self) -> np.ndarray:
+        """`mask`, by the name that it had first."""
+        return self.mask
+
     def color(self) -> np.ndarray:
-        """Return the painted labels, uint8 [H, W, 3], RGB."""
-        return colorize(self.labels, self.palette)
+        """Return the painted mask, uint8 [H, W, 3], RGB."""
+        return colorize(self.mask, self.palette)
 
     def overlay(self, alpha: float = 0.6) -> np.ndarray:
-        """Return the painted labels over the image, uint8 [H, W, 3], RGB; `alpha` is the image's weight."""
-        return overlay(to_rgb(self.image), self.labels, self.palette, alpha)
+        """Return the painted mask over the image, uint8 [H, W, 3], RGB; `alpha` is the image's weight."""
+        return overlay(to_rgb(self.image), self.mask, self.palette, alpha)
 
 
 class Predictor:
@@ -128,7 +133,7 @@ class Predictor:
         data = builder.describe_dataset(loaded, "val_dataset")
         model = builder.build_model(loaded, pretrained=False)
         load_weights(model, fetch(weights))
-        network = as_runtime(model, backend, data.in_channels, threads)
+        network = build_runtime(model, backend, data.in_channels, threads)
         transforms = builder.build_transforms(loaded, "val_dataset")
         return cls(network, transforms, data.classes, data.palette, data.in_channels, inference)
 
@@ -235,7 +240,7 @@ class Predictor:
         if channels != self._in_channels or pixels.dtype not in (np.uint8, np.uint16) or not pixels.size:
             raise UserError(
                 f"an image of shape {list(np.shape(image))} and type {pixels.dtype}; give [H, W, "
-                f"{self._in_channels}] of type uint8 or uint16, colours in RGB order"
+                f"{self._in_channels}] of type uint8 or uint16, colors in RGB order"
             )
         return pixels
 
@@ -267,7 +272,7 @@ def _exported_network(
     return PaddleInference(folder, threads)
 
 
-def model_card(config: Config) -> ModelCard:
+def export_metadata(config: Config) -> ExportMetadata:
     """Return what inference.yml says about a config's network; no data needs to be present.
 
     Raises:
@@ -275,7 +280,7 @@ def model_card(config: Config) -> ModelCard:
     """
     data = builder.describe_dataset(config, "val_dataset")
     specs = config.section("val_dataset").get("transforms") or []
-    return ModelCard(
+    return ExportMetadata(
         classes=data.classes,
         palette=data.palette,
         ignore_index=data.ignore_index,

@@ -1,4 +1,4 @@
-"""Labels as pictures: colour maps, overlays, and contact sheets to look at."""
+"""Labels as pictures: color maps, overlays, and contact sheets to look at."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TITLE_HEIGHT = 28
 GAP = 6
 LEGEND_COLUMNS = 7
 PATCH_HEIGHT, PATCH_WIDTH = 19, 31
-Hatch = tuple[int, tuple[int, int, int], tuple[int, int, int]]  # slant, colours of its lines
+Hatch = tuple[int, tuple[int, int, int], tuple[int, int, int]]  # slant, colors of its lines
 IGNORED_HATCH: Hatch = (1, (0, 0, 0), (255, 255, 255))
 WRONG_HATCH: Hatch = (-1, (255, 0, 255), (255, 255, 0))
-HATCH = 12  # pixels from a line to the next one of its colour
+HATCH = 12  # pixels from a line to the next one of its color
 TITLE_LETTER = 11  # about as wide is a letter of a title, in pixels
 
 
@@ -30,7 +30,7 @@ def custom_palette(values: Sequence[int], num_classes: int) -> np.ndarray:
     """
     if len(values) != 3 * num_classes or not all(0 <= value <= 255 for value in values):
         raise UserError(
-            f"the custom colours are {len(values)} values; give {3 * num_classes}, R G B of 0 to 255 each "
+            f"the custom colors are {len(values)} values; give {3 * num_classes}, R G B of 0 to 255 each "
             f"for the {num_classes} classes"
         )
     return np.array(values, np.uint8).reshape(-1, 3)
@@ -134,7 +134,7 @@ def label_sheet(
 ) -> np.ndarray:
     """Lay out samples as image | label | overlay, with a legend of the classes below.
 
-    Ignored and wrong pixels are hatched, in two colours each, so that they are seen whatever the palette is.
+    Ignored and wrong pixels are hatched, in two colors each, so that they are seen whatever the palette is.
 
     Args:
         rows: the samples.
@@ -168,14 +168,14 @@ def label_sheet(
 
 
 def _hatch(picture: np.ndarray, mask: np.ndarray, hatch: Hatch) -> None:
-    """Draw slanted lines of two colours in turn over the pixels of a mask, [H, W] bool, and around them."""
-    slant, *colours = hatch
+    """Draw slanted lines of two colors in turn over the pixels of a mask, [H, W] bool, and around them."""
+    slant, *colors = hatch
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
     # Between the lines the picture is seen, but not at an edge: a single pixel must not get lost.
     is_edge = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
-    for start, colour in zip((0, HATCH // 2), colours):
+    for start, color in zip((0, HATCH // 2), colors):
         place = (x + slant * y - start) % HATCH
-        picture[mask & ((place < HATCH // 4) | (is_edge & (place < HATCH // 2)))] = colour
+        picture[mask & ((place < HATCH // 4) | (is_edge & (place < HATCH // 2)))] = color
 
 
 def _sheet(
@@ -217,9 +217,9 @@ def _title(text: str, width: int) -> np.ndarray:
 
 
 def _patches(classes: Sequence[str], palette: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Return each class's name with a patch of its colour."""
+    """Return each class's name with a patch of its color."""
     shape = (PATCH_HEIGHT, PATCH_WIDTH, 3)
-    return [(name, np.full(shape, colour, np.uint8)) for name, colour in zip(classes, palette)]
+    return [(name, np.full(shape, color, np.uint8)) for name, color in zip(classes, palette)]
 
 
 def _legend(entries: Sequence[tuple[str, np.ndarray]], width: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What protects the pictures: right colours at right pixels, void left alone, any image paintable."""
+"""What protects the pictures: right colors at right pixels, void left alone, any image paintable."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ LABELS = np.array([[0, 1, 255]], np.uint8)
 
 
 def test_colorize_paints_classes_and_leaves_void_black():
-    """A class has its palette's colour; ignored pixels are black."""
+    """A class has its palette's color; ignored pixels are black."""
     assert colorize(LABELS, PALETTE).tolist() == [[[255, 0, 0], [0, 255, 0], [0, 0, 0]]]
 
 
@@ -63,23 +63,21 @@ def test_contact_sheet_has_a_row_for_each_sample():
     assert (one[60, 90] == PALETTE[0]).all(), "the truth is painted in the second column"
 
 
-@pytest.mark.parametrize(
-    "colour", [(0, 0, 0), (255, 255, 255), (255, 0, 255), (255, 255, 0), (128, 128, 128)]
-)
+@pytest.mark.parametrize("color", [(0, 0, 0), (255, 255, 255), (255, 0, 255), (255, 255, 0), (128, 128, 128)])
 @pytest.mark.parametrize("kind", ["ignored", "wrong"])
 @pytest.mark.parametrize("size", [1, 40])
-def test_pixels_without_a_class_are_seen_on_any_palette(colour, kind, size):
+def test_pixels_without_a_class_are_seen_on_any_palette(color, kind, size):
     """Protects from ignored pixels that look like a black class; also a single one in a reduced picture."""
-    image = np.full((200, 320, 3), colour, np.uint8)
+    image = np.full((200, 320, 3), color, np.uint8)
     masks = {"ignored": np.zeros((200, 320), bool), "wrong": np.zeros((200, 320), bool)}
-    plain = label_sheet([LabelRow("a", image, image, **masks)], ("a",), np.array([colour]), width=80)
+    plain = label_sheet([LabelRow("a", image, image, **masks)], ("a",), np.array([color]), width=80)
     for left in range(160, 170, 2):
         masks[kind][:] = False
         masks[kind][100 : 100 + size, left : left + size] = True
-        sheet = label_sheet([LabelRow("a", image, image, **masks)], ("a",), np.array([colour]), width=80)
+        sheet = label_sheet([LabelRow("a", image, image, **masks)], ("a",), np.array([color]), width=80)
         changed = np.argwhere((sheet != plain).any(axis=2))
         columns = changed[:, 1] // 86
-        if size > 1 or columns.size or colour not in HATCHES:  # of two colours, one may be the class's own
+        if size > 1 or columns.size or color not in HATCHES:  # of two colors, one may be the class's own
             assert set(columns) == {1, 2}
 
 

@@ -38,7 +38,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
     from paddleseg_lite.deploy.profile import matrix_ceiling, profile
-    from paddleseg_lite.deploy.runtimes import as_runtime
+    from paddleseg_lite.deploy.runtimes import build_runtime
     from paddleseg_lite.deploy.verify import drawn_picture
     from paddleseg_lite.files import check_folder, replace
 
@@ -59,7 +59,7 @@ def work(args: argparse.Namespace) -> None:
     picture = drawn_picture(0, *args.size)
     found, ceiling = [], matrix_ceiling()
     for backend in args.backend:
-        network = as_runtime(model, backend)
+        network = build_runtime(model, backend)
         with tempfile.TemporaryDirectory() as folder:
             work = (network, model, transforms, data.palette, picture, Path(folder))
             found.append(profile(*work, args.runs, args.warmup, ceiling))

@@ -45,7 +45,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.deploy.export import ExportOptions, export_verified, input_shape
     from paddleseg_lite.deploy.quantize import check_images
     from paddleseg_lite.files import check_folder
-    from paddleseg_lite.predictor import model_card, val_dataset
+    from paddleseg_lite.predictor import export_metadata, val_dataset
     from paddleseg_lite.visualize import to_rgb
 
     if args.quantize and (args.calibration is None or args.format == "paddle"):
@@ -56,7 +56,7 @@ def work(args: argparse.Namespace) -> None:
         check_images(args.calibration)  # before the work, and before an earlier export is replaced
     check_folder(args.save_dir)
     config = load_config(args.config, args.opts)
-    card = model_card(config)
+    card = export_metadata(config)
     options = ExportOptions(input_shape(args.input_shape, card.in_channels), args.output_op, args.format)
     model = builder.build_model(config, pretrained=False)
     load_weights(model, fetch(args.model_path))

@@ -41,7 +41,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
-    from paddleseg_lite.deploy.runtimes import as_runtime, share_arena
+    from paddleseg_lite.deploy.runtimes import build_runtime, share_arena
     from paddleseg_lite.files import check_folder
     from paddleseg_lite.inference.predict import RESULTS, check_results, find_images, predict
     from paddleseg_lite.inference.video import is_video, predict_video
@@ -63,7 +63,7 @@ def work(args: argparse.Namespace) -> None:
     model = builder.build_model(config, pretrained=False)
     load_weights(model, fetch(args.model_path))
     share_arena()
-    network = as_runtime(model, args.backend, data.in_channels)
+    network = build_runtime(model, args.backend, data.in_channels)
     transforms = builder.build_transforms(config, "val_dataset")
     if shows_video:
         video = predict_video(network, args.image_path, transforms, palette, args.save_dir, inference)

@@ -31,7 +31,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
-    from paddleseg_lite.deploy.runtimes import as_runtime, share_arena
+    from paddleseg_lite.deploy.runtimes import build_runtime, share_arena
     from paddleseg_lite.inference.evaluate import evaluate
 
     config = load_config(args.config, args.opts)
@@ -42,7 +42,7 @@ def work(args: argparse.Namespace) -> None:
     model = builder.build_model(config, pretrained=False)
     report = load_weights(model, fetch(args.model_path))
     share_arena()
-    network = as_runtime(model, args.backend, dataset.in_channels)
+    network = build_runtime(model, args.backend, dataset.in_channels)
     metrics = evaluate(network, dataset, inference, args.batch_size, args.num_workers)
     if not parallel.is_main():
         return

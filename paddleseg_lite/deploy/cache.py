@@ -21,8 +21,8 @@ from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.fingerprint import structure_key
 from paddleseg_lite.deploy.onnx_graph import require
 from paddleseg_lite.deploy.onnx_passes import optimise
-from paddleseg_lite.deploy.onnx_sizes import EVEN, write_even
-from paddleseg_lite.deploy.sidecar import ModelCard, hash_files, min_side
+from paddleseg_lite.deploy.onnx_sizes import ALIGNED, write_aligned
+from paddleseg_lite.deploy.sidecar import ExportMetadata, hash_files, min_side
 from paddleseg_lite.deploy.verify import probe_images
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import sync_folder
@@ -41,8 +41,8 @@ def cached_export(
 
     Args:
         model: the network.
-        kind: "onnx" (model.onnx, changed by `onnx_passes.optimise`, and the one by `onnx_sizes.write_even`)
-            or "paddle".
+        kind: "onnx" (model.onnx, of `onnx_passes.optimise`, and that of `onnx_sizes.write_aligned`) or
+            "paddle".
         in_channels: channels of its images.
         check: called with a new export before it is kept; what it raises is raised, and nothing is kept.
 
@@ -87,17 +87,17 @@ def cached_export(
 
 def _optimised(folder: Path, check: Callable[[Path], object]) -> bool:
     """Replace a folder's ONNX model by optimised ones that pass the check; return whether they did."""
-    model, even, plain = folder / "model.onnx", folder / EVEN, folder / "plain.onnx"
+    model, aligned, plain = folder / "model.onnx", folder / ALIGNED, folder / "plain.onnx"
     model.replace(plain)
-    for wants_even in (True, False):
+    for wants_aligned in (True, False):
         try:
             optimise(plain, model)
-            has_even = wants_even and write_even(model, even, min_side(folder))
-            hash_files(folder, [model.name, even.name] if has_even else [model.name])
+            has_aligned = wants_aligned and write_aligned(model, aligned, min_side(folder))
+            hash_files(folder, [model.name, aligned.name] if has_aligned else [model.name])
             check(folder)
         except Exception as error:  # onnx and onnxruntime have many classes
-            even.unlink(missing_ok=True)
-            what = "has no model for even sizes" if wants_even else "is used as it was converted"
+            aligned.unlink(missing_ok=True)
+            what = "has no model for aligned sizes" if wants_aligned else "is used as it was converted"
             _log.info("the export %s: %s", what, " ".join(str(error).split())[:300])
         else:
             plain.unlink()
@@ -122,11 +122,11 @@ def _sweep(exports: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _card(model: nn.Layer, in_channels: int) -> ModelCard:
+def _card(model: nn.Layer, in_channels: int) -> ExportMetadata:
     image = probe_images(model, (1, in_channels, None, None))[0]
     with paddle.no_grad():
         count = model(paddle.to_tensor(image))[0].shape[1]
-    return ModelCard(
+    return ExportMetadata(
         tuple(f"class {index}" for index in range(count)),
         np.zeros((count, 3), np.uint8),
         in_channels=in_channels,

@@ -19,7 +19,7 @@ import paddleseg_lite
 from paddleseg_lite import files
 from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.onnx_graph import OPSET, quiet, to_onnx
-from paddleseg_lite.deploy.sidecar import ModelCard, write_sidecar
+from paddleseg_lite.deploy.sidecar import ExportMetadata, write_sidecar
 from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, smallest_side, verify
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import make_folder
@@ -99,7 +99,7 @@ class _WithOutput(nn.Layer):
         return F.softmax(logits, axis=1) if self._op == "softmax" else logits
 
 
-def export(model: nn.Layer, save_dir: Path, card: ModelCard, options: ExportOptions) -> list[Path]:
+def export(model: nn.Layer, save_dir: Path, card: ExportMetadata, options: ExportOptions) -> list[Path]:
     """Write a network's files into a folder.
 
     The network is traced in eval mode with batch normalisation folded; it is otherwise left as it
@@ -153,7 +153,7 @@ def export(model: nn.Layer, save_dir: Path, card: ModelCard, options: ExportOpti
 def export_verified(
     model: nn.Layer,
     save_dir: Path,
-    card: ModelCard,
+    card: ExportMetadata,
     options: ExportOptions,
     check: bool = True,
     pictures: Sequence[np.ndarray] = (),

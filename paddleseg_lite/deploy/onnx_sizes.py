@@ -10,14 +10,14 @@ import numpy as np
 from paddleseg_lite.deploy.onnx_passes import has_branches, remove_unused
 from paddleseg_lite.deploy.verify import PROBE_SIZES
 
-EVEN = "even.onnx"  # beside model.onnx
+ALIGNED = "aligned.onnx"  # beside model.onnx
 MULTIPLE = "paddleseg_lite.multiple"  # metadata: of what the sides must be multiples
 _MULTIPLES = (8, 16, 32)  # pixels; the sides of few images are multiples of more
 # Two images in units of the multiple, odd ones, whose maps would give themselves away by their rounding.
 _PROBES = ((1, 3), (5, 7))
 
 
-def write_even(source: Path, target: Path, min_side: int = 1) -> bool:
+def write_aligned(source: Path, target: Path, min_side: int = 1) -> bool:
     """Write the model in which each resize that always enlarges by whole numbers says by which.
 
     Without that, the network asks one map for its size in order to enlarge another one to it. With it, ONNX

@@ -19,7 +19,7 @@ from paddleseg_lite.deploy.cache import cached_export, release
 from paddleseg_lite.deploy.export import program_in
 from paddleseg_lite.deploy.onnx_graph import EXTRA, require
 from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE
-from paddleseg_lite.deploy.onnx_sizes import EVEN, MULTIPLE
+from paddleseg_lite.deploy.onnx_sizes import ALIGNED, MULTIPLE
 from paddleseg_lite.deploy.sidecar import check_files, check_side, known_files, min_side
 from paddleseg_lite.deploy.verify import probe_images, verify
 from paddleseg_lite.errors import UserError
@@ -51,16 +51,18 @@ class OnnxRuntime:
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
         require("onnxruntime")
-        even = path.with_name(EVEN)
-        has_even = path.name == "model.onnx" and even.exists() and even.name in known_files(path.parent)
-        check_files(path.parent, [path.name, even.name] if has_even else [path.name])
+        aligned = path.with_name(ALIGNED)
+        has_aligned = (
+            path.name == "model.onnx" and aligned.exists() and aligned.name in known_files(path.parent)
+        )
+        check_files(path.parent, [path.name, aligned.name] if has_aligned else [path.name])
         self._min_side = min_side(path.parent)
         self._load, self._path = _loader(threads), path
-        self._even = self._load(even.read_bytes(), even) if has_even else None
+        self._aligned = self._load(aligned.read_bytes(), aligned) if has_aligned else None
         self._model = path.read_bytes()  # now: the cache may be gone when it is loaded
         self._any_size: Any = None
         self._lock = threading.Lock()
-        session = self._even or self._session(())
+        session = self._aligned or self._session(())
         self._input = session.get_inputs()[0].name
         facts = session.get_modelmeta().custom_metadata_map
         self._multiple = int(facts.get(MULTIPLE, 1))
@@ -81,8 +83,8 @@ class OnnxRuntime:
 
     def _session(self, sides: Sequence[int]) -> Any:
         """Return the session for images of (height, width)."""
-        if self._even is not None and not any(side % self._multiple for side in sides):
-            return self._even
+        if self._aligned is not None and not any(side % self._multiple for side in sides):
+            return self._aligned
         with self._lock:
             if self._any_size is None:
                 self._any_size = self._load(self._model, self._path)
@@ -250,7 +252,7 @@ def choose(backend: str) -> tuple[str, str]:
     return ("paddle_inference", f"with oneDNN; {hint}") if onednn_works() else ("paddle", hint)
 
 
-def as_runtime(
+def build_runtime(
     model: nn.Layer, backend: str = "auto", in_channels: int = 3, threads: int | None = None
 ) -> Network | Runtime:
     """Return what runs a network fastest, or as asked for; logged with the reason.

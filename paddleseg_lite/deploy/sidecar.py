@@ -44,7 +44,7 @@ RESTORE = {
 
 
 @dataclass(frozen=True)
-class ModelCard:
+class ExportMetadata:
     """What a network's user must know besides its weights.
 
     Attributes:
@@ -86,7 +86,7 @@ def describe_transforms(specs: Sequence[Mapping[str, Any]]) -> list[dict[str, An
 
 def write_sidecar(
     folder: Path,
-    card: ModelCard,
+    card: ExportMetadata,
     files: Mapping[str, str],
     input_shape: Sequence[int | None],
     output_op: str,

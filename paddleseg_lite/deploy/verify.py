@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddleseg_lite.deploy.sidecar import ModelCard
+from paddleseg_lite.deploy.sidecar import ExportMetadata
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Normalize, Sample
 
@@ -160,12 +160,12 @@ def drawn_picture(seed: int, width: int, height: int) -> np.ndarray:
     picture = cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC)
     for _ in range(24):
         centre, axes = rng.integers(0, (width, height)).tolist(), rng.integers(2, (width // 8, height // 4))
-        colour = rng.integers(0, 256, 3).tolist()
-        cv2.ellipse(picture, centre, axes.tolist(), float(rng.integers(180)), 0, 360, colour, -1, cv2.LINE_AA)
+        color = rng.integers(0, 256, 3).tolist()
+        cv2.ellipse(picture, centre, axes.tolist(), float(rng.integers(180)), 0, 360, color, -1, cv2.LINE_AA)
     return np.maximum(picture, rng.integers(0, 12, picture.shape).astype(np.uint8))
 
 
-def as_input(pictures: Sequence[np.ndarray], shape: Sequence[int], card: ModelCard) -> np.ndarray:
+def as_input(pictures: Sequence[np.ndarray], shape: Sequence[int], card: ExportMetadata) -> np.ndarray:
     """Return pictures, RGB uint8 [H, W, 3], as a network gets them: float32 of `shape`, [N, 3, H, W]."""
     count, _, height, width = shape
     normalize = Normalize(**_normalization(card))
@@ -177,7 +177,7 @@ def as_input(pictures: Sequence[np.ndarray], shape: Sequence[int], card: ModelCa
     return np.ascontiguousarray(np.stack(images), np.float32)
 
 
-def _normalization(card: ModelCard) -> dict[str, Any]:
+def _normalization(card: ExportMetadata) -> dict[str, Any]:
     for spec in card.transforms:
         if spec["type"] == "Normalize":
             return {name: value for name, value in spec.items() if name != "type"}

@@ -145,7 +145,7 @@ class Mean:
             if not any(part.absorb(logits) for part in self._coarse):
                 self._coarse.append(logits)
         elif self._total is None:
-            self._total = materialised(logits)
+            self._total = to_array(logits)
         else:
             add_into(self._total, logits)
 
@@ -177,7 +177,7 @@ class Mean:
         return total
 
 
-def materialised(logits: LogitMap) -> np.ndarray:
+def to_array(logits: LogitMap) -> np.ndarray:
     """Return all of a map, [C, H, W]; the array itself if there is one."""
     if isinstance(logits, Dense) and logits.array.flags.c_contiguous and logits.array.flags.writeable:
         return logits.array
@@ -213,5 +213,5 @@ def best_classes(logits: LogitMap) -> np.ndarray:
 def stacked(maps: Sequence[LogitMap]) -> np.ndarray:
     """Return maps of one size in full, [N, C, H, W]."""
     if len(maps) == 1:
-        return materialised(maps[0])[None]
-    return np.stack([materialised(logits) for logits in maps])
+        return to_array(maps[0])[None]
+    return np.stack([to_array(logits) for logits in maps])

@@ -1,4 +1,4 @@
-"""Prediction on images: class ids, colour maps and overlays, written as files."""
+"""Prediction on images: class ids, color maps and overlays, written as files."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def predict(
     save: Sequence[str] = tuple(RESULTS),
     resume: bool = False,
 ) -> PredictResult:
-    """Segment images and write, for each, its class ids, its colour map and its overlay as PNG.
+    """Segment images and write, for each, its class ids, its color map and its overlay as PNG.
 
     The files are `save_dir/{label,pseudo_color,added}_prediction/NAME.png`, NAME being the image's path below
     `root` without its ending. An image that cannot be read is reported and left out, the others go on. Other
@@ -213,7 +213,7 @@ def _write_results(
         ids = encode_png(labels)
         if "raw" in save:
             write_bytes(save_dir / LABELS / name, ids)
-        if "color" in save:  # the same pixels, with colours
+        if "color" in save:  # the same pixels, with colors
             write_bytes(save_dir / COLORS / name, with_palette(ids, palette))
     if "overlay" in save:
         write_png(save_dir / OVERLAYS / name, overlay(to_rgb(image), labels, palette))

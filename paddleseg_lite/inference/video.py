@@ -73,7 +73,7 @@ def predict_video(
 ) -> VideoResult:
     """Segment a video's frames and write `save_dir/added_prediction/NAME.mp4`, frames at their own size.
 
-    The codec (MPEG-4 with two colour values for four pixels) may drop the last row or column of an odd size.
+    The codec (MPEG-4 with two color values for four pixels) may drop the last row or column of an odd size.
     Frames that cannot be read are left out, counted, and the next ones go on. Ctrl-C ends a camera's
     recording, and what was recorded is kept; of a file nothing is written then, and an earlier result stays.
     One thread reads and transforms a few frames ahead, another paints and writes: memory is bounded.

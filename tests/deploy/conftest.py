@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleseg_lite.deploy.sidecar import ModelCard
+from paddleseg_lite.deploy.sidecar import ExportMetadata
 from tests.conftest import PixelNet
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnxruntime", "paddle2onnx", "onnx"))
@@ -43,4 +43,4 @@ def card():
     """Two classes, ImageNet's normalisation."""
     normalize = {"type": "Normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
     palette = np.array([[10, 20, 30], [200, 100, 50]], np.uint8)
-    return ModelCard(("ground", "square"), palette, transforms=(normalize,), name="PixelNet")
+    return ExportMetadata(("ground", "square"), palette, transforms=(normalize,), name="PixelNet")

@@ -12,8 +12,8 @@ import pytest
 from paddle import nn
 
 import paddleseg_lite.models as zoo
-from paddleseg_lite.deploy.onnx_sizes import EVEN
-from paddleseg_lite.deploy.runtimes import as_runtime
+from paddleseg_lite.deploy.onnx_sizes import ALIGNED
+from paddleseg_lite.deploy.runtimes import build_runtime
 from paddleseg_lite.deploy.verify import live_logits, probe_images
 from paddleseg_lite.inference.augment import PLAIN, infer
 from tests.deploy.conftest import HAS_ONNX
@@ -36,7 +36,7 @@ def test_what_cannot_be_optimised_runs_as_it_was_converted(model, monkeypatch, c
     """An optimiser's trouble costs time, not the runtime."""
     monkeypatch.setattr("paddleseg_lite.deploy.cache.optimise", optimise)
     caplog.set_level(logging.INFO, "paddleseg_lite")
-    runtime = as_runtime(model, "onnxruntime")
+    runtime = build_runtime(model, "onnxruntime")
     assert "is used as it was converted" in caplog.text
     (image,) = probe_images(model, (1, 3, 32, 32))
     with paddle.no_grad():
@@ -58,35 +58,35 @@ class Doubles(nn.Layer):
 
 def test_auto_runs_live_what_onnxruntime_has_no_kernel_for(caplog):
     model = Doubles()
-    assert as_runtime(model, "auto") is model
+    assert build_runtime(model, "auto") is model
     assert "runtime: paddle, since onnxruntime does not run this network" in caplog.text
 
 
 def test_exports_that_were_not_used_for_a_month_go(model, cache):
     """One is made for each checkpoint that is evaluated; what is in use stays."""
-    as_runtime(model, "onnxruntime")
+    build_runtime(model, "onnxruntime")
     (used,) = (cache / "exports").iterdir()
     old = cache / "exports" / "old-onnx"
     old.mkdir()
     for folder in (used, old):
         os.utime(folder, (0, time.time() - 40 * 24 * 3600))
-    as_runtime(model, "onnxruntime")  # uses one
+    build_runtime(model, "onnxruntime")  # uses one
     model.head.bias.set_value(model.head.bias + 1)
-    as_runtime(model, "onnxruntime")  # makes another
+    build_runtime(model, "onnxruntime")  # makes another
     assert used.exists()
     assert not old.exists()
 
 
-def test_a_network_with_resizes_has_a_model_for_even_sizes(cache):
+def test_a_network_with_resizes_has_a_model_for_aligned_sizes(cache):
     """Both answer as the live network does; a damaged one is made again."""
     paddle.seed(0)
     model = zoo.LRASPP(3, zoo.MobileNetV3_small_x0_35())
-    runtime = as_runtime(model, "onnxruntime")
+    runtime = build_runtime(model, "onnxruntime")
     (folder,) = (cache / "exports").iterdir()
-    assert (folder / EVEN).exists()
-    (folder / EVEN).write_bytes(b"no model")
-    again = as_runtime(model, "onnxruntime")
-    assert (folder / EVEN).read_bytes() != b"no model"
+    assert (folder / ALIGNED).exists()
+    (folder / ALIGNED).write_bytes(b"no model")
+    again = build_runtime(model, "onnxruntime")
+    assert (folder / ALIGNED).read_bytes() != b"no model"
     shutil.rmtree(folder)  # what a running program has loaded, or may load, needs it no more
     for sides in ((64, 96), (65, 96)):
         (image,) = probe_images(model, (1, 3, *sides))
@@ -98,9 +98,9 @@ def test_a_network_with_resizes_has_a_model_for_even_sizes(cache):
 def test_the_convolutions_of_lraspps_head_are_joined(cache):
     """Protects the order of the operations in it, which lets the exported graph be changed."""
     paddle.seed(0)
-    as_runtime(zoo.LRASPP(3, zoo.MobileNetV3_small_x0_35()), "onnxruntime")
+    build_runtime(zoo.LRASPP(3, zoo.MobileNetV3_small_x0_35()), "onnxruntime")
     (folder,) = (cache / "exports").iterdir()
-    for name in ("model.onnx", EVEN):
+    for name in ("model.onnx", ALIGNED):
         constants = [value.name for value in onnx.load(str(folder / name)).graph.initializer]
         joined = {name.split(".")[1] for name in constants if name.startswith("paddleseg_lite.joined")}
         assert len(joined) == 3  # the deep feature's two, and each shallow feature's two
@@ -123,7 +123,7 @@ class Pooled(nn.Layer):
 
 def test_images_to_find_factors_with_are_large_enough():
     """Protects from the end of the process in onnxruntime's pooling."""
-    assert as_runtime(Pooled(), "onnxruntime").name == "onnxruntime"
+    assert build_runtime(Pooled(), "onnxruntime").name == "onnxruntime"
 
 
 def fails(*arguments):
@@ -137,14 +137,14 @@ def answers_wrongly(source, target, min_side):
     return True
 
 
-@pytest.mark.parametrize("write_even", [fails, answers_wrongly])
-def test_without_a_model_for_even_sizes_the_other_one_stays(cache, monkeypatch, caplog, write_even):
+@pytest.mark.parametrize("write_aligned", [fails, answers_wrongly])
+def test_without_a_model_for_aligned_sizes_the_other_one_stays(cache, monkeypatch, caplog, write_aligned):
     """What goes wrong with one does not cost the changes to the other."""
-    monkeypatch.setattr("paddleseg_lite.deploy.cache.write_even", write_even)
+    monkeypatch.setattr("paddleseg_lite.deploy.cache.write_aligned", write_aligned)
     caplog.set_level(logging.INFO, "paddleseg_lite")
-    runtime = as_runtime(Pooled(), "onnxruntime")
-    assert "has no model for even sizes" in caplog.text
+    runtime = build_runtime(Pooled(), "onnxruntime")
+    assert "has no model for aligned sizes" in caplog.text
     assert "is used as it was converted" not in caplog.text
     assert runtime.name == "onnxruntime"
     (folder,) = (cache / "exports").iterdir()
-    assert not (folder / EVEN).exists()
+    assert not (folder / ALIGNED).exists()

@@ -65,11 +65,11 @@ OLD_FORMAT = """
 import pathlib, sys
 import paddle
 from paddleseg_lite.deploy.export import ExportOptions, export
-from paddleseg_lite.deploy.sidecar import ModelCard
+from paddleseg_lite.deploy.sidecar import ExportMetadata
 from tests.conftest import PixelNet
 model = PixelNet()
 model.set_state_dict(paddle.load(sys.argv[1]))
-card = ModelCard(("ground", "square"), [[0, 0, 0], [255, 0, 0]])
+card = ExportMetadata(("ground", "square"), [[0, 0, 0], [255, 0, 0]])
 export(model, pathlib.Path(sys.argv[2]), card, ExportOptions(output_op="none"))
 """
 
@@ -138,7 +138,7 @@ def test_the_sidecar_is_enough(model, card, tmp_path, caplog, op, resizes):
     subprocess.run([sys.executable, "-c", STANDALONE, *map(str, arguments)], check=True, cwd=tmp_path)
     labels = np.load(tmp_path / "labels.npy")
     found = Predictor.from_exported(tmp_path / "out")(image)
-    np.testing.assert_array_equal(found.labels, labels)
+    np.testing.assert_array_equal(found.mask, labels)
     assert 0 < labels.mean() < 1, "both classes occur"
     assert found.palette.tolist() == card.palette.tolist()
 

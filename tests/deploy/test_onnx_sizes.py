@@ -1,4 +1,4 @@
-"""Protects: the model for even sizes answers as the one for all sizes does, and gets its own sizes alone."""
+"""Protects: the model for aligned sizes answers as the one for all sizes, and gets its own sizes alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from paddleseg_lite.deploy.onnx_sizes import EVEN, MULTIPLE, write_even  # noqa: E402
+from paddleseg_lite.deploy.onnx_sizes import ALIGNED, MULTIPLE, write_aligned  # noqa: E402
 from paddleseg_lite.deploy.runtimes import OnnxRuntime  # noqa: E402
 from paddleseg_lite.deploy.sidecar import FILE, hash_files  # noqa: E402
 from paddleseg_lite.errors import UserError  # noqa: E402
@@ -70,8 +70,8 @@ def image(height, width):
 @pytest.mark.parametrize(("stride", "multiple"), [(2, "8"), (8, "8"), (16, "16"), (32, "32")])
 def test_a_resize_by_a_whole_number_is_told_its_number(tmp_path, stride, multiple):
     """The number of which the sides must be multiples is the smallest for which it holds."""
-    source, target = write(tmp_path / "model.onnx", [*TO_X, pool(stride), enlarge()]), tmp_path / EVEN
-    assert write_even(source, target)
+    source, target = write(tmp_path / "model.onnx", [*TO_X, pool(stride), enlarge()]), tmp_path / ALIGNED
+    assert write_aligned(source, target)
     model = onnx.load(str(target))
     assert {entry.key: entry.value for entry in model.metadata_props} == {MULTIPLE: multiple}
     assert [node.op_type for node in model.graph.node] == ["AveragePool", "Resize"]  # no size is asked for
@@ -84,8 +84,8 @@ def test_a_resize_to_the_same_size_goes(tmp_path):
         tmp_path / "model.onnx",
         [*TO_X, enlarge("x", "same"), helper.make_node("Relu", ["same"], ["y"])],
     )
-    assert write_even(source, tmp_path / EVEN)
-    assert [node.op_type for node in onnx.load(str(tmp_path / EVEN)).graph.node] == ["Relu"]
+    assert write_aligned(source, tmp_path / ALIGNED)
+    assert [node.op_type for node in onnx.load(str(tmp_path / ALIGNED)).graph.node] == ["Relu"]
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_resize_to_the_same_size_goes(tmp_path):
 )
 def test_where_no_factor_is_fixed_nothing_is_written(tmp_path, nodes):
     source = write(tmp_path / "model.onnx", nodes)
-    assert not write_even(source, tmp_path / EVEN)
-    assert not (tmp_path / EVEN).exists()
+    assert not write_aligned(source, tmp_path / ALIGNED)
+    assert not (tmp_path / ALIGNED).exists()
 
 
 def test_images_are_as_large_as_the_network_needs_them(tmp_path):
@@ -108,19 +108,19 @@ def test_images_are_as_large_as_the_network_needs_them(tmp_path):
     nodes = [helper.make_node("AveragePool", ["x"], ["pooled"], **window), *TO_X, pool(8)]
     nodes += [enlarge("small", "large"), helper.make_node("ReduceMax", ["pooled"], ["most"], keepdims=1)]
     source = write(tmp_path / "model.onnx", [*nodes, helper.make_node("Add", ["large", "most"], ["y"])])
-    assert write_even(source, tmp_path / EVEN, min_side=49)
+    assert write_aligned(source, tmp_path / ALIGNED, min_side=49)
 
 
 def test_the_runtime_takes_each_model_for_its_own_sizes(tmp_path):
-    """The one for even sizes adds 1 here, which tells them apart."""
+    """The one for aligned sizes adds 1 here, which tells them apart."""
     nodes = [*TO_X, pool(16), enlarge()]
     path = write(tmp_path / "model.onnx", nodes)
-    assert write_even(path, tmp_path / EVEN)
-    even = onnx.load(str(tmp_path / EVEN))
-    even.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
-    even.graph.node[-1].output[0] = "before"
-    even.graph.node.append(helper.make_node("Add", ["before", "one"], ["y"]))
-    onnx.save(even, str(tmp_path / EVEN))
+    assert write_aligned(path, tmp_path / ALIGNED)
+    aligned = onnx.load(str(tmp_path / ALIGNED))
+    aligned.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
+    aligned.graph.node[-1].output[0] = "before"
+    aligned.graph.node.append(helper.make_node("Add", ["before", "one"], ["y"]))
+    onnx.save(aligned, str(tmp_path / ALIGNED))
     list_files(tmp_path)
     runtime = OnnxRuntime(path)
     for sides, added in (((32, 48), 1), ((32, 40), 0), ((33, 48), 0), ((64, 16), 1)):
@@ -131,7 +131,7 @@ def test_the_runtime_takes_each_model_for_its_own_sizes(tmp_path):
 def test_a_model_of_another_export_is_left_alone(tmp_path):
     """Protects from answers of old weights: it is used if inference.yml tells of it, and with model.onnx."""
     path = write(tmp_path / "model.onnx", [*TO_X, pool(16), enlarge()])
-    (tmp_path / EVEN).write_bytes(b"no model")
+    (tmp_path / ALIGNED).write_bytes(b"no model")
     x = image(32, 48)
     np.testing.assert_allclose(OnnxRuntime(path)(x), run(path, x), atol=1e-5)
     list_files(tmp_path)
@@ -141,7 +141,7 @@ def test_a_model_of_another_export_is_left_alone(tmp_path):
 
 def test_a_damaged_model_is_no_trace(tmp_path):
     path = write(tmp_path / "model.onnx", [*TO_X, pool(16), enlarge()])
-    (tmp_path / EVEN).write_bytes(b"no model")
+    (tmp_path / ALIGNED).write_bytes(b"no model")
     list_files(tmp_path)
     with pytest.raises(UserError, match="onnxruntime cannot load"):
         OnnxRuntime(path)

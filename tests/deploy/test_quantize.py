@@ -42,7 +42,7 @@ def test_a_report_of_before_and_after(card, tmp_path, photos):
     assert report.miou is not None
     assert "mIoU" in report.text()
     image = Squares("val").draw(0)[0]
-    assert Predictor.from_exported(tmp_path / "out", precision="int8")(image).labels.shape == image.shape[:2]
+    assert Predictor.from_exported(tmp_path / "out", precision="int8")(image).mask.shape == image.shape[:2]
     (tmp_path / "out" / "model.onnx").replace(report.path)
     with pytest.raises(UserError, match="is not the file"):
         Predictor.from_exported(tmp_path / "out", precision="int8")

@@ -58,7 +58,7 @@ def test_logits_are_the_live_networks(network, backend):
     """Plain, flipped, at several scales, in windows; an odd size; within 1e-3 of a standard deviation."""
     model, size, names = network
     images = np.random.default_rng(0).standard_normal((1, 3, *size)).astype(np.float32)
-    runtime = runtimes.as_runtime(model, backend)
+    runtime = runtimes.build_runtime(model, backend)
     for name in names if backend == "onnxruntime" else names[:1]:  # what follows the network is the same code
         live = infer(model, paddle.to_tensor(images), OPTIONS[name]).numpy()
         assert 0.01 < live.std() < 100, "or the comparison says nothing"
@@ -73,7 +73,7 @@ def test_logits_are_the_live_networks(network, backend):
 def test_miou_is_the_live_networks(model, backend, resize):
     """Plain, flipped at two scales, in windows; in batches; with predictions put back to another size."""
     dataset = Squares("val", length=5, sizes=(32, 40), resize=resize)
-    runtime = runtimes.as_runtime(model, backend)
+    runtime = runtimes.build_runtime(model, backend)
     augmented = InferenceOptions(scales=(0.75, 1.25), flip_horizontal=True)
     windows = InferenceOptions(crop_size=(20, 20), stride=(10, 15))
     for options in (InferenceOptions(), augmented, windows):
@@ -86,10 +86,10 @@ def test_the_cache_follows_the_weights(model, backend, cache):
     """The same network is exported once; with other weights its answers are the new ones."""
     images = np.random.default_rng(0).standard_normal((1, 3, 20, 24)).astype(np.float32)
     for _ in range(2):
-        first = infer(runtimes.as_runtime(model, backend), images, InferenceOptions())
+        first = infer(runtimes.build_runtime(model, backend), images, InferenceOptions())
     assert len(list((cache / "exports").iterdir())) == 1
     model.head.weight.set_value(model.head.weight * -2)
-    second = infer(runtimes.as_runtime(model, backend), images, InferenceOptions())
+    second = infer(runtimes.build_runtime(model, backend), images, InferenceOptions())
     assert len(list((cache / "exports").iterdir())) == 2
     live = infer(model, paddle.to_tensor(images), InferenceOptions()).numpy()
     np.testing.assert_allclose(second, live, atol=1e-4)
@@ -99,13 +99,13 @@ def test_the_cache_follows_the_weights(model, backend, cache):
 @pytest.mark.parametrize("backend", RUNTIMES)
 def test_a_damaged_export_in_the_cache_is_made_again(model, backend, cache):
     """Whatever damaged it: the next run works, and the one after it needs no new export."""
-    runtimes.as_runtime(model, backend)
+    runtimes.build_runtime(model, backend)
     (folder,) = (cache / "exports").iterdir()
     damaged = folder / ("model.onnx" if backend == "onnxruntime" else program_in(folder).name)
     damaged.write_bytes(b"no model")
     images = np.zeros((1, 3, 16, 16), np.float32)
     live = infer(model, paddle.to_tensor(images), InferenceOptions()).numpy()
-    found = infer(runtimes.as_runtime(model, backend), images, InferenceOptions())
+    found = infer(runtimes.build_runtime(model, backend), images, InferenceOptions())
     np.testing.assert_allclose(found, live, atol=1e-4)
     assert damaged.read_bytes() != b"no model"
 
@@ -191,7 +191,7 @@ def test_what_has_no_key_is_exported_for_one_use(cache, backend):
             return False
 
     model = Activated(with_its_halves, factor=One())
-    runtime = runtimes.as_runtime(model, backend)
+    runtime = runtimes.build_runtime(model, backend)
     assert list((cache / "exports").iterdir()) == [young]
     for sides in ((32, 32), (33, 35)):  # those of ONNX Runtime's two models
         images = np.random.default_rng(0).standard_normal((1, 3, *sides)).astype(np.float32)
@@ -215,10 +215,10 @@ def test_an_export_that_differs_is_never_used(backend, cache, monkeypatch, caplo
     """Asked for, it is an error; with auto the live network runs, with a warning. The cache keeps nothing."""
     model = Different()
     with pytest.raises(UserError, match="differs from the live network"):
-        runtimes.as_runtime(model, backend)
+        runtimes.build_runtime(model, backend)
     assert not list((cache / "exports").iterdir())
     if backend == "onnxruntime":
-        assert runtimes.as_runtime(model, "auto") is model
+        assert runtimes.build_runtime(model, "auto") is model
         assert "differs from the live network" in caplog.text
 
 
@@ -244,7 +244,7 @@ def test_a_cpu_is_a_cpu():
 def test_auto_takes_the_fastest_and_says_why(model, caplog):
     """On a CPU that is ONNX Runtime, if it is installed."""
     caplog.set_level("INFO")
-    runtime = runtimes.as_runtime(model)
+    runtime = runtimes.build_runtime(model)
     if HAS_ONNX:
         assert runtime.name == "onnxruntime"
         assert "runtime: onnxruntime (the fastest" in caplog.text
@@ -257,7 +257,7 @@ def test_a_missing_runtime_names_the_extra(model, monkeypatch):
         importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name)
     )
     with pytest.raises(UserError, match=r"onnxruntime.*paddleseg_lite\[deploy\]"):
-        runtimes.as_runtime(model, "onnxruntime")
+        runtimes.build_runtime(model, "onnxruntime")
     chosen, reason = runtimes.choose("auto")
     assert chosen != "onnxruntime"
     assert "paddleseg_lite[deploy]" in reason
@@ -266,7 +266,7 @@ def test_a_missing_runtime_names_the_extra(model, monkeypatch):
 def test_an_unknown_runtime_is_refused(model):
     """The message lists those that exist."""
     with pytest.raises(UserError, match=r"tensorrt.*onnxruntime"):
-        runtimes.as_runtime(model, "tensorrt")
+        runtimes.build_runtime(model, "tensorrt")
 
 
 @pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
@@ -277,7 +277,7 @@ def test_auto_falls_back_to_the_live_network(model, monkeypatch, caplog):
         raise UserError("no such operator")
 
     monkeypatch.setattr(runtimes, "cached_export", fail)
-    assert runtimes.as_runtime(model, "auto") is model
+    assert runtimes.build_runtime(model, "auto") is model
     assert "no such operator" in caplog.text
     with pytest.raises(UserError, match="no such operator"):
-        runtimes.as_runtime(model, "onnxruntime")
+        runtimes.build_runtime(model, "onnxruntime")

@@ -7,7 +7,7 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from paddleseg_lite.inference.logits import Dense, Mean, Resized, add_into, best_classes, materialised
+from paddleseg_lite.inference.logits import Dense, Mean, Resized, add_into, best_classes, to_array
 
 
 def interpolated(array, size, align_corners):
@@ -32,7 +32,7 @@ def test_resized_is_paddles_resize(threads, small, large, align_corners):
     expected = interpolated(array, large, align_corners)
     resized = Resized(Dense(array), large, align_corners)
     assert resized.shape == (5, *large)
-    np.testing.assert_allclose(materialised(resized), expected, atol=1e-4)
+    np.testing.assert_allclose(to_array(resized), expected, atol=1e-4)
     middle = large[0] // 2
     np.testing.assert_allclose(resized.rows(middle, middle + 1), expected[:, middle : middle + 1], atol=1e-4)
     total = np.ones_like(expected)
@@ -67,4 +67,4 @@ def test_mean_keeps_what_is_coarse_and_adds_up_what_is_not():
     for array in full:
         mean.add(Dense(array))
     assert mean.held == coarse[0].size + other.size + full[0].size
-    np.testing.assert_allclose(materialised(mean), np.mean(expected, axis=0), atol=1e-5)
+    np.testing.assert_allclose(to_array(mean), np.mean(expected, axis=0), atol=1e-5)

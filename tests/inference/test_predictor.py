@@ -16,7 +16,7 @@ from paddleseg_lite.config.build import build_model
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import InferenceOptions
-from paddleseg_lite.predictor import Predictor, model_card
+from paddleseg_lite.predictor import Predictor, export_metadata
 from tests.conftest import write_config
 from tests.deploy.conftest import HAS_ONNX, RUNTIMES
 
@@ -43,15 +43,16 @@ def test_arrays_lists_and_paths(job, image, tmp_path):
     predictor = Predictor.from_config(*job[:2], backend="paddle")
     cv2.imwrite(str(tmp_path / "a.png"), image[:, :, ::-1])
     found = predictor(image)
-    assert found.labels.shape == (40, 56)
-    assert found.labels.dtype == np.uint8
+    assert found.mask.shape == (40, 56)
+    assert found.mask.dtype == np.uint8
+    assert found.labels is found.mask  # its first name
     assert found.probabilities is None
     assert found.classes[0] == "road"
     several = predictor([image, tmp_path / "a.png", str(tmp_path / "a.png")])
     assert len(several) == 3
     for other in several:
-        np.testing.assert_array_equal(other.labels, found.labels)
-    np.testing.assert_array_equal(found.color(), predictor.palette[found.labels])
+        np.testing.assert_array_equal(other.mask, found.mask)
+    np.testing.assert_array_equal(found.color(), predictor.palette[found.mask])
     assert found.overlay().shape == image.shape
     np.testing.assert_array_equal(found.overlay(alpha=1.0), image)
 
@@ -64,7 +65,7 @@ def test_probabilities_are_a_softmax(job, image, backend):
     found = predictor(image, probabilities=True)
     assert found.probabilities.shape == (19, 40, 56)
     np.testing.assert_allclose(found.probabilities.sum(axis=0), 1, atol=1e-5)
-    np.testing.assert_array_equal(found.labels, predictor(image).labels)
+    np.testing.assert_array_equal(found.mask, predictor(image).mask)
     mirrored = predictor(image[:, ::-1], probabilities=True).probabilities[:, :, ::-1]
     np.testing.assert_allclose(mirrored, found.probabilities, atol=1e-5)
 
@@ -73,10 +74,10 @@ def test_probabilities_are_a_softmax(job, image, backend):
 def test_an_exported_folder_gives_the_same(job, image, tmp_path, output_op):
     """Whatever its output is; with class ids alone there are no probabilities, and that is said."""
     path, weights, model = job
-    export(model, tmp_path / "out", model_card(load_config(path)), ExportOptions(output_op=output_op))
+    export(model, tmp_path / "out", export_metadata(load_config(path)), ExportOptions(output_op=output_op))
     live, exported = Predictor.from_config(path, weights, "paddle"), Predictor.from_exported(tmp_path / "out")
     assert exported.classes == live.classes
-    assert (exported(image).labels != live(image).labels).mean() < 1e-3
+    assert (exported(image).mask != live(image).mask).mean() < 1e-3
     if output_op == "argmax":
         with pytest.raises(UserError, match="--output_op"):
             exported(image, probabilities=True)
@@ -89,14 +90,14 @@ def test_an_exported_folder_gives_the_same(job, image, tmp_path, output_op):
 def test_an_export_runs_what_its_sidecar_lists(job, image, tmp_path):
     """An older ONNX file in the folder is not taken; a size or precision that was not exported is refused."""
     path, _, model = job
-    card = model_card(load_config(path))
+    card = export_metadata(load_config(path))
     export(model, tmp_path / "out", card, ExportOptions(format="onnx"))
     model.head.weight.set_value(model.head.weight * -1)
     export(model, tmp_path / "out", card, ExportOptions((1, 3, 40, 56), format="paddle"))
     predictor = Predictor.from_exported(tmp_path / "out")
     with paddle.no_grad():
         logits = model(paddle.to_tensor((image.transpose(2, 0, 1)[None] / 255 - 0.5).astype("float32") / 0.5))
-    assert (predictor(image).labels != logits[0].numpy()[0].argmax(axis=0)).mean() < 1e-3
+    assert (predictor(image).mask != logits[0].numpy()[0].argmax(axis=0)).mean() < 1e-3
     with pytest.raises(UserError, match=r"an image is 1 3 39 56 .* takes 1 3 40 56"):
         predictor(image[1:])
     with pytest.raises(UserError, match="no ONNX model"):
@@ -116,11 +117,11 @@ def test_threads_may_share_a_predictor(job, backend):
     predictor = Predictor.from_config(*job[:2], backend=backend)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (32 + 8 * i, 48, 3), dtype=np.uint8) for i in range(8)]
-    alone = [predictor(image).labels for image in images]
+    alone = [predictor(image).mask for image in images]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
             for found, expected in zip(pool.map(predictor, images), alone):
-                np.testing.assert_array_equal(found.labels, expected)
+                np.testing.assert_array_equal(found.mask, expected)
 
 
 @pytest.mark.parametrize(

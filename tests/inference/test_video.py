@@ -20,7 +20,7 @@ from tests.paths import REPOSITORY
 
 
 def test_a_video_goes_in_and_one_comes_out(tmp_path):
-    """Nine frames at 10 frames/s; the overlay is the image's and the class's colour, mixed."""
+    """Nine frames at 10 frames/s; the overlay is the image's and the class's color, mixed."""
     source = tmp_path / "drive.avi"
     writer = cv2.VideoWriter(str(source), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     frame = np.zeros((48, 64, 3), np.uint8)
@@ -177,14 +177,14 @@ def test_what_fails_in_a_thread_is_told(tmp_path, monkeypatch):
     """A trace that dies with its thread would leave a short video."""
 
     def fails(*_):
-        raise ValueError("no such colour")
+        raise ValueError("no such color")
 
     replace_source(monkeypatch, FourFrames)
     work = (PALETTE, tmp_path / "out")
-    with pytest.raises(ValueError, match="no such colour"):
+    with pytest.raises(ValueError, match="no such color"):
         predict_video(bright, "0", Compose([fails, Normalize()]), *work)
     monkeypatch.setattr(video, "overlay", fails)
-    with pytest.raises(ValueError, match="no such colour"):
+    with pytest.raises(ValueError, match="no such color"):
         predict_video(bright, "0", Compose([Normalize()]), *work, max_frames=1)
     assert not list((tmp_path / "out").rglob("*.mp4"))
 
