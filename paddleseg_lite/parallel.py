@@ -13,6 +13,7 @@ import paddle
 import paddle.distributed as dist
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.paddle_compat import has_fixed_statistics
 
 
 def rank() -> int:
@@ -61,7 +62,7 @@ def synchronised(model: paddle.nn.Layer) -> paddle.nn.Layer:
         (parent, name, child)
         for parent in model.sublayers(include_self=True)
         for name, child in parent.named_children()
-        if getattr(child, "_use_global_stats", None)
+        if has_fixed_statistics(child)
     ]
     model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for parent, name, child in frozen:

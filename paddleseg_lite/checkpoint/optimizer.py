@@ -17,16 +17,7 @@ import paddle
 
 from paddleseg_lite.checkpoint.weights import NAME_TABLE
 from paddleseg_lite.errors import UserError
-
-_SCHEDULE, _MASTER = "LR_Scheduler", "master_weights"
-
-
-def whole_state(optimizer: paddle.optimizer.Optimizer) -> dict[str, Any]:
-    """Return optimizer.state_dict(), also of one that was given its state and has not stepped since.
-
-    Such a state waits for the first step, and Paddle 2.6 leaves what waits out.
-    """
-    return {**getattr(optimizer, "_accumulators_holder", {}), **optimizer.state_dict()}
+from paddleseg_lite.paddle_compat import MASTER_WEIGHTS, SCHEDULE, master_name, schedule_of
 
 
 def translated_state(
@@ -50,19 +41,19 @@ def translated_state(
     """
     own = model.state_dict()
     renamed = {name: own[key].name for key, name in saved_names.items() if key in own}
-    has_schedule = isinstance(getattr(optimizer, "_learning_rate", None), paddle.optimizer.lr.LRScheduler)
-    if has_schedule != (_SCHEDULE in saved):
+    schedule = schedule_of(optimizer)
+    if (schedule is not None) != (SCHEDULE in saved):
         raise UserError(
-            f"{path} was saved {'with' if _SCHEDULE in saved else 'without'} a learning rate schedule, this "
+            f"{path} was saved {'with' if SCHEDULE in saved else 'without'} a learning rate schedule, this "
             "run is the other way round; resume with the config the run was started with"
         )
-    current = {_kind(name): name for name in optimizer.state_dict() if name not in (_SCHEDULE, _MASTER)}
+    current = {_kind(name): name for name in optimizer.state_dict() if name not in (SCHEDULE, MASTER_WEIGHTS)}
     state: dict[str, Any] = {}
     for name, value in saved.items():
-        if name == _SCHEDULE:
-            _check_schedule(value, optimizer._learning_rate.state_dict(), path)
+        if name == SCHEDULE and schedule is not None:
+            _check_schedule(value, schedule.state_dict(), path)
             state[name] = value
-        elif name == _MASTER:
+        elif name == MASTER_WEIGHTS:
             state[name] = _master_weights(value, renamed, path)
         elif name != NAME_TABLE:
             new = _translate(name, renamed, path)
@@ -111,7 +102,7 @@ def _master_weights(saved: Mapping[str, Any], renamed: Mapping[str, str], path: 
         if name not in renamed:
             raise UserError(f"{path} has a master weight for '{name}', unknown to the model; check the model")
         masters[renamed[name]] = paddle.to_tensor(_array(value))
-        masters[renamed[name]].name = f"{renamed[name]}_fp32_master_0"
+        masters[renamed[name]].name = master_name(renamed[name])
     return masters
 
 

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,7 +31,7 @@ from paddleseg_lite.checkpoint.folders import (
     tidy,
     weights_file,
 )
-from paddleseg_lite.checkpoint.optimizer import translated_state, whole_state
+from paddleseg_lite.checkpoint.optimizer import translated_state
 from paddleseg_lite.checkpoint.plain_data import plain, restored
 from paddleseg_lite.checkpoint.unpickle import PathLike, read_pickle
 from paddleseg_lite.checkpoint.weights import (
@@ -45,6 +44,7 @@ from paddleseg_lite.checkpoint.weights import (
 )
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import sha256, sync_folder, write, write_text
+from paddleseg_lite.paddle_compat import optimizer_state, set_optimizer_state
 
 __all__ = [
     "LoadReport",
@@ -122,7 +122,7 @@ def save_checkpoint(
             folder = Path(hidden) / target.name
             folder.mkdir()
             write(folder / f"{MODEL}.{weights_format}", lambda path: write_weights(weights, path))
-            write(folder / OPTIMIZER, lambda path: paddle.save(whole_state(optimizer), str(path)))
+            write(folder / OPTIMIZER, lambda path: paddle.save(optimizer_state(optimizer), str(path)))
             write_text(folder / STATE, json.dumps(described, default=plain, indent=1))
             if average is not None:
                 write(folder / f"{_AVERAGE}.{weights_format}", lambda path: write_weights(average, path))
@@ -228,9 +228,5 @@ def load_checkpoint(
     saved = read_pickle(folder / OPTIMIZER)
     accumulators = translated_state(optimizer, saved, model, names, folder / OPTIMIZER)
     load_weights(model, weights_file(folder, MODEL))
-    with warnings.catch_warnings():
-        # Paddle's for every LinearWarmup, whose state has a part that its own check does not expect; that
-        # the states fit has been checked.
-        warnings.filterwarnings("ignore", message="There are some unused values in state_dict")
-        optimizer.set_state_dict(accumulators)
+    set_optimizer_state(optimizer, accumulators)  # that they fit has been checked
     return TrainState(**state)

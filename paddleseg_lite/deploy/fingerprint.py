@@ -21,6 +21,7 @@ import paddle
 from paddle import nn
 
 from paddleseg_lite.deploy.export import versions, weights_sha256
+from paddleseg_lite.paddle_compat import forward_hooks
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def _settings(layer: nn.Layer) -> list[tuple[str, str]]:
         for name, value in vars(layer).items()
         if name not in inherited and not isinstance(value, paddle.ParamAttr)
     }
-    own["hooks"] = [*layer._forward_pre_hooks.values(), *layer._forward_post_hooks.values()]
+    own["hooks"] = forward_hooks(layer)
     paddles = _is_paddles(type(layer).__module__)
     if not paddles:
         own["forward"] = type(layer).forward

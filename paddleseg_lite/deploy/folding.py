@@ -10,6 +10,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from paddleseg_lite.paddle_compat import epsilon, running_statistics
+
 _log = logging.getLogger(__name__)
 
 # Folded and plain logits may differ by rounding alone.
@@ -77,9 +79,9 @@ def _pairs(model: nn.Layer, image: paddle.Tensor) -> list[tuple[nn.Conv2D, nn.Ba
 
 def _fold(conv: nn.Conv2D, norm: nn.BatchNorm2D) -> None:
     """Give a convolution the scale and shift of the batch normalisation behind it."""
-    mean, variance = (t.numpy().astype(np.float64) for t in (norm._mean, norm._variance))
+    mean, variance = (t.numpy().astype(np.float64) for t in running_statistics(norm))
     gain = (1.0 if norm.weight is None else norm.weight.numpy().astype(np.float64)) / np.sqrt(
-        variance + norm._epsilon
+        variance + epsilon(norm)
     )
     shift = 0.0 if norm.bias is None else norm.bias.numpy().astype(np.float64)
     bias = 0.0 if conv.bias is None else conv.bias.numpy().astype(np.float64)
@@ -94,4 +96,4 @@ def _replace(model: nn.Layer, norm: nn.BatchNorm2D) -> None:
     for parent in model.sublayers(include_self=True):
         for name, child in parent.named_children():
             if child is norm:
-                parent._sub_layers[name] = nn.Identity()
+                parent.add_sublayer(name, nn.Identity())

@@ -26,6 +26,7 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, Network, Runtime, infer
 from paddleseg_lite.inference.logits import Dense, LogitMap, Resized
 from paddleseg_lite.kernels.threads import thread_count
+from paddleseg_lite.paddle_compat import onednn_works
 
 _log = logging.getLogger(__name__)
 
@@ -220,14 +221,6 @@ def _failure(runtime: str, images: np.ndarray, error: Exception) -> UserError:
         f"{runtime} fails on {len(images)} of {size}: {' '.join(str(error).split())[-300:]}; give images of "
         "another size, or use --backend paddle"
     )
-
-
-def onednn_works() -> bool:
-    """Whether Paddle's inference engine gives right answers with oneDNN: in Paddle 2.6 it does.
-
-    In 3.2.2 it resizes as if `align_corners` were False, and in 3.3.0 and 3.3.1 it raises.
-    """
-    return paddle.__version__.startswith("2.")
 
 
 def choose(backend: str) -> tuple[str, str]:

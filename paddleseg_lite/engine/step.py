@@ -16,6 +16,7 @@ from paddleseg_lite.datasets.loading.loader import Batch
 from paddleseg_lite.engine.stopwatch import Stopwatch
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion
+from paddleseg_lite.paddle_compat import schedule_of
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ class TrainStep:
 
     def advance_schedule(self) -> None:
         """Step the optimizer's learning rate schedule, if it has one; once per iteration."""
-        schedule = self.optimizer._learning_rate  # Paddle has no public way to an optimizer's own schedule
-        if isinstance(schedule, paddle.optimizer.lr.LRScheduler):
+        schedule = schedule_of(self.optimizer)
+        if schedule is not None:
             schedule.step()
 
 

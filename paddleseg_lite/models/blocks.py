@@ -13,6 +13,7 @@ from paddle.autograd import PyLayer
 
 from paddleseg_lite.kernels.bilinear import bilinear_neighbours
 from paddleseg_lite.kernels.memory import computes_here
+from paddleseg_lite.paddle_compat import epsilon, has_fixed_statistics
 
 
 class ConvBNReLU(nn.Layer):
@@ -69,7 +70,7 @@ def norm_hardswish(norm: nn.BatchNorm2D, x: paddle.Tensor) -> paddle.Tensor:
 
     It is computed again instead, which saves a seventh of the memory of LR-ASPP at output stride 8.
     """
-    is_plain = type(norm) is nn.BatchNorm2D and not norm._use_global_stats
+    is_plain = type(norm) is nn.BatchNorm2D and not has_fixed_statistics(norm)
     if is_plain and norm.training and not x.stop_gradient and computes_here(x):
         return _NormHardswish.apply(x, norm.weight, norm.bias, norm)
     return F.hardswish(norm(x))
@@ -84,7 +85,7 @@ class _NormHardswish(PyLayer):
     ) -> paddle.Tensor:
         ctx.save_for_backward(x, weight, bias)
         ctx.frozen = [tensor.stop_gradient for tensor in (x, weight, bias)]
-        ctx.epsilon = norm._epsilon
+        ctx.epsilon = epsilon(norm)
         return F.hardswish(norm(x))
 
     @staticmethod

@@ -1,0 +1,121 @@
+"""What Paddle hides, does wrong or does otherwise from version to version: one named function for each.
+
+Seen in Paddle 2.6.2, 3.2.2 and 3.3.1 unless a function says otherwise.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+from paddle.optimizer import Optimizer
+from paddle.optimizer.lr import LRScheduler
+
+# Keys of an optimizer's state dict that are no accumulators.
+SCHEDULE, MASTER_WEIGHTS = "LR_Scheduler", "master_weights"
+
+
+def schedule_of(optimizer: Optimizer) -> LRScheduler | None:
+    """Return an optimizer's learning rate schedule, or None if its rate is a number.
+
+    There is only a public way to the rate.
+    """
+    schedule = getattr(optimizer, "_learning_rate", None)
+    return schedule if isinstance(schedule, LRScheduler) else None
+
+
+def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
+    """Return optimizer.state_dict(), also of one that was given its state and has not stepped since.
+
+    Such a state waits for the first step, and Paddle 2.6.2 leaves what waits out.
+    """
+    return {**getattr(optimizer, "_accumulators_holder", {}), **optimizer.state_dict()}
+
+
+def set_optimizer_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Do optimizer.set_state_dict(state) without its warning.
+
+    Paddle gives it for every LinearWarmup, whose state has a part that its own check does not expect.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There are some unused values in state_dict")
+        optimizer.set_state_dict(state)
+
+
+def master_name(name: str) -> str:
+    """Return the name that the float32 master of a half-precision parameter goes by."""
+    return f"{name}_fp32_master_0"
+
+
+def has_fixed_statistics(layer: nn.Layer) -> bool:
+    """Say whether a layer is a batch norm with `use_global_stats`, which takes no statistics of a batch."""
+    return bool(getattr(layer, "_use_global_stats", None))
+
+
+def running_statistics(norm: nn.BatchNorm2D) -> tuple[Tensor, Tensor]:
+    """Return a batch norm's running mean and variance, [C] each."""
+    return norm._mean, norm._variance
+
+
+def epsilon(norm: nn.BatchNorm2D) -> float:
+    """Return what a batch norm adds to the variance."""
+    return norm._epsilon
+
+
+def forward_hooks(layer: nn.Layer) -> list[Callable[..., Any]]:
+    """Return the functions that were registered to run before and after a layer's forward."""
+    return [*layer._forward_pre_hooks.values(), *layer._forward_post_hooks.values()]
+
+
+def tensor_over(array: np.ndarray) -> Tensor:
+    """Return a CPU tensor in an array's memory, which it keeps; paddle.to_tensor copies."""
+    return paddle.Tensor(array, place=paddle.CPUPlace(), zero_copy=True)
+
+
+def onednn_works() -> bool:
+    """Say whether Paddle's inference engine gives right answers with oneDNN: in 2.6.2 it does.
+
+    In 3.2.2 it resizes as if `align_corners` were False, and in 3.3.0 and 3.3.1 it raises.
+    """
+    return paddle.__version__.startswith("2.")
+
+
+def generator_states() -> dict[str, list[list[Any]]]:
+    """Return the state of Paddle's random generators as plain data: "paddle" on the CPU, "cuda" on GPUs.
+
+    A generator's state is its device, its seed, its offset and, from 3.0 on, its engine as text; 2.6.2 does
+    not give away the engine of the CPU's.
+    """
+    states = {"paddle": paddle.get_rng_state("cpu"), "cuda": paddle.get_cuda_rng_state()}
+    return {
+        place: [
+            [bytes(x).decode("ascii") if isinstance(x, list) else x for x in state.__getstate__()]
+            for state in of_place
+        ]
+        for place, of_place in states.items()
+    }
+
+
+def set_generator_states(saved: dict[str, list[list[Any]]]) -> None:
+    """Continue from `generator_states`; generators that are not here or have no engine are left alone."""
+    # Not paddle.set_rng_state(states, "cpu"), which raises in 2.6.2 and 3.2.2.
+    cpu = paddle.base.core.default_cpu_generator()
+    _restore([cpu.get_state()], saved["paddle"], lambda states: cpu.set_state(states[0]))
+    _restore(paddle.get_cuda_rng_state(), saved["cuda"], paddle.set_cuda_rng_state)
+
+
+def _restore(current: list[Any], saved: list[list[Any]], set_states: Callable[[list[Any]], None]) -> None:
+    if not saved or len(current) != len(saved):
+        return
+    if saved[0][0] < 0 and len(saved[0]) < 4:  # the CPU's, saved by 2.6.2
+        return
+    states = []
+    for own, fields in zip(current, saved):
+        state = own.__class__.__new__(own.__class__)
+        state.__setstate__(tuple(list(x.encode("ascii")) if isinstance(x, str) else x for x in fields))
+        states.append(state)
+    set_states(states)
