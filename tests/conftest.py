@@ -15,6 +15,7 @@ from paddle import nn
 
 from demo.streetscenes.files import claim_folder, write_scene
 from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.deploy import onnx_graph
 from paddleseg_lite.transforms import Normalize, RandomHorizontalFlip, Resize
 from tests.paths import REPOSITORY
@@ -29,7 +30,8 @@ class Squares(SegmentationDataset):
         transforms = [Resize([24, 24])] if resize else []
         transforms += [RandomHorizontalFlip()] if mode == "train" else []
         pairs = [(f"{mode}_{index}.png", "label.png") for index in range(length)]
-        super().__init__([*transforms, Normalize()], pairs, 2, mode, classes=("ground", "square"))
+        info = checked_info(2, classes=("ground", "square"))
+        super().__init__([*transforms, Normalize()], pairs, info, mode)
         self.sizes = sizes
         self.reader = self.draw
 

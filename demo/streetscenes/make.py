@@ -44,7 +44,7 @@ def draw(job: "tuple[str, int]", args: argparse.Namespace) -> None:
 
 def work(args: argparse.Namespace) -> None:
     from demo.streetscenes.files import claim_folder
-    from paddleseg_lite.datasets.loading.process_map import in_processes
+    from paddleseg_lite.datasets.loading.process_map import process_map
 
     for name in ("train", "val", "width", "height", "seed", "num_workers"):
         low = {"width": 64, "height": 32}.get(name, 0)
@@ -52,7 +52,7 @@ def work(args: argparse.Namespace) -> None:
             raise UserError(f"--{name} is {getattr(args, name)}, but must be at least {low}")
     claim_folder(args.save_dir, args.seed, args.width, args.height)
     jobs = [(split, number) for split in ("train", "val") for number in range(getattr(args, split))]
-    for _ in in_processes(partial(draw, args=args), jobs, args.num_workers, "draw", "scene"):
+    for _ in process_map(partial(draw, args=args), jobs, args.num_workers, "draw", "scene"):
         pass
     print(f"{args.train} scenes to train on and {args.val} to evaluate on are in {args.save_dir}")
 

@@ -34,12 +34,12 @@ def parse_args() -> argparse.Namespace:
 
 def work(args: argparse.Namespace) -> None:
     # Imported here, so that --help answers at once.
-    from paddleseg_lite.datasets.loading.process_map import in_processes
+    from paddleseg_lite.datasets.loading.process_map import process_map
     from paddleseg_lite.datasets.train_ids import find_label_ids, train_ids_path, write_train_ids
 
     found = find_label_ids(args.dataset_root)
     todo = [path for path in found if args.overwrite or not train_ids_path(path).exists()]
-    results = in_processes(write_train_ids, todo, args.num_workers, "train ids", "file")
+    results = process_map(write_train_ids, todo, args.num_workers, "train ids", "file")
     failed = [message for message in results if message is not None]
     print(
         f"{len(todo) - len(failed)} files written, {len(found) - len(todo)} were there already, in "

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import paddle
 
-from paddleseg_lite.datasets.info import voc_palette
+from paddleseg_lite.datasets.info import DatasetInfo, checked_info
 from paddleseg_lite.datasets.packed import Pack
 from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.datasets.reading.images import open_image, read_label
@@ -24,26 +23,22 @@ MODES = ("train", "val", "test")
 Pair = tuple[str, "str | None"]
 
 
-class SegmentationDataset(paddle.io.Dataset):
+class SegmentationDataset:
     """Images and their labels.
 
     Args:
         transforms: what is done to each sample, as objects.
         pairs: (image file, label file or None). In the modes 'train' and 'val' every image needs a label.
-        num_classes: class ids are 0 to num_classes - 1.
+        info: classes, colors, channels and ignored id; None takes what the class declares in its attributes
+            num_classes, in_channels, classes, palette and ignore_index.
         mode: 'train': labels go through the transforms with the images. 'val' and 'test': labels stay as they
             are, and `Sample.restore` brings predictions back to them.
-        ignore_index: label of pixels that don't count, 0 to 255.
-        img_channels: channels of the images.
         label_map: {id in the files: class id or ignore_index}.
-        classes: names; "class 0" and so on by default.
-        palette: [num_classes, 3] RGB, 0 to 255; Pascal VOC's colours by default.
         cache: folder that tools/pack_dataset.py wrote; what it has for this mode is read, not the files.
 
     Attributes:
-        pairs, mode, num_classes, ignore_index, in_channels, label_map, cache: as given.
-        classes: tuple of names.
-        palette: [num_classes, 3] uint8 RGB.
+        pairs, info, mode, label_map, cache: as given.
+        num_classes, ignore_index, in_channels, classes, palette: those of `info`.
         transforms: a Compose.
         reader: `reader(index) -> (image [H, W, C], label [H, W] uint8 or None)`, ids mapped and checked. It
             may return memory maps, or what Sample says: the transforms read only the part that they need.
@@ -63,38 +58,38 @@ class SegmentationDataset(paddle.io.Dataset):
         self,
         transforms: Sequence[TransformLike] | None,
         pairs: Sequence[Pair],
-        num_classes: int,
+        info: DatasetInfo | None = None,
         mode: str = "train",
-        ignore_index: int = 255,
-        img_channels: int = 3,
         label_map: Mapping[int, int] | None = None,
-        classes: Sequence[str] | None = None,
-        palette: Any = None,
         cache: str | Path | None = None,
     ) -> None:
-        _check_integer("num_classes", num_classes, 1, 256)
-        _check_integer("ignore_index", ignore_index, 0, 255)
-        _check_integer("img_channels", img_channels, 1, 1024)
         self.mode = checked_mode(mode)
-        self.num_classes = num_classes
-        self.ignore_index = ignore_index
-        self.in_channels = img_channels
+        self.info = info or self._declared()
+        self.num_classes, self.ignore_index = self.info.num_classes, self.info.ignore_index
+        self.in_channels = self.info.in_channels
+        self.classes, self.palette = self.info.classes, self.info.palette
         self.label_map = dict(label_map) if isinstance(label_map, Mapping) else label_map
-        self.classes = _checked_classes(classes, num_classes)
-        self.palette = _checked_palette(palette, num_classes)
         self.pairs = list(pairs)
         self.transforms = Compose(transforms or ())
-        is_own = (
-            type(self).read_files is not SegmentationDataset.read_files
-        )  # a subclass reads in its own way
-        self.reader: Callable[[int], tuple[Any, Any]] = self.read_files if is_own else self._open_files
-        self._rule = LabelRule(num_classes, ignore_index, self.label_map)
-        self._output_rule = LabelRule(num_classes, ignore_index)
+        self.reader: Callable[[int], tuple[Any, Any]] = (
+            self.read_files if self.has_own_reader else self._open_files
+        )
+        self._rule = LabelRule(self.num_classes, self.ignore_index, self.label_map)
+        self._output_rule = LabelRule(self.num_classes, self.ignore_index)
         self._check_pairs()
         self._check_label_padding()
         self.cache = cache
         if cache is not None:
             self.reader = Pack(Path(cache) / self.mode, self)
+
+    @classmethod
+    def _declared(cls) -> DatasetInfo:
+        return checked_info(cls.num_classes, cls.in_channels, cls.classes, cls.palette, cls.ignore_index)
+
+    @property
+    def has_own_reader(self) -> bool:
+        """Whether the class reads its files in a way of its own."""
+        return type(self).read_files is not SegmentationDataset.read_files
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -227,28 +222,3 @@ def checked_folder(path: str | Path | None, key: str = "dataset_root") -> Path:
     if path is None or not Path(path).is_dir():
         raise UserError(f"{key}: there is no folder {path!s}; put the data there or set {key}")
     return Path(path)
-
-
-def _check_integer(name: str, value: Any, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UserError(f"{name} must be a whole number from {low} to {high}, got {value!r}")
-
-
-def _checked_classes(classes: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
-    if classes is None:
-        return tuple(f"class {index}" for index in range(num_classes))
-    if isinstance(classes, str) or len(classes) != num_classes:
-        raise UserError(f"classes must be a list of {num_classes} names, one per class, got {classes!r}")
-    return tuple(str(name) for name in classes)
-
-
-def _checked_palette(palette: Any, num_classes: int) -> np.ndarray:
-    if palette is None:
-        return voc_palette(num_classes)
-    try:
-        colours = np.asarray(palette, np.int64)
-    except (TypeError, ValueError):
-        colours = np.empty(0, np.int64)
-    if colours.shape != (num_classes, 3) or colours.min() < 0 or colours.max() > 255:
-        raise UserError(f"palette must be a list of {num_classes} colours [red, green, blue], each 0 to 255")
-    return colours.astype(np.uint8)

@@ -75,12 +75,7 @@ class CamVid(SegmentationDataset):
         super().__init__(
             transforms,
             read_list(path, root, needs_labels=mode != "test"),
-            self.num_classes,
-            mode,
-            self.ignore_index,
-            self.in_channels,
-            label_map,
-            self.classes,
-            self.palette,
-            cache,
+            mode=mode,
+            label_map=label_map,
+            cache=cache,
         )

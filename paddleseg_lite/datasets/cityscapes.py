@@ -106,14 +106,9 @@ class Cityscapes(SegmentationDataset):
         super().__init__(
             transforms,
             find_pairs(checked_folder(dataset_root), mode),
-            self.num_classes,
-            mode,
-            self.ignore_index,
-            self.in_channels,
-            label_map,
-            self.classes,
-            self.palette,
-            cache,
+            mode=mode,
+            label_map=label_map,
+            cache=cache,
         )
 
     def label_rule(self, label_path: str) -> LabelRule:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paddleseg_lite.datasets.base import Pair, SegmentationDataset, checked_folder, checked_mode
+from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
@@ -68,13 +69,9 @@ class Dataset(SegmentationDataset):
         super().__init__(
             transforms,
             read_list(found, root, separator, needs_labels=mode != "test"),
-            num_classes,
+            checked_info(num_classes, img_channels, classes, palette, ignore_index),
             mode,
-            ignore_index,
-            img_channels,
             label_map,
-            classes,
-            palette,
             cache,
         )
 

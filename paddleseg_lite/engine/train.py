@@ -110,7 +110,7 @@ class Trainer:
             num_workers=options.num_workers,
             accumulate=options.accumulate,
             rank=parallel.rank(),
-            ranks=parallel.ranks(),
+            world_size=parallel.ranks(),
         )
         with closing(stream):
             while batches := list(islice(stream, options.accumulate)):

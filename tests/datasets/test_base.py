@@ -10,7 +10,7 @@ import pytest
 
 import paddleseg_lite.transforms as T
 from paddleseg_lite.datasets import Dataset, SegmentationDataset, train_batches
-from paddleseg_lite.datasets.info import voc_palette
+from paddleseg_lite.datasets.info import checked_info, voc_palette
 from paddleseg_lite.datasets.reading.labels import LabelRule
 from paddleseg_lite.errors import UserError
 
@@ -115,7 +115,7 @@ def test_errors_of_transforms_name_the_image(tmp_path):
         ({"ignore_index": 256}, "ignore_index"),
         ({"img_channels": 0}, "img_channels"),
         ({"classes": ["a"]}, "4 names"),
-        ({"palette": [[0, 0, 0]]}, "4 colours"),
+        ({"palette": [[0, 0, 0]]}, "4 colors"),
         ({"label_map": {7: 9}}, "maps 7 to 9"),
         ({"label_map": [7]}, "label_map"),
         ({"ignore_index": 9, "transforms": AUGMENT}, "label_padding_value is 255"),
@@ -138,7 +138,7 @@ def test_a_reader_may_serve_windows_of_a_memory_map(tmp_path):
     """Protects the place where packed data will be plugged in: the reader is all that changes."""
     image = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (50, 60, 3))
     image[:] = 7
-    data = SegmentationDataset(AUGMENT[:2], [("a.png", "a_label.png")], 4)
+    data = SegmentationDataset(AUGMENT[:2], [("a.png", "a_label.png")], checked_info(4))
     data.reader = lambda index: (image, np.zeros((50, 60), np.uint8))
     assert data.sample(0).image.shape == (12, 16, 3)
 
@@ -146,14 +146,14 @@ def test_a_reader_may_serve_windows_of_a_memory_map(tmp_path):
 def test_no_images_is_an_error():
     """Protects from an epoch of nothing."""
     with pytest.raises(UserError, match="no images"):
-        SegmentationDataset((), [], 4)
+        SegmentationDataset((), [], checked_info(4))
 
 
 def test_missing_label_is_named():
     """Protects training and evaluation from pairs without truth; testing may have them."""
     with pytest.raises(UserError, match=r"b\.png has no label"):
-        SegmentationDataset((), [("a.png", "a.png"), ("b.png", None)], 4)
-    assert len(SegmentationDataset((), [("b.png", None)], 4, mode="test")) == 1
+        SegmentationDataset((), [("a.png", "a.png"), ("b.png", None)], checked_info(4))
+    assert len(SegmentationDataset((), [("b.png", None)], checked_info(4), mode="test")) == 1
 
 
 @pytest.mark.parametrize("where", ["reader", "transform"])

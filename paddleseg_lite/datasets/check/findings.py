@@ -12,7 +12,7 @@ import numpy as np
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.hints import diagnose
 from paddleseg_lite.datasets.check.pair import JPEG_LABEL, Colour, PairFacts, inspect_pair
-from paddleseg_lite.datasets.loading.process_map import in_processes
+from paddleseg_lite.datasets.loading.process_map import process_map
 from paddleseg_lite.datasets.problems import Problem, collected
 from paddleseg_lite.datasets.reading.labels import IDS
 from paddleseg_lite.errors import UserError
@@ -158,7 +158,7 @@ def _check(section: str, build: Callable[[], SegmentationDataset], num_workers: 
     findings = Findings(section, dataset)
     findings.problems += problems
     inspect: Any = partial(inspect_pair, dataset=dataset)
-    for facts in in_processes(inspect, range(len(dataset)), num_workers, section, "pair"):
+    for facts in process_map(inspect, range(len(dataset)), num_workers, section, "pair"):
         findings.add(facts)
     diagnose(findings, dataset)
     return findings

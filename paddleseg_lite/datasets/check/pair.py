@@ -66,7 +66,7 @@ def inspect_pair(index: int, dataset: SegmentationDataset) -> PairFacts:
     facts = PairFacts(
         index, np.zeros(IDS, np.int64), np.zeros(IDS, np.int64), np.zeros(dataset.num_classes, np.int64)
     )
-    if has_own_reader(dataset):
+    if dataset.has_own_reader:
         _inspect_foreign(facts, dataset)
         return facts
     image_path, label_path = dataset.pairs[index]
@@ -82,11 +82,6 @@ def inspect_pair(index: int, dataset: SegmentationDataset) -> PairFacts:
     if label_path is not None:
         _inspect_label(facts, dataset, label_path)
     return facts
-
-
-def has_own_reader(dataset: SegmentationDataset) -> bool:
-    """Return whether the data set's class reads its files in a way of its own."""
-    return type(dataset).read_files is not SegmentationDataset.read_files
 
 
 def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) -> None:

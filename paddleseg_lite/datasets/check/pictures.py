@@ -11,7 +11,6 @@ import numpy as np
 
 from paddleseg_lite import files
 from paddleseg_lite.datasets.check.findings import Findings
-from paddleseg_lite.datasets.check.pair import has_own_reader
 from paddleseg_lite.datasets.reading.images import png_palette, read_image, read_stored_label
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
 from paddleseg_lite.visualize import LabelRow, colorize, label_sheet, to_rgb
@@ -99,7 +98,7 @@ def _row(findings: Findings, index: int) -> LabelRow:
     image_path, label_path = data.pairs[index]
     title = f"{findings.section}: {label_path or image_path}"
     colours = None
-    if label_path is None or has_own_reader(data):
+    if label_path is None or data.has_own_reader:
         image, label = data.read_files(index)
         rule = LabelRule(data.num_classes, data.ignore_index)
     else:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import paddle
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.workers import Allocate, in_workers
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.memory import as_tensor, empty
 from paddleseg_lite.transforms import Sample
+
+if TYPE_CHECKING:
+    import paddle
 
 Key = tuple[int, int]  # (epoch, index)
 
@@ -42,7 +44,7 @@ def train_batches(
     num_workers: int = 0,
     accumulate: int = 1,
     rank: int = 0,
-    ranks: int = 1,
+    world_size: int = 1,
 ) -> Generator[Batch, None, None]:
     """Yield the batches of iterations start_iter, ..., iters - 1 (counted from 0), `accumulate` for each.
 
@@ -58,36 +60,41 @@ def train_batches(
         seed: at least 0.
         num_workers: processes that prepare batches; 0 prepares them here.
         accumulate: batches of an iteration.
-        rank: this process's number among `ranks`; together their batches of an iteration are those that one
-            process would take with a batch of batch_size x accumulate x ranks.
-        ranks: processes that train together.
+        rank: this process's number among `world_size`; together their batches of an iteration are those that
+            one process would take with a batch of batch_size x accumulate x world_size.
+        world_size: processes that train together.
 
     Raises:
         UserError: a file is wrong (also in a worker), the images of a batch differ in size, a worker died.
     """
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, got {batch_size}")
-    key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed, accumulate, rank, ranks)
+    # Here, and not above: reading and checking data does without Paddle, whose import takes seconds.
+    import paddle
+
+    from paddleseg_lite.kernels.memory import as_tensor, empty
+
+    key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed, accumulate, rank, world_size)
     to_tensor = as_tensor if paddle.get_device() == "cpu" else paddle.to_tensor
-    for images, labels, note in _load(_Task(dataset, seed), key_lists, num_workers):
+    for images, labels, note in _load(_Task(dataset, seed), key_lists, num_workers, empty):
         yield Batch(to_tensor(images), to_tensor(labels), [sample.path for sample in note.samples])
 
 
 def eval_samples(
-    dataset: SegmentationDataset, num_workers: int = 0, rank: int = 0, ranks: int = 1
+    dataset: SegmentationDataset, num_workers: int = 0, rank: int = 0, world_size: int = 1
 ) -> Iterator[Sample]:
-    """Yield samples rank, rank + ranks, ... once, in order; images float32 [H, W, C], labels at source size.
+    """Yield every world_size-th sample from `rank` on, in order; images float32 [H, W, C], labels as stored.
 
     Args:
         dataset: in mode 'val' or 'test'.
         num_workers: processes that read ahead; 0 reads here.
-        rank: this process's number among `ranks`, which share the samples out among them.
-        ranks: processes that evaluate together.
+        rank: this process's number among `world_size`, which share the samples out among them.
+        world_size: processes that evaluate together.
 
     Raises:
         UserError: a file is wrong (also in a worker), or a worker died.
     """
-    indices = range(rank, len(dataset), ranks)
+    indices = range(rank, len(dataset), world_size)
     if num_workers == 0:
         yield from (dataset.sample(index, epoch=0, seed=0) for index in indices)
         return
@@ -110,7 +117,7 @@ class _BatchKeys:
     seed: int
     accumulate: int
     rank: int
-    ranks: int
+    world_size: int
 
     def __len__(self) -> int:
         return max(self.iters - self.start_iter, 0) * self.accumulate
@@ -118,7 +125,7 @@ class _BatchKeys:
     def __iter__(self) -> Iterator[list[Key]]:
         known, order = -1, np.empty(0, np.int64)
         for iteration in range(self.start_iter, self.iters):
-            first = (iteration * self.ranks + self.rank) * self.accumulate * self.batch_size
+            first = (iteration * self.world_size + self.rank) * self.accumulate * self.batch_size
             for start in range(first, first + self.accumulate * self.batch_size, self.batch_size):
                 keys: list[Key] = []
                 for position in range(start, start + self.batch_size):
@@ -150,7 +157,7 @@ class _Task:
         self.dataset = dataset
         self.seed = seed
 
-    def __call__(self, keys: Sequence[Key], allocate: Allocate = empty) -> Collated:
+    def __call__(self, keys: Sequence[Key], allocate: Allocate = np.empty) -> Collated:
         """Return ((images, labels), note)."""
         try:
             return self._collated(keys, allocate)
@@ -216,24 +223,22 @@ def _size_message(one: str, its_shape: tuple[int, ...], other: str, other_shape:
 
 
 def _load(
-    task: _Task, key_lists: Iterable[list[Key]], num_workers: int
+    task: _Task, key_lists: Iterable[list[Key]], num_workers: int, allocate: Allocate = np.empty
 ) -> Iterator[tuple[np.ndarray, np.ndarray, _Note]]:
-    """Yield collated batches with their notes.
+    """Yield collated batches with their notes; without workers, `allocate` makes their arrays.
 
     Raises:
         UserError: what a sample raised, message unchanged, or a worker died.
         RuntimeError: any other exception of a sample, with its trace.
     """
-    for (images, labels), note in _collated(task, key_lists, num_workers):
+    first = next(iter(key_lists), None)
+    collated: Iterator[Collated]
+    if num_workers == 0 or first is None:
+        collated = (task(keys, allocate) for keys in key_lists)
+    else:
+        arrays, _ = task(first)  # how much room a batch takes; that of another size has twice as much
+        collated = in_workers(task, key_lists, num_workers, 2 * sum(array.nbytes for array in arrays))
+    for (images, labels), note in collated:
         if note.failure:
             raise (UserError if note.failure.is_users else RuntimeError)(note.failure.message)
         yield images, labels, note
-
-
-def _collated(task: _Task, key_lists: Iterable[list[Key]], num_workers: int) -> Iterator[Collated]:
-    first = next(iter(key_lists), None)
-    if num_workers == 0 or first is None:
-        yield from map(task, key_lists)
-        return
-    arrays, _ = task(first)  # how much room a batch takes; that of another size has twice as much
-    yield from in_workers(task, key_lists, num_workers, 2 * sum(array.nbytes for array in arrays))

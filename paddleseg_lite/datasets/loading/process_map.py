@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 _work: Callable[[Any], Any] | None = None
 
 
-def in_processes(
+def process_map(
     function: Callable[[Item], Result],
     items: Sequence[Item],
     num_workers: int,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddleseg_lite import files
-from paddleseg_lite.datasets.loading.process_map import in_processes
+from paddleseg_lite.datasets.loading.process_map import process_map
 from paddleseg_lite.datasets.packed.format import (
     ALIGNMENT,
     CHECKSUM,
@@ -91,7 +91,7 @@ def _pack(dataset: SegmentationDataset, folder: Path, num_workers: int, shard_by
     starts = range(0, len(dataset.pairs), count)
     jobs = [(number, range(i, min(i + count, len(dataset.pairs)))) for number, i in enumerate(starts)]
     work = partial(_pack_shard, dataset, folder, common_folder(dataset.pairs), facts)
-    done = list(in_processes(work, jobs, num_workers, f"pack {dataset.mode}", "shard"))
+    done = list(process_map(work, jobs, num_workers, f"pack {dataset.mode}", "shard"))
     save(folder / MANIFEST, {"facts": facts, "shards": [shard.digest for shard in done]})
     _remove_leftovers(folder, len(jobs))
     files.sync_folder(folder)

@@ -14,6 +14,7 @@ from paddleseg_lite.datasets.check import check_datasets, pair
 from paddleseg_lite.datasets.check.pair import count_ids
 from paddleseg_lite.datasets.check.pictures import write_histogram, write_pictures, write_samples
 from paddleseg_lite.datasets.check.report import as_dict, as_text
+from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.errors import UserError
 
 from ..written_pairs import write_pairs
@@ -178,7 +179,7 @@ def test_a_reader_of_ones_own_is_used(tmp_path):
             return np.zeros((4, 6, 3), np.uint8), label
 
     pairs = [(f"{index}.bin", f"{index}.txt") for index in range(3)]
-    (findings,) = check_datasets({"train_dataset": lambda: Halves((), pairs, 2)})
+    (findings,) = check_datasets({"train_dataset": lambda: Halves((), pairs, checked_info(2))})
     assert findings.class_pixels.tolist() == [24, 24]
     assert [problem.message for problem in findings.problems] == ["third.bin is empty"]
     assert write_samples(tmp_path / "samples.png", [findings])
@@ -268,7 +269,8 @@ def test_ids_of_a_reader_of_ones_own_are_judged(value, kind):
         def read_files(self, index):
             return np.zeros((4, 6, 3), np.uint8), np.full((4, 6), value if index else 1)
 
-    (findings,) = check_datasets({"set": lambda: Own((), [("a.bin", "a.txt"), ("b.bin", "b.txt")], 2)})
+    pairs = [("a.bin", "a.txt"), ("b.bin", "b.txt")]
+    (findings,) = check_datasets({"set": lambda: Own((), pairs, checked_info(2))})
     assert [(problem.kind, problem.file) for problem in findings.problems if problem.file] == [
         (kind, "b.txt")
     ]
