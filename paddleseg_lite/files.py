@@ -1,14 +1,17 @@
-"""Files that are on the disk once a function returns."""
+"""Files that are whole or absent, locks, and folders that can be written to: the one place for each."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import itertools
 import os
-import re
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Union
 
 from paddleseg_lite.errors import UserError
 
@@ -17,46 +20,100 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+WRITABLE = "give a folder that can be written to"  # a remedy
 
-def write(path: Path, save: Callable[[Path], object]) -> None:
-    """Write a file by `save(path)` and wait until it is on the disk."""
-    save(path)
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+Data = Union[bytes, str, Callable[[Path], object]]
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file and wait until it is on the disk."""
-    write(path, lambda path: path.write_text(text, encoding="utf-8"))
+def atomic_write(
+    path: Path, data: Data, remedy: str = "free some space or give another folder", sync: bool = True
+) -> None:
+    """Write a file beside its target and rename it: whatever happens, it is whole, as it was, or absent.
 
+    Several processes may write the same file; it is then as the last one of them wrote it.
 
-def part_of(path: Path) -> Path:
-    """Return where this process writes what becomes `path`: beside it, and under a name of its own."""
-    return path.with_name(f".{path.name}.{_owner()}.part")
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file beside its target, wait until it is on the disk, and rename it: it is whole or absent.
-
-    Several processes may write the same file; it is then as the last one of them wrote it. What a killed one
-    leaves behind is removed by the next.
+    Args:
+        path: the file; its folder is made.
+        data: its content (text as UTF-8), or what writes it: `data(path)`, given a temporary path of the
+            same name.
+        remedy: what a user can do if it cannot be written, for the message.
+        sync: wait until it is on the disk. False is for many files that can be made again: after a power
+            failure some may be empty.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the file cannot be written. What else `data` raises is passed on.
     """
-    part = part_of(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_parts_of_the_dead(path)
-        write(part, lambda part: part.write_bytes(data))
-        os.replace(part, path)
+        with temporary_beside(path) as temporary:
+            if callable(data):
+                temporary.mkdir()
+                temporary = temporary / path.name
+                data(temporary)
+            else:
+                temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+            if sync:
+                sync_to_disk(temporary)
+            os.replace(temporary, path)
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error}; give a folder that can be written to"
-        ) from error
+        raise UserError(f"cannot write {path} ({error.strerror or error}); {remedy}") from error
+
+
+@contextlib.contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Yield a hidden path, of nothing yet, beside `path`: for a file or folder that is to become it.
+
+    The folder of `path` is made. What is at the hidden path at the end is removed, and what a killed process
+    left at its own is removed by the next that comes here.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent)
+    temporary = path.with_name(f"{_prefix()}{os.getpid()}-{next(_numbers)}")
+    try:
+        yield temporary
     finally:
-        with contextlib.suppress(OSError):
-            part.unlink()  # there only if something went wrong
+        _remove(temporary)
+
+
+_numbers = itertools.count()  # threads may write the same file
+
+
+def _prefix() -> str:
+    return f".part-{socket.gethostname()}-"
+
+
+@functools.cache  # once in a process: a folder may hold very many files
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what processes of this machine that are gone have left half-written."""
+    if os.name == "nt":  # has no way to ask for a process without a risk for it
+        return
+    for found in folder.glob(f"{_prefix()}*"):
+        process = found.name[len(_prefix()) :].partition("-")[0]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            _remove(found)
+        except (OSError, ValueError):  # of another user; of somebody else's naming
+            pass
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def sync_to_disk(*paths: Path) -> None:
+    """Wait until the contents of files, and the names in folders, are on the disk."""
+    for path in paths:
+        if os.name == "nt" and path.is_dir():  # Windows cannot open folders
+            continue
+        descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -93,9 +150,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(
-            f"cannot make {folder} ({error.strerror or error}); give a folder that can be written to"
-        ) from error
+        raise UserError(f"cannot make {folder} ({error.strerror or error}); {WRITABLE}") from error
 
 
 def check_folder(folder: Path) -> None:
@@ -106,20 +161,7 @@ def check_folder(folder: Path) -> None:
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(
-            f"{folder}: nothing can be written to {existing}; give a folder that can be written to"
-        )
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
-    if os.name == "nt":  # Windows cannot open folders
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        raise UserError(f"{folder}: nothing can be written to {existing}; {WRITABLE}")
 
 
 def sha256(path: Path) -> str:
@@ -131,22 +173,15 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _owner() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}"
+def part_of(path: Path) -> Path:
+    """Return where this process writes what becomes `path`; only for the pack, which is being rewritten."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part")
 
 
-def _remove_parts_of_the_dead(path: Path) -> None:
-    """Remove parts of a file whose writers, on this machine, are gone."""
-    if os.name == "nt":  # has no way to ask for a process without a risk for it
-        return
-    pattern = re.compile(re.escape(f".{path.name}.{socket.gethostname()}-") + r"(\d+)\.part")
-    for found in path.parent.iterdir():
-        match = pattern.fullmatch(found.name)
-        if match is None:
-            continue
-        try:
-            os.kill(int(match[1]), 0)
-        except ProcessLookupError:
-            found.unlink(missing_ok=True)
-        except OSError:  # of another user
-            pass
+def write_text(path: Path, text: str) -> None:
+    """Write a text file and wait until it is on the disk; only for the pack, which is being rewritten."""
+    path.write_text(text, encoding="utf-8")
+    sync_to_disk(path)
+
+
+sync_folder = sync_to_disk  # only for the pack, which is being rewritten

@@ -21,7 +21,7 @@ def rank() -> int:
     return int(dist.get_rank())
 
 
-def ranks() -> int:
+def world_size() -> int:
     """Return how many processes train together."""
     return int(dist.get_world_size())
 
@@ -33,7 +33,7 @@ def is_main() -> bool:
 
 def join() -> None:
     """Connect to the other ranks, if the launcher started several: NCCL on GPUs, gloo on CPUs."""
-    if ranks() > 1 and not dist.is_initialized():
+    if world_size() > 1 and not dist.is_initialized():
         if paddle.get_device() == "cpu":  # a Paddle built for GPUs would take NCCL all the same
             os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
         dist.init_parallel_env()
@@ -45,7 +45,7 @@ def distribute(model: paddle.nn.Layer) -> paddle.nn.Layer:
     On GPUs batch normalisation takes its statistics over all ranks (Paddle has no such kernel for CPUs). A
     single process gets the model itself.
     """
-    if ranks() == 1:
+    if world_size() == 1:
         return model
     join()
     if paddle.get_device() != "cpu":
@@ -72,25 +72,25 @@ def synchronised(model: paddle.nn.Layer) -> paddle.nn.Layer:
 
 def mean(values: list[float]) -> list[float]:
     """Return the means over the ranks; NaN and infinity on one reach all."""
-    if ranks() == 1:
+    if world_size() == 1:
         return values
     total = paddle.to_tensor(values, dtype="float64")
     dist.all_reduce(total)
-    return [float(value) / ranks() for value in total.numpy()]
+    return [float(value) / world_size() for value in total.numpy()]
 
 
-def total(counts: np.ndarray) -> np.ndarray:
+def all_reduce_sum(counts: np.ndarray) -> np.ndarray:
     """Return the sum over the ranks of integers [...], exactly."""
-    if ranks() == 1:
+    if world_size() == 1:
         return counts
     tensor = paddle.to_tensor(counts.astype(np.int64))
     dist.all_reduce(tensor)
     return tensor.numpy()
 
 
-def gathered(value: Any) -> list[Any]:
+def all_gather_object(value: Any) -> list[Any]:
     """Return every rank's value, by rank; any plain object."""
-    if ranks() == 1:
+    if world_size() == 1:
         return [value]
     values: list[Any] = []
     dist.all_gather_object(values, value)
@@ -99,7 +99,7 @@ def gathered(value: Any) -> list[Any]:
 
 def any_rank(flag: bool) -> bool:
     """Return whether the flag is set on some rank."""
-    return bool(total(np.array([int(flag)]))[0])
+    return bool(all_reduce_sum(np.array([int(flag)]))[0])
 
 
 def statistics(model: paddle.nn.Layer) -> list[paddle.Tensor]:
@@ -112,7 +112,7 @@ def statistics(model: paddle.nn.Layer) -> list[paddle.Tensor]:
 
 def share_statistics(model: paddle.nn.Layer) -> None:
     """Give all ranks rank 0's running statistics; on CPUs every rank has those of its own images."""
-    if ranks() > 1:
+    if world_size() > 1:
         for tensor in statistics(model):
             dist.broadcast(tensor, src=0)
 
@@ -123,7 +123,7 @@ def check_same(what: str, value: Any) -> None:
     Raises:
         UserError: they differ.
     """
-    values = gathered(value)
+    values = all_gather_object(value)
     if any(other != values[0] for other in values):
         raise UserError(
             f"the ranks differ in {what}: {values}; start all with the same command, and let save_dir be a "

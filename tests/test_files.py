@@ -18,7 +18,7 @@ SIZE = 1 << 16
 
 def write_often(path: Path, content: bytes) -> None:
     for _ in range(60):
-        files.replace(path, content * SIZE)
+        files.atomic_write(path, content * SIZE)
 
 
 def test_two_processes_may_write_the_same_file(tmp_path):
@@ -36,20 +36,33 @@ def test_two_processes_may_write_the_same_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_parts_of_the_dead_are_removed_and_no_others(tmp_path):
+def test_what_the_dead_left_is_removed_and_nothing_else(tmp_path):
     """Protects the folder from filling up, and the file that somebody else is writing."""
-    context = multiprocessing.get_context("fork")
-    process = context.Process(target=lambda: files.part_of(tmp_path / "a").write_bytes(b"half"))
+
+    def die(path: Path) -> None:
+        path.write_bytes(b"half")
+        os._exit(1)
+
+    process = multiprocessing.get_context("fork").Process(
+        target=files.atomic_write, args=(tmp_path / "a", die)
+    )
     process.start()
     process.join()
-    host = files.part_of(tmp_path / "a").name.rpartition("-")[0]
-    alive = f"{host}-{os.getppid()}.part"
-    others = [alive, ".a.another-1.part", ".a.notes.part", f"{host.replace('.a.', '.b.')}-{process.pid}.part"]
+    (left,) = tmp_path.iterdir()
+    alive = left.name.replace(f"-{process.pid}-", f"-{os.getppid()}-")
+    others = {alive, ".part-another-1-0", ".part-notes"}
     for name in others:
         (tmp_path / name).write_bytes(b"")
-    assert len(list(tmp_path.iterdir())) == 5
-    files.replace(tmp_path / "a", b"whole")
-    assert {path.name for path in tmp_path.iterdir()} == {"a", *others}
+    files.atomic_write(tmp_path / "b", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"b", *others}
+
+
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):
+    """Protects results of images with long names: the temporary must not need a longer one."""
+    path = tmp_path / ("a" * 251 + ".png")
+    files.atomic_write(path, b"whole")
+    files.atomic_write(path, lambda temporary: temporary.write_text(temporary.suffix))
+    assert path.read_text() == ".png", "libraries choose a format by it"
 
 
 def test_what_fails_leaves_nothing(tmp_path, monkeypatch):
@@ -60,7 +73,7 @@ def test_what_fails_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        files.replace(tmp_path / "a", b"whole")
+        files.atomic_write(tmp_path / "a", b"whole")
     assert list(tmp_path.iterdir()) == []
 
 

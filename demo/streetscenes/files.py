@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from pathlib import Path
 
 import cv2
@@ -12,6 +10,7 @@ import numpy as np
 
 from demo.streetscenes.scene import render_scene
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import atomic_write
 
 FIRST_INDEX = {"train": 0, "val": 1_000_000}  # so that no scene of one split is ever one of the other
 
@@ -40,7 +39,7 @@ def claim_folder(save_dir: Path, seed: int, width: int, height: int) -> None:
                 f"{save_dir} holds files of another kind and is left alone; give a new or an empty folder"
             )
         else:
-            _write(note, json.dumps(wanted).encode())
+            atomic_write(note, json.dumps(wanted))
     except ValueError as error:
         raise UserError(f"{note} is damaged ({error}); delete {save_dir} or give another folder") from error
 
@@ -51,8 +50,8 @@ def write_scene(save_dir: Path, split: str, number: int, seed: int, width: int, 
     if image_path.exists() and label_path.exists():
         return
     image, label = render_scene(seed, FIRST_INDEX[split] + number, width, height)
-    _write(label_path, _png(label))
-    _write(image_path, _png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)))
+    atomic_write(label_path, _png(label), sync=False)
+    atomic_write(image_path, _png(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)), sync=False)
 
 
 def _png(pixels: np.ndarray) -> bytes:
@@ -60,18 +59,3 @@ def _png(pixels: np.ndarray) -> bytes:
     if not done:
         raise RuntimeError("OpenCV could not encode a PNG.")
     return data.tobytes()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write beside the target and rename, so that a file is either whole or absent."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise UserError(
-            f"{path} cannot be written: {error.strerror}; give a folder that can be written to"
-        ) from error

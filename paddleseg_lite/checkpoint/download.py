@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import os
 import shutil
 import stat
 import tarfile
-import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import urlsplit
@@ -21,6 +18,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import atomic_write, make_folder, temporary_beside
 
 _TIMEOUT = 8  # seconds without an answer
 _CHUNK = 1 << 20  # bytes
@@ -71,7 +69,7 @@ def _cached_copy(archive: Path) -> Path:
         raise UserError(f"there is no file {archive}; check the path")
     identity = f"{archive.resolve()} {archive.stat().st_mtime_ns}"
     folder = cache_dir() / "local" / hashlib.sha256(identity.encode()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder / archive.name
 
 
@@ -86,20 +84,21 @@ def _cached_path(url: str) -> Path:
 
 
 def _download(url: str, path: Path) -> None:
-    """Write the file at `url` beside `path`, then rename it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary_beside(path) as temporary:
+    """Write the file at `url` to `path`."""
+
+    def download(temporary: Path) -> None:
+        try:
             with urllib.request.urlopen(url, timeout=_TIMEOUT) as response, temporary.open("wb") as file:
                 _copy_with_bar(response, file, path.name)
-            os.replace(temporary, path)
-    except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
-        reason = getattr(error, "reason", None) or error
-        raise UserError(
-            f"cannot download {url} ({reason}); download it by hand and save it as {path}, or give the path "
-            "of a local file instead of the URL, or do without it: pretrained: null, on the command line for "
-            "instance --opts model.pretrained=null or model.backbone.pretrained=null"
-        ) from error
+        except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
+            reason = getattr(error, "reason", None) or error
+            raise UserError(
+                f"cannot download {url} ({reason}); download it by hand and save it as {path}, or give the "
+                "path of a local file instead of the URL, or do without it: pretrained: null, on the command "
+                "line for instance --opts model.pretrained=null or model.backbone.pretrained=null"
+            ) from error
+
+    atomic_write(path, download, "set PADDLESEG_LITE_HOME to a folder with space")
 
 
 def _copy_with_bar(response: http.client.HTTPResponse, file: IO[bytes], name: str) -> None:
@@ -113,20 +112,11 @@ def _copy_with_bar(response: http.client.HTTPResponse, file: IO[bytes], name: st
             bar.update(len(chunk))
     if total and done != total:
         raise OSError(f"the connection ended after {done} of {total} bytes")
-    file.flush()
-    os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _temporary_beside(path: Path) -> Iterator[Path]:
-    """A name in a temporary folder on the same file system as `path`; the folder is removed at the end."""
-    with tempfile.TemporaryDirectory(prefix=".tmp-", dir=path.parent) as folder:
-        yield Path(folder) / path.name
 
 
 def _unpack(archive: Path, folder: Path) -> None:
     """Unpack beside `folder`, then rename; refuse links and members that would leave the folder."""
-    with _temporary_beside(folder) as temporary:
+    with temporary_beside(folder) as temporary:
         temporary.mkdir()
         try:
             if zipfile.is_zipfile(archive):

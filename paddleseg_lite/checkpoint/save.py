@@ -43,7 +43,7 @@ from paddleseg_lite.checkpoint.weights import (
     write_weights,
 )
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import sha256, sync_folder, write, write_text
+from paddleseg_lite.files import sha256, sync_to_disk
 from paddleseg_lite.paddle_compat import optimizer_state, set_optimizer_state
 
 __all__ = [
@@ -121,18 +121,18 @@ def save_checkpoint(
         with tempfile.TemporaryDirectory(prefix=NEW, dir=save_dir) as hidden:
             folder = Path(hidden) / target.name
             folder.mkdir()
-            write(folder / f"{MODEL}.{weights_format}", lambda path: write_weights(weights, path))
-            write(folder / OPTIMIZER, lambda path: paddle.save(optimizer_state(optimizer), str(path)))
-            write_text(folder / STATE, json.dumps(described, default=plain, indent=1))
+            write_weights(weights, folder / f"{MODEL}.{weights_format}")
+            paddle.save(optimizer_state(optimizer), str(folder / OPTIMIZER))
+            (folder / STATE).write_text(json.dumps(described, default=plain, indent=1), encoding="utf-8")
             if average is not None:
-                write(folder / f"{_AVERAGE}.{weights_format}", lambda path: write_weights(average, path))
+                write_weights(average, folder / f"{_AVERAGE}.{weights_format}")
             sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-            write_text(folder / SUMS, "".join(sums))
-            sync_folder(folder)
+            (folder / SUMS).write_text("".join(sums), encoding="utf-8")
+            sync_to_disk(*folder.iterdir(), folder)
             if target.exists():  # it stays on the disk, under a name that tidy knows, until replaced
                 os.rename(target, save_dir / (OLD + target.name))
             os.rename(folder, target)
-            sync_folder(save_dir)
+            sync_to_disk(save_dir)
         tidy(save_dir)
     except OSError as error:
         raise UserError(
@@ -173,16 +173,16 @@ def save_weights(
             shutil.rmtree(leftover)
         with tempfile.TemporaryDirectory(prefix=NEW, dir=folder) as hidden:
             new_model, new_info = Path(hidden) / name, Path(hidden) / "info.json"
-            write(new_model, lambda path: write_weights(weights, path))
+            write_weights(weights, new_model)
             # The sum tells whether an info.json belongs to these weights, should a crash part the two.
             described = {**info, "sha256": sha256(new_model)}
-            write_text(new_info, json.dumps(described, default=plain, indent=1))
+            new_info.write_text(json.dumps(described, default=plain, indent=1), encoding="utf-8")
+            sync_to_disk(new_model, new_info)
             os.replace(new_model, folder / name)
             os.replace(new_info, folder / new_info.name)
         for ending in {*FORMATS} - {weights_format}:  # older weights, which would now be taken for these
             (folder / f"{MODEL}.{ending}").unlink(missing_ok=True)
-        sync_folder(folder)
-        sync_folder(folder.parent)
+        sync_to_disk(folder, folder.parent)
     except OSError as error:
         raise UserError(
             f"cannot write {folder / name} ({error.strerror or error}); what was there before is "

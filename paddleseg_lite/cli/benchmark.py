@@ -40,7 +40,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.deploy.profile import matrix_ceiling, profile
     from paddleseg_lite.deploy.runtimes import build_runtime
     from paddleseg_lite.deploy.verify import drawn_picture
-    from paddleseg_lite.files import check_folder, replace
+    from paddleseg_lite.files import atomic_write, check_folder
 
     if args.runs < 1 or args.warmup < 0 or min(args.size) < 32:
         raise UserError("give at least 1 of --runs, 0 of --warmup and 32 pixels of --size")
@@ -65,7 +65,7 @@ def work(args: argparse.Namespace) -> None:
             found.append(profile(*work, args.runs, args.warmup, ceiling))
         print(found[-1].table())
     if args.json:
-        replace(args.json, json.dumps([asdict(result) for result in found], indent=1).encode())
+        atomic_write(args.json, json.dumps([asdict(result) for result in found], indent=1))
 
 
 def main() -> None:

@@ -33,12 +33,12 @@ def parse_args() -> argparse.Namespace:
 
 def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
-    from paddleseg_lite import files
     from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
     from paddleseg_lite.datasets.check import check_datasets
     from paddleseg_lite.datasets.check.pictures import write_pictures
     from paddleseg_lite.datasets.check.report import as_dict, as_text
+    from paddleseg_lite.files import atomic_write
 
     config = load_config(args.config, args.opts)
     builder.check_config(config)
@@ -50,9 +50,9 @@ def work(args: argparse.Namespace) -> None:
     text = as_text(results)
     print(text)
     if args.save_dir:
-        files.replace(args.save_dir / "report.txt", f"{text}\n".encode())
+        atomic_write(args.save_dir / "report.txt", f"{text}\n")
         values = json.dumps(as_dict(results), indent=1, ensure_ascii=False)
-        files.replace(args.save_dir / "report.json", values.encode())
+        atomic_write(args.save_dir / "report.json", values)
         missing = write_pictures(args.save_dir, results)
         print("", f"report and pictures are in {args.save_dir}", *missing, sep="\n")
     wrong = [f"{len(found.problems)} in {found.section}" for found in results if found.problems]

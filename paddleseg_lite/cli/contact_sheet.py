@@ -30,8 +30,9 @@ def work(args: argparse.Namespace) -> None:
 
     from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
-    from paddleseg_lite.datasets.reading.images import read_image
-    from paddleseg_lite.inference.predict import LABELS, write_png
+    from paddleseg_lite.datasets.reading.images import encode_png, read_image
+    from paddleseg_lite.files import atomic_write
+    from paddleseg_lite.inference.predict import LABELS
     from paddleseg_lite.visualize import contact_sheet, to_rgb
 
     if args.rows < 1:
@@ -48,7 +49,7 @@ def work(args: argparse.Namespace) -> None:
             )
         image, label = dataset.reader(index)
         rows.append((to_rgb(image), np.asarray(label), read_image(predicted[path.stem], 1)[:, :, 0]))
-    write_png(args.save_path, contact_sheet(rows, dataset.classes, dataset.palette))
+    atomic_write(args.save_path, encode_png(contact_sheet(rows, dataset.classes, dataset.palette)))
     print(f"{len(rows)} samples, in {args.save_path}")
 
 

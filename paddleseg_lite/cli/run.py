@@ -204,7 +204,7 @@ def _set_device(device: str | None) -> None:
     from paddleseg_lite import parallel
 
     # Of several ranks, the launcher gives each a GPU of its own.
-    paddle.set_device(kind if parallel.ranks() > 1 else device)
+    paddle.set_device(kind if parallel.world_size() > 1 else device)
     parallel.join()
     if not parallel.is_main():  # the others would say the same; what goes wrong on them is told
         logging.getLogger("paddleseg_lite").setLevel(logging.WARNING)

@@ -49,7 +49,7 @@ def work(args: argparse.Namespace) -> None:
         return
     if result.stopped_by:
         print(f"stopped by {result.stopped_by} after iteration {result.iteration}; go on with:")
-        print(f"  {train_flags.resume_command(options.save_dir, parallel.ranks())}")
+        print(f"  {train_flags.resume_command(options.save_dir, parallel.world_size())}")
         return
     print(f"{result.iteration} iterations in {result.seconds:.0f} s, in {options.save_dir}")
     if result.best_miou is not None:

@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from paddleseg_lite.deploy.onnx_sizes import ALIGNED, write_aligned
 from paddleseg_lite.deploy.sidecar import ExportMetadata, hash_files, min_side
 from paddleseg_lite.deploy.verify import probe_images
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import sync_folder
+from paddleseg_lite.files import sync_to_disk, temporary_beside
 
 _log = logging.getLogger(__name__)
 
@@ -65,8 +64,7 @@ def cached_export(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as hidden:
-            new = Path(hidden) / "export"
+        with temporary_beside(folder) as new:
             options = ExportOptions((None, in_channels, None, None), "none", kind)
             export(model, new, _card(model, in_channels), options)
             if kind != "onnx" or not _optimised(new, check):
@@ -76,7 +74,7 @@ def cached_export(
             except OSError:
                 if not folder.exists():  # else another process was faster
                     raise
-        sync_folder(folder.parent)
+        sync_to_disk(folder.parent)
     except OSError as error:
         raise UserError(
             f"cannot write the cache {folder.parent} ({error.strerror or error}); set PADDLESEG_LITE_HOME to "
@@ -116,7 +114,7 @@ def release(folder: Path) -> None:
 def _sweep(exports: Path) -> None:
     """Remove what killed processes left behind, and what was not used for long."""
     for folder in exports.iterdir():
-        limit = _ABANDONED if folder.name.startswith(".new-") else _UNUSED
+        limit = _ABANDONED if folder.name.startswith(".") else _UNUSED
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > limit:
                 shutil.rmtree(folder, ignore_errors=True)

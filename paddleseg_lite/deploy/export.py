@@ -16,13 +16,12 @@ import paddle.nn.functional as F
 from paddle import nn
 
 import paddleseg_lite
-from paddleseg_lite import files
 from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.onnx_graph import OPSET, quiet, to_onnx
 from paddleseg_lite.deploy.sidecar import ExportMetadata, write_sidecar
 from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, smallest_side, verify
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import make_folder
+from paddleseg_lite.files import make_folder, sync_to_disk
 
 _log = logging.getLogger(__name__)
 
@@ -209,13 +208,12 @@ def export_verified(
 
 def _move(names: Sequence[str], source: Path, target: Path) -> None:
     """Move files, once they are on the disk, and remove those of an earlier export that are not replaced."""
-    for name in names:
-        files.write(source / name, lambda path: path)
+    sync_to_disk(*(source / name for name in names))
     for name in names:
         (source / name).replace(target / name)
     for other in set(_PRODUCTS) - set(names):
         (target / other).unlink(missing_ok=True)
-    files.sync_folder(target)
+    sync_to_disk(target)
 
 
 def _write_formats(model: nn.Layer, folder: Path, options: ExportOptions) -> dict[str, str]:

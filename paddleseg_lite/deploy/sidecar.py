@@ -13,7 +13,7 @@ import yaml
 
 from paddleseg_lite import transforms as library
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import replace, sha256
+from paddleseg_lite.files import atomic_write, sha256
 from paddleseg_lite.transforms import Compose
 
 FILE = "inference.yml"
@@ -140,7 +140,7 @@ def write_sidecar(
 def save_sidecar(folder: Path, content: Mapping[str, Any]) -> Path:
     """Write inference.yml with a content as `read_sidecar` returns it; the file is whole at any moment."""
     text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, default_flow_style=None)
-    replace(folder / FILE, text.encode())
+    atomic_write(folder / FILE, text)
     return folder / FILE
 
 

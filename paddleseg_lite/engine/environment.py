@@ -40,7 +40,7 @@ def environment() -> dict[str, Any]:
         "device_name": _device_name(),
         "cpus": cpu_count(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
-        "ranks": parallel.ranks(),
+        "ranks": parallel.world_size(),
         "git": git_revision(_PACKAGE.parent),
         "command": sys.argv,
     }

@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from logging.handlers import MemoryHandler
@@ -23,11 +22,12 @@ import yaml
 
 from paddleseg_lite.engine.environment import environment
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import locked, write_text
+from paddleseg_lite.files import atomic_write, locked
 
 METRICS = "metrics.jsonl"
 _PACKAGE_LOG = logging.getLogger("paddleseg_lite")
 _ENDLESS = 1 << 30
+_REMEDY = "earlier checkpoints are untouched: free some space or give another save_dir, then resume"
 
 
 class Logbook:
@@ -92,8 +92,8 @@ class Logbook:
             self.claim()
             if config is not None:
                 text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-                _replace(self.folder / "config.yml", text)
-            _replace(self.folder / "environment.json", json.dumps(environment(), indent=1))
+                atomic_write(self.folder / "config.yml", text, _REMEDY)
+            atomic_write(self.folder / "environment.json", json.dumps(environment(), indent=1), _REMEDY)
             self._drop_metrics_after(iteration, will_evaluate)
             file = _LogFile(self.folder / "train.log", encoding="utf-8")
         except OSError as error:
@@ -159,10 +159,7 @@ class Logbook:
             UserError: the disk is full or not writable.
         """
         if self._is_open:
-            try:
-                _replace(self.folder / name, text)
-            except OSError as error:
-                raise _unwritable(self.folder / name, error) from error
+            atomic_write(self.folder / name, text, _REMEDY)
 
     def _drop_metrics_after(self, iteration: int, will_evaluate: bool) -> None:
         path = self.folder / METRICS
@@ -171,7 +168,7 @@ class Logbook:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         kept = [line for line in lines if _iteration(line, will_evaluate) <= iteration]
         if kept != lines:
-            _replace(path, "".join(kept))
+            atomic_write(path, "".join(kept), _REMEDY)
 
 
 class _LogFile(logging.FileHandler):
@@ -184,15 +181,6 @@ class _LogFile(logging.FileHandler):
         """Close the file, even if what is left cannot be written."""
         with contextlib.suppress(OSError):
             super().close()
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write_text(temporary, text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _iteration(line: str, evaluations_follow: bool) -> float:
@@ -215,7 +203,4 @@ def _finite(value: Any) -> Any:
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write {path} ({error.strerror or error}); earlier checkpoints are untouched: free some "
-        "space or give another save_dir, then resume"
-    )
+    return UserError(f"cannot write {path} ({error.strerror or error}); {_REMEDY}")

@@ -43,7 +43,11 @@ def judge(
         UserError: more than `options.skip_nonfinite` iterations in this run had such a loss, or the weights
             are not finite, which no other batch can cure.
     """
-    paths = [path for of_rank in parallel.gathered([p for b in batches for p in b.paths]) for path in of_rank]
+    paths = [
+        path
+        for of_rank in parallel.all_gather_object([p for b in batches for p in b.paths])
+        for path in of_rank
+    ]
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     before = ", ".join(f"{loss:.4f}" for loss in recent) or "none"
     found = (

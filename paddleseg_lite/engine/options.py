@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import check_folder
 from paddleseg_lite.inference.augment import InferenceOptions
 
 AUTO = "auto"
@@ -88,9 +88,7 @@ class TrainOptions:
 
 def _check_save_dir(save_dir: Path, resume: Path | str | None) -> None:
     """Refuse a folder that cannot be written to, or that holds another run than the one that is resumed."""
-    existing = next(path for path in (save_dir, *save_dir.absolute().parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(f"--save_dir {save_dir}: nothing can be written to {existing}; give another folder")
+    check_folder(save_dir)
     resumes_here = resume is not None and (
         str(resume) == AUTO or Path(resume).resolve().parent == save_dir.resolve()
     )

@@ -73,7 +73,7 @@ def load(
     if scaler := state.extra.get("scaler"):
         step.scaler.load_state_dict(scaler)
     generators = state.extra.get("rng", [])
-    if len(generators) == parallel.ranks():
+    if len(generators) == parallel.world_size():
         set_rng_state(generators[parallel.rank()])
     _remember_best(state, options.save_dir)
     for difference in differences(state.extra.get("run", {}), description(options)):
@@ -109,7 +109,7 @@ def set_newer_aside(state: TrainState, options: TrainOptions) -> None:
 
 def stream(options: TrainOptions) -> dict[str, int]:
     """Return what the order of samples depends on; batch_size is that of all ranks in an iteration."""
-    images = options.batch_size * options.accumulate * parallel.ranks()
+    images = options.batch_size * options.accumulate * parallel.world_size()
     return {"seed": options.seed, "batch_size": images}
 
 
@@ -129,7 +129,7 @@ def description(options: TrainOptions) -> dict[str, Any]:
     settings = {name: getattr(options, name) for name in _SETTINGS if name not in config}
     return {
         "config": json.loads(json.dumps(config, default=str)),
-        "settings": {**settings, "ranks": parallel.ranks()},
+        "settings": {**settings, "ranks": parallel.world_size()},
         "versions": versions(),
     }
 

@@ -134,7 +134,7 @@ class TrainStep:
 
     def _shares(self, batches: Sequence[Batch]) -> list[list[float]]:
         """Return a factor for each batch and loss: its pixels / those of the mean batch of all ranks."""
-        if len(batches) * parallel.ranks() == 1:
+        if len(batches) * parallel.world_size() == 1:
             return [[1.0] * len(self.criterion.losses)]
         counts = [self.criterion.normalisers(batch.labels) for batch in batches]
         means = parallel.mean([sum(of_loss) / len(batches) for of_loss in zip(*counts)])
@@ -142,7 +142,7 @@ class TrainStep:
 
     def _exchange(self, is_last: bool) -> AbstractContextManager[None]:
         """Return what a forward and backward pass runs in: ranks exchange gradients once, with the last."""
-        waits = parallel.ranks() > 1 and not is_last
+        waits = parallel.world_size() > 1 and not is_last
         return self.network.no_sync() if waits else nullcontext()
 
     def advance_schedule(self) -> None:

@@ -58,7 +58,7 @@ class Trainer:
             raise UserError("--early_stop_intervals needs evaluations; add --do_eval")
         self.starvation = StarvationWatch(train_dataset, options.num_workers)
         self.logbook = Logbook(options.save_dir, parallel.is_main(), options.use_vdl)
-        self.signals = StopSignals(LAUNCHER_REPEATS if parallel.ranks() > 1 else 0)
+        self.signals = StopSignals(LAUNCHER_REPEATS if parallel.world_size() > 1 else 0)
         self.watch = Stopwatch(options.profile)
         self.loss: float | None = None
         self.recent: deque[float] = deque(maxlen=_REMEMBERED)
@@ -110,7 +110,7 @@ class Trainer:
             num_workers=options.num_workers,
             accumulate=options.accumulate,
             rank=parallel.rank(),
-            world_size=parallel.ranks(),
+            world_size=parallel.world_size(),
         )
         with closing(stream):
             while batches := list(islice(stream, options.accumulate)):
@@ -180,7 +180,7 @@ class Trainer:
     def _report(self) -> None:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
         options, iteration = self.options, self.state.iteration
-        images = options.batch_size * options.accumulate * parallel.ranks()
+        images = options.batch_size * options.accumulate * parallel.world_size()
         means = self.meter.means(has_kept=kept_fraction(self.criterion) is not None)
         self.loss = means["loss"]
         record = train_record(means, iteration, images, len(self.train_dataset), self.optimizer.get_lr())
@@ -234,7 +234,7 @@ class Trainer:
         """Write a checkpoint; of several ranks the first one does and returns its folder."""
         options, extra = self.options, self.state.extra
         nonfinite.check_weights(self.model, options, f"diverged by iteration {self.state.iteration}")
-        generators = parallel.gathered(rng_state())
+        generators = parallel.all_gather_object(rng_state())
         if not parallel.is_main():
             return None
         extra.update(rng=generators, scaler=self.step.scaler.state_dict(), meter=self.meter.state())

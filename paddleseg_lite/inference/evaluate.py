@@ -56,9 +56,9 @@ def evaluate(
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
-    samples = eval_samples(dataset, num_workers, parallel.rank(), parallel.ranks())
+    samples = eval_samples(dataset, num_workers, parallel.rank(), parallel.world_size())
     bar = tqdm(
-        total=len(range(parallel.rank(), len(dataset), parallel.ranks())),
+        total=len(range(parallel.rank(), len(dataset), parallel.world_size())),
         desc="eval",
         unit="image",
         dynamic_ncols=True,
@@ -75,7 +75,7 @@ def evaluate(
                 break
     if parallel.any_rank(is_stopped):
         raise EvaluationStopped
-    return scores(parallel.total(confusion), dataset.classes)
+    return scores(parallel.all_reduce_sum(confusion), dataset.classes)
 
 
 def _confusion(

@@ -19,6 +19,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite.datasets.reading.images import encode_png, read_image, with_palette
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.transforms import Compose, Sample
@@ -212,11 +213,12 @@ def _write_results(
     if "raw" in save or "color" in save:
         ids = encode_png(labels)
         if "raw" in save:
-            write_bytes(save_dir / LABELS / name, ids)
+            atomic_write(save_dir / LABELS / name, ids, sync=False)
         if "color" in save:  # the same pixels, with colors
-            write_bytes(save_dir / COLORS / name, with_palette(ids, palette))
+            atomic_write(save_dir / COLORS / name, with_palette(ids, palette), sync=False)
     if "overlay" in save:
-        write_png(save_dir / OVERLAYS / name, overlay(to_rgb(image), labels, palette))
+        picture = encode_png(overlay(to_rgb(image), labels, palette))
+        atomic_write(save_dir / OVERLAYS / name, picture, sync=False)
 
 
 def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
@@ -245,28 +247,3 @@ def _check_targets(images: Sequence[Path], targets: Sequence[Path]) -> None:
         found = sources.get(target.resolve())
         if found is not None:
             raise UserError(f"a result would replace the image {found}; give another --save_dir")
-
-
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write a PNG, uint8 [H, W] or RGB [H, W, 3], beside its target and rename it: no half-written result."""
-    write_bytes(path, encode_png(picture))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its target and rename it.
-
-    Raises:
-        UserError: the disk is full, or nothing can be written there.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path} ({error.strerror or error}); free some space or give another folder"
-        ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ import paddle
 from tqdm import tqdm
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import make_folder
+from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.inference.predict import OVERLAYS, ahead
@@ -99,27 +98,27 @@ def predict_video(
         raise UserError(f"the result would replace {text}; give another --save_dir")
     is_camera = text.isdigit() or text.startswith("/dev/video")
     capture = _opened(text, is_camera)
-    make_folder(path.parent)
-    temporary = path.with_name(f".{name}.{os.getpid()}.mp4")
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     start = time.perf_counter()
-    try:
+    frames = lost = 0
+
+    def record(temporary: Path) -> None:
+        nonlocal frames, lost
         work = (transforms, palette, inference, temporary, max_frames)
-        try:
-            frames, lost = _record(model, capture, *work, keeps_partial=is_camera)
-        except OSError as error:
-            raise UserError(f"cannot write {path} ({error.strerror or error})") from error
+        frames, lost = _record(model, capture, *work, keeps_partial=is_camera)
         if not frames:
             raise UserError(f"{text} has no frame that can be read; the file may be damaged")
-        if lost:
-            _log.warning("%s says that it has %d frames; %d could be read", text, frames + lost, frames)
-        if Path(text).suffix.lower() not in _COUNTED:
-            lost = 0
-        _put(temporary, path, frames)
+        _check_video(temporary, path, frames)
+
+    try:
+        atomic_write(path, record)
     finally:
         capture.release()
-        temporary.unlink(missing_ok=True)
+    if lost:
+        _log.warning("%s says that it has %d frames; %d could be read", text, frames + lost, frames)
+    if Path(text).suffix.lower() not in _COUNTED:
+        lost = 0
     return VideoResult(path, frames, time.perf_counter() - start, lost)
 
 
@@ -131,8 +130,8 @@ def _opened(source: str, is_camera: bool) -> cv2.VideoCapture:
     return capture
 
 
-def _put(temporary: Path, path: Path, frames: int) -> None:
-    """Move a video to its place, unless frames are missing: cv2's writer tells nothing of a full disk."""
+def _check_video(temporary: Path, path: Path, frames: int) -> None:
+    """Refuse a video that lacks frames: cv2's writer tells nothing of a full disk."""
     capture = cv2.VideoCapture(str(temporary))
     found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
     is_readable = capture.read()[0]  # an index torn near its end counts the frames, but does not find them
@@ -142,7 +141,6 @@ def _put(temporary: Path, path: Path, frames: int) -> None:
             f"cannot write {path} (its {frames} frames cannot be read back); is the disk full? free some "
             "space or give another folder"
         )
-    temporary.replace(path)
 
 
 def _record(

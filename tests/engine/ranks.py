@@ -58,7 +58,7 @@ def confusion(folder: Path) -> None:
     """Write what evaluating a fixed network counts; each rank its own file, for all must know the same."""
     paddle.seed(5)
     metrics = evaluate(PixelNet(), Uneven(), batch_size=2)
-    path = folder / f"evaluation_{parallel.ranks()}_{parallel.rank()}.json"
+    path = folder / f"evaluation_{parallel.world_size()}_{parallel.rank()}.json"
     path.write_text(json.dumps(metrics.as_dict()))
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from paddleseg_lite import files
 from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.reading.images import png_palette, read_image, read_stored_label
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
+from paddleseg_lite.files import atomic_write
 from paddleseg_lite.visualize import LabelRow, colorize, label_sheet, to_rgb
 
 _COLOURS = ("#2a6f97", "#e07a3f")
@@ -71,7 +71,7 @@ def write_histogram(path: Path, results: Sequence[Findings]) -> bool:
         axes.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
-    files.replace(path, buffer.getvalue())
+    atomic_write(path, buffer.getvalue())
     return True
 
 
@@ -86,7 +86,7 @@ def write_samples(path: Path, results: Sequence[Findings], rows: int = 4) -> boo
     if data is None or not shown:
         return False
     sheet = label_sheet(shown, data.classes, np.asarray(data.palette))
-    files.replace(path, cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
+    atomic_write(path, cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
     return True
 
 
