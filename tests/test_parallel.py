@@ -113,7 +113,7 @@ def test_ranks_share_the_batches_of_one_process():
 
 def test_ranks_that_disagree_are_refused(monkeypatch):
     """A rank that starts elsewhere would wait for ever in the last iterations."""
-    monkeypatch.setattr(parallel, "gathered", lambda value: [0, value])
+    monkeypatch.setattr(parallel, "all_gather_object", lambda value: [0, value])
     with pytest.raises(UserError, match="folder that all machines share"):
         parallel.check_same("the iteration they start from", 6)
     parallel.check_same("the iteration they start from", 0)
@@ -133,7 +133,7 @@ def test_frozen_batch_normalisation_stays_frozen_on_gpus():
 def test_ranks_on_cpus_talk_over_gloo(monkeypatch):
     """A Paddle built for GPUs would choose NCCL, which has no CPU tensors."""
     monkeypatch.setenv("PADDLE_DISTRI_BACKEND", "auto")
-    monkeypatch.setattr(parallel, "ranks", lambda: 2)
+    monkeypatch.setattr(parallel, "world_size", lambda: 2)
     monkeypatch.setattr(parallel.dist, "is_initialized", lambda: False)
     monkeypatch.setattr(
         parallel.dist, "init_parallel_env", lambda: seen.append(os.environ["PADDLE_DISTRI_BACKEND"])
