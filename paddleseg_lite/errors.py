@@ -1,4 +1,8 @@
-"""The one exception for mistakes a user can fix."""
+"""The one exception for mistakes a user can fix, and modules that may not be installed."""
+
+from __future__ import annotations
+
+import importlib.util
 
 
 class UserError(Exception):
@@ -8,3 +12,22 @@ class UserError(Exception):
     Command-line tools print it and exit with code 2; anything else that is raised is a bug
     in this library and keeps its trace.
     """
+
+
+def missing_modules(*names: str) -> list[str]:
+    """Return those of some top-level modules that are not installed; imports none."""
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def require_modules(*names: str, install: str) -> None:
+    """Check that modules are installed; imports none.
+
+    Args:
+        names: top-level modules.
+        install: the command that installs them.
+
+    Raises:
+        UserError: some are missing.
+    """
+    if missing := missing_modules(*names):
+        raise UserError(f"this needs {' and '.join(missing)}; {install}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference, build_runtime, choose
 from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, check_size, read_sidecar
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, missing_modules
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer
 from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.transforms import Compose, Sample
@@ -253,7 +252,7 @@ def _exported_network(
         raise UserError(f"precision is '{precision}'; give float32 or int8")
     kind = "onnx" if precision == "float32" else "onnx_int8"
     if backend == "auto":
-        has_onnx = kind in files and importlib.util.find_spec("onnxruntime") is not None
+        has_onnx = kind in files and not missing_modules("onnxruntime")
         backend = "onnxruntime" if has_onnx or "paddle" not in files else "paddle_inference"
     if precision == "int8" and kind not in files:
         raise UserError(f"{folder} has no int8 ONNX model; export with --format onnx --quantize int8")

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import paddle
+import safetensors.numpy
 
 from paddleseg_lite.checkpoint.download import fetch
 from paddleseg_lite.checkpoint.unpickle import PathLike, read_pickle
@@ -58,18 +59,13 @@ def write_weights(state: Mapping[str, paddle.Tensor], path: PathLike) -> None:
     """Write tensors as .pdparams or .safetensors, by the path's ending; half precision becomes float32.
 
     Raises:
-        UserError: safetensors is not installed.
         OSError: the disk is full or not writable.
     """
     tensors = {key: _as_float32(value) for key, value in state.items()}
     if Path(path).suffix != ".safetensors":
         paddle.save(tensors, str(path))
         return
-    try:
-        from safetensors.numpy import save
-    except ImportError as error:
-        raise UserError(f"writing {path} needs safetensors; pip install safetensors") from error
-    Path(path).write_bytes(save({key: value.numpy() for key, value in tensors.items()}))
+    Path(path).write_bytes(safetensors.numpy.save({key: value.numpy() for key, value in tensors.items()}))
 
 
 def _as_float32(tensor: paddle.Tensor) -> paddle.Tensor:
@@ -82,11 +78,7 @@ def _as_float32(tensor: paddle.Tensor) -> paddle.Tensor:
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
-        from safetensors.numpy import load_file
-    except ImportError as error:
-        raise UserError(f"reading {path} needs safetensors; pip install safetensors") from error
-    try:
-        return load_file(str(path))
+        return safetensors.numpy.load_file(str(path))
     except Exception as error:  # SafetensorError, OSError, and KeyError for dtypes unknown to NumPy
         raise UserError(
             f"cannot read {path} as safetensors ({error}); check the path or get it again"

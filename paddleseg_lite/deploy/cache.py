@@ -18,12 +18,12 @@ from paddle import nn
 from paddleseg_lite.checkpoint.download import cache_dir
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.fingerprint import structure_key
-from paddleseg_lite.deploy.onnx_graph import require
+from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.onnx_passes import optimise
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, write_aligned
 from paddleseg_lite.deploy.sidecar import ExportMetadata, hash_files, min_side
 from paddleseg_lite.deploy.verify import probe_images
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, require_modules
 from paddleseg_lite.files import sync_to_disk, temporary_beside
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def cached_export(
         UserError: the network cannot be exported, or the cache cannot be written.
     """
     if kind == "onnx":
-        require("paddle2onnx", "onnx", "onnxruntime")
+        require_modules("paddle2onnx", "onnx", "onnxruntime", install=EXTRA)
     key = structure_key(model, kind, in_channels)
     name = f"{_ONCE}{secrets.token_hex(8)}" if key is None else f"{key}-{kind}"
     folder = cache_dir() / "exports" / name

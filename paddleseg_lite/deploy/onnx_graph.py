@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -14,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from paddleseg_lite.deploy.onnx_passes import remove_unused
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, require_modules
 
 EXTRA = "pip install 'paddleseg_lite[deploy]'"
+if sys.version_info >= (3, 13):
+    EXTRA += " (paddle2onnx is made for Python 3.9 to 3.12)"
 OPSET = 17
 _PROCESS_OUTPUT = threading.RLock()  # there is one terminal: two threads must not put it back crosswise
 
@@ -31,18 +32,6 @@ paddle2onnx.export(program, weights, target, **options)
 """
 
 
-def require(*modules: str) -> None:
-    """Check that modules are installed.
-
-    Raises:
-        UserError: one is missing; the message names the extra.
-    """
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
-    if missing:
-        hint = "" if sys.version_info < (3, 13) else " (paddle2onnx is made for Python 3.9 to 3.12)"
-        raise UserError(f"this needs {' and '.join(missing)}; {EXTRA}{hint}")
-
-
 def to_onnx(program: Path, weights: Path, target: Path) -> None:
     """Convert a saved Paddle program.
 
@@ -54,7 +43,7 @@ def to_onnx(program: Path, weights: Path, target: Path) -> None:
     Raises:
         UserError: paddle2onnx is missing, too old or new for this Paddle, or cannot convert the network.
     """
-    require("paddle2onnx", "onnx")
+    require_modules("paddle2onnx", "onnx", install=EXTRA)
     files = [str(Path(path).absolute()) for path in (program, weights, target)]
     done = _run(_CONVERT, [*files, str(OPSET)])
     if done.returncode != 0 or not target.exists():

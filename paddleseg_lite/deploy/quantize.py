@@ -19,10 +19,10 @@ import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.reading.images import read_image
-from paddleseg_lite.deploy.onnx_graph import require
+from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.deploy.sidecar import built_transforms, check_size, hash_files, read_sidecar
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, require_modules
 from paddleseg_lite.inference.predict import find_images
 from paddleseg_lite.metrics import confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
@@ -94,7 +94,7 @@ def quantize(
     Raises:
         UserError: onnxruntime or onnx is missing, a file is, or there is nothing to quantize.
     """
-    require("onnxruntime", "onnx", "ml_dtypes")
+    require_modules("onnxruntime", "onnx", "ml_dtypes", install=EXTRA)
     folder = Path(folder)
     source, target = folder / "model.onnx", folder / FILE
     content = read_sidecar(folder)

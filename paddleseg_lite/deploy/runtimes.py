@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import shutil
 import threading
@@ -17,12 +16,12 @@ from paddle import nn
 
 from paddleseg_lite.deploy.cache import cached_export, release
 from paddleseg_lite.deploy.export import program_in
-from paddleseg_lite.deploy.onnx_graph import EXTRA, require
+from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, MULTIPLE
 from paddleseg_lite.deploy.sidecar import check_files, check_side, known_files, min_side
 from paddleseg_lite.deploy.verify import probe_images, verify
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, missing_modules, require_modules
 from paddleseg_lite.inference.augment import PLAIN, Network, Runtime, infer
 from paddleseg_lite.inference.logits import Dense, LogitMap, Resized
 from paddleseg_lite.kernels.threads import thread_count
@@ -51,7 +50,7 @@ class OnnxRuntime:
     name = "onnxruntime"
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        require("onnxruntime")
+        require_modules("onnxruntime", install=EXTRA)
         aligned = path.with_name(ALIGNED)
         has_aligned = (
             path.name == "model.onnx" and aligned.exists() and aligned.name in known_files(path.parent)
@@ -196,7 +195,7 @@ def share_arena() -> None:
     By default an arena grows by regions of 1, 2, 4 ... MB, and what is freed in one cannot join what is free
     in another: a tenth more at the peak of LRASPP. The shared one is never given back: for tools, which end.
     """
-    if importlib.util.find_spec("onnxruntime") is None:
+    if missing_modules("onnxruntime"):
         return
     import onnxruntime
 
@@ -238,7 +237,7 @@ def choose(backend: str) -> tuple[str, str]:
         return backend, "as asked for"
     if paddle.device.get_device().startswith("gpu"):
         return "paddle", "on a GPU the live network needs no export"
-    missing = [name for name in ("onnxruntime", "paddle2onnx") if importlib.util.find_spec(name) is None]
+    missing = missing_modules("onnxruntime", "paddle2onnx")
     if not missing:
         return "onnxruntime", "the fastest one installed for a CPU"
     hint = f"{' and '.join(missing)} not installed: {EXTRA} for a faster one"
@@ -268,7 +267,7 @@ def build_runtime(
         model.eval()
         return model
     if chosen == "onnxruntime":
-        require("onnxruntime")
+        require_modules("onnxruntime", install=EXTRA)
     try:
         runtime = _exported(model, chosen, in_channels, threads)
     except UserError as error:

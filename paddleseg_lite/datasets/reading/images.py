@@ -13,8 +13,8 @@ import numpy as np
 
 from paddleseg_lite.datasets.reading.labels import as_ids
 from paddleseg_lite.datasets.reading.png import SIGNATURE as PNG_SIGNATURE
-from paddleseg_lite.datasets.reading.png import RgbPng, open_rgb, optional
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.datasets.reading.png import RgbPng, open_rgb
+from paddleseg_lite.errors import UserError, missing_modules
 
 PNG_GRAY, _PNG_RGB, PNG_PALETTE = 0, 2, 3  # colour types
 _PNG_SUB = 1  # the filter that leaves each value's difference from the pixel to the left
@@ -169,9 +169,10 @@ def _png_as_gray(data: bytes) -> tuple[bytes, int]:
 
 def encode_png(picture: np.ndarray) -> bytes:
     """Return the bytes of a PNG, uint8 [H, W] or RGB [H, W, 3]."""
-    isal = optional("isal.isal_zlib")  # compresses a photograph in a quarter of OpenCV's time
-    if isal is None or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
+    if missing_modules("isal") or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
         return cv2.imencode(".png", picture if picture.ndim == 2 else picture[:, :, ::-1])[1].tobytes()
+    from isal import isal_zlib  # compresses a photograph in a quarter of OpenCV's time
+
     height, width, _ = picture.shape
     rows = np.ascontiguousarray(picture).reshape(height, -1)
     filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
@@ -180,7 +181,7 @@ def encode_png(picture: np.ndarray) -> bytes:
     np.subtract(rows[:, 3:], rows[:, :-3], out=filtered[:, 4:])
     parts = {
         b"IHDR": struct.pack(">IIBBBBB", width, height, 8, _PNG_RGB, 0, 0, 0),
-        b"IDAT": isal.compress(filtered, 1),
+        b"IDAT": isal_zlib.compress(filtered, 1),
         b"IEND": b"",
     }
     return PNG_SIGNATURE + b"".join(_png_chunk(name, content) for name, content in parts.items())

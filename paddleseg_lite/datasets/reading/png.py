@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 import zlib
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, missing_modules
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEIGHT = slice(20, 24)  # where a file has it
@@ -76,8 +73,11 @@ def open_rgb(path: str, data: bytes) -> RgbPng | None:
     """
     if data[:8] != SIGNATURE or data[24:29] != PLAIN_RGB or not _is_whole(data):
         return None
-    pyspng = optional("pyspng")
-    return None if pyspng is None else RgbPng(path, data, pyspng.load)
+    if missing_modules("pyspng"):
+        return None
+    import pyspng
+
+    return RgbPng(path, data, pyspng.load)
 
 
 def _is_whole(data: bytes) -> bool:
@@ -92,12 +92,3 @@ def _is_whole(data: bytes) -> bool:
             return False
         position = end + 4
     return True
-
-
-@functools.cache
-def optional(name: str) -> ModuleType | None:
-    """Return a module of the extra `fast`, or None where it is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None

@@ -38,7 +38,7 @@ def test_a_written_png_has_the_pixels(monkeypatch, has_isal, size):
     if has_isal:
         pytest.importorskip("isal", reason="the extra `fast` installs it")
     else:
-        monkeypatch.setattr(images, "optional", lambda name: None)
+        monkeypatch.setattr(images, "missing_modules", lambda *names: [*names])
     gradient = np.add.outer(np.arange(size[0]), 2 * np.arange(size[1])).astype(np.uint8)  # repeats itself
     noise = rng.integers(0, 256, (*size, 3), np.uint8)
     for picture in (

@@ -137,7 +137,7 @@ def test_without_the_decoder_cv2_reads(tmp_path, monkeypatch):
     """Protects the fallback: pyspng is optional."""
     (tmp_path / "a.png").write_bytes(encode(RGB))
     assert isinstance(open_image(tmp_path / "a.png"), png.RgbPng)
-    monkeypatch.setattr(png, "optional", lambda name: None)
+    monkeypatch.setattr(png, "missing_modules", lambda *names: [*names])
     assert isinstance(open_image(tmp_path / "a.png"), np.ndarray)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), RGB)
 
