@@ -34,8 +34,8 @@ from tqdm import tqdm
 
 from demo.streetscenes.files import claim_folder, write_scene
 from paddleseg_lite.checkpoint import save_weights
-from paddleseg_lite.config import build as builder
 from paddleseg_lite.config import load_config
+from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.zoo import config_path
 from paddleseg_lite.datasets import Cityscapes
 from paddleseg_lite.deploy.cache import cached_export
@@ -74,7 +74,7 @@ def write_case(folder: Path, name: str, roots: dict[int, Path]) -> Path:
     """Write a network's random weights, and a config for each number of images, which both sides read."""
     config = load_config(config_path(NETWORKS[name]))
     paddle.seed(0)
-    model = builder.build_model(config, pretrained=False)
+    model = Plan(config).model(pretrained=False)
     model.train()
     for layer in model.sublayers():
         if isinstance(layer, paddle.nn.BatchNorm2D):  # statistics that fit the weights, as after training
@@ -143,14 +143,14 @@ def exported_seconds(name: str, size: tuple[int, int], rounds: int) -> list[floa
     `--backend onnxruntime`, image to labels.
     """
     paddle.seed(0)
-    config = load_config(config_path(NETWORKS[name]))
-    model = builder.build_model(config, pretrained=False)
+    plan = Plan(load_config(config_path(NETWORKS[name])))
+    model = plan.model(pretrained=False)
     runtime = OnnxRuntime(cached_export(model, "onnx") / "model.onnx")
     with tempfile.TemporaryDirectory() as folder:
         networks = []
         for op in ("none", "argmax"):
             options = ExportOptions(output_op=op, format="onnx")
-            export(model, Path(folder) / op, export_metadata(config), options)
+            export(model, Path(folder) / op, export_metadata(plan), options)
             networks.append(OnnxRuntime(Path(folder) / op / "model.onnx"))
     image = np.random.default_rng(0).standard_normal((1, 3, size[1], size[0])).astype(np.float32)
     works = [partial(network, image) for network in networks]

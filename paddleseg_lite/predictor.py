@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +14,7 @@ import paddle
 from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.checkpoint.download import fetch
 from paddleseg_lite.config import Config, load_config
-from paddleseg_lite.config import build as builder
-from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.config.build import Plan
 from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference, build_runtime, choose
 from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, check_size, read_sidecar
@@ -25,8 +23,6 @@ from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, R
 from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import colorize, overlay, to_rgb
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -129,11 +125,12 @@ class Predictor:
             UserError: the config or the weights do not fit, or the runtime is not installed.
         """
         loaded = config if isinstance(config, Config) else load_config(config, opts)
-        data = builder.describe_dataset(loaded, "val_dataset")
-        model = builder.build_model(loaded, pretrained=False)
+        plan = Plan(loaded)
+        data = plan.info("val_dataset")
+        model = plan.model(pretrained=False)
         load_weights(model, fetch(weights))
         network = build_runtime(model, backend, data.in_channels, threads)
-        transforms = builder.build_transforms(loaded, "val_dataset")
+        transforms = plan.transforms("val_dataset")
         return cls(network, transforms, data.classes, data.palette, data.in_channels, inference)
 
     @classmethod
@@ -271,28 +268,19 @@ def _exported_network(
     return PaddleInference(folder, threads)
 
 
-def export_metadata(config: Config) -> ExportMetadata:
+def export_metadata(plan: Plan) -> ExportMetadata:
     """Return what inference.yml says about a config's network; no data needs to be present.
 
     Raises:
-        UserError: the config does not fit.
+        UserError: the config has no val_dataset or no model.
     """
-    data = builder.describe_dataset(config, "val_dataset")
-    specs = config.section("val_dataset").get("transforms") or []
+    data = plan.info("val_dataset")
+    specs = plan.config.section("val_dataset").get("transforms") or []
     return ExportMetadata(
         classes=data.classes,
         palette=data.palette,
         ignore_index=data.ignore_index,
         in_channels=data.in_channels,
         transforms=tuple(specs),
-        name=config.section("model")["type"],
+        name=plan.config.section("model")["type"],
     )
-
-
-def val_dataset(config: Config) -> SegmentationDataset | None:
-    """Return the config's val_dataset, or None where its data are not there."""
-    try:
-        return builder.build_dataset(config, "val_dataset")
-    except UserError as error:
-        _log.info("going on without val_dataset: %s", error)
-        return None

@@ -35,8 +35,8 @@ def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.checkpoint.download import fetch
-    from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.profile import matrix_ceiling, profile
     from paddleseg_lite.deploy.runtimes import build_runtime
     from paddleseg_lite.deploy.verify import drawn_picture
@@ -48,14 +48,14 @@ def work(args: argparse.Namespace) -> None:
         check_folder(args.json.absolute().parent)
         if args.json.is_dir():
             raise UserError(f"--json {args.json} is a folder; give the name of a file")
-    config = load_config(args.config, args.opts)
-    data = builder.describe_dataset(config, "val_dataset")
+    plan = Plan(load_config(args.config, args.opts))
+    data = plan.info("val_dataset")
     if data.in_channels != 3:
         raise UserError(f"the network takes {data.in_channels} channels; this tool draws RGB images")
-    model = builder.build_model(config, pretrained=False)
+    model = plan.model(pretrained=False)
     if args.model_path:
         load_weights(model, fetch(args.model_path))
-    transforms = builder.build_transforms(config, "val_dataset")
+    transforms = plan.transforms("val_dataset")
     picture = drawn_picture(0, *args.size)
     found, ceiling = [], matrix_ceiling()
     for backend in args.backend:

@@ -33,19 +33,17 @@ def parse_args() -> argparse.Namespace:
 
 def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
-    from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.data import DataPlan
     from paddleseg_lite.datasets.check import check_datasets
     from paddleseg_lite.datasets.check.pictures import write_pictures
     from paddleseg_lite.datasets.check.report import as_dict, as_text
     from paddleseg_lite.files import atomic_write
 
-    config = load_config(args.config, args.opts)
-    builder.check_config(config)
-    sections = [section for section in ("train_dataset", "val_dataset") if config.has(section)]
-    if not sections:
+    plan = DataPlan(load_config(args.config, args.opts))
+    if not plan.sections:
         raise UserError(f"{args.config} has neither train_dataset nor val_dataset to check; add one")
-    builders = {section: partial(builder.build_dataset, config, section) for section in sections}
+    builders = {section: partial(plan.dataset, section) for section in plan.sections}
     results = check_datasets(builders, args.num_workers)
     text = as_text(results)
     print(text)

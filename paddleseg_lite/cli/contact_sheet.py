@@ -28,8 +28,8 @@ def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     import numpy as np
 
-    from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.data import DataPlan
     from paddleseg_lite.datasets.reading.images import encode_png, read_image
     from paddleseg_lite.files import atomic_write
     from paddleseg_lite.inference.predict import LABELS
@@ -37,7 +37,7 @@ def work(args: argparse.Namespace) -> None:
 
     if args.rows < 1:
         raise UserError(f"--rows is {args.rows}; give 1 or more")
-    dataset = builder.build_dataset(load_config(args.config, args.opts), "val_dataset")
+    dataset = DataPlan(load_config(args.config, args.opts)).dataset("val_dataset")
     predicted = {path.stem: path for path in (args.prediction_dir / LABELS).rglob("*.png")}
     rows = []
     for index in np.linspace(0, len(dataset) - 1, min(args.rows, len(dataset))).round().astype(int):

@@ -40,12 +40,12 @@ def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.checkpoint.download import fetch
-    from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.export import ExportOptions, export_verified, input_shape
     from paddleseg_lite.deploy.quantize import check_images
     from paddleseg_lite.files import check_folder
-    from paddleseg_lite.predictor import export_metadata, val_dataset
+    from paddleseg_lite.predictor import export_metadata
     from paddleseg_lite.visualize import to_rgb
 
     if args.quantize and (args.calibration is None or args.format == "paddle"):
@@ -55,12 +55,16 @@ def work(args: argparse.Namespace) -> None:
             raise UserError("--calibration does nothing by itself; add --quantize int8")
         check_images(args.calibration)  # before the work, and before an earlier export is replaced
     check_folder(args.save_dir)
-    config = load_config(args.config, args.opts)
-    card = export_metadata(config)
+    plan = Plan(load_config(args.config, args.opts))
+    card = export_metadata(plan)
     options = ExportOptions(input_shape(args.input_shape, card.in_channels), args.output_op, args.format)
-    model = builder.build_model(config, pretrained=False)
+    model = plan.model(pretrained=False)
     load_weights(model, fetch(args.model_path))
-    dataset = val_dataset(config)
+    try:
+        dataset = plan.dataset("val_dataset")
+    except UserError as error:  # an export needs no data; it is then compared on drawn images alone
+        print(f"going on without val_dataset: {error}")
+        dataset = None
     count = 0 if dataset is None else min(2, len(dataset))
     pictures = [to_rgb(dataset.reader(index)[0]) for index in range(count)] if dataset else []
     files, findings = export_verified(model, args.save_dir, card, options, args.verify, pictures)

@@ -34,24 +34,22 @@ def parse_args() -> argparse.Namespace:
 
 def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
-    from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.data import DataPlan
     from paddleseg_lite.datasets.packed import pack
 
-    config = load_config(args.config, args.opts)
-    sections = [section for section in args.sections if config.has(section)]
+    plan = DataPlan(load_config(args.config, args.opts))
+    sections = [section for section in args.sections if section in plan.sections]
     if not sections:
         raise UserError(f"{args.config} has none of {', '.join(args.sections)}; there is nothing to pack")
     for section in sections:
-        cache = config.section(section).get("cache")
+        cache = plan.config.section(section).get("cache")
         save_dir = args.save_dir or cache
         if save_dir is None:
-            raise UserError(
-                f"{config.where(section)} has no cache; say where to write with --save_dir or {section}.cache"
-            )
+            where = plan.config.where(section)
+            raise UserError(f"{where} has no cache; say where to write with --save_dir or {section}.cache")
         # The data set is built from its files: a cache that is stale, or not there yet, must not matter.
-        opts = [*args.opts, f"{section}.cache=null"] if cache else args.opts
-        dataset = builder.build_dataset(load_config(args.config, opts), section)
+        dataset = plan.dataset(section, **({"cache": None} if cache else {}))
         folder = Path(save_dir) / dataset.mode
         done = pack(dataset, folder, args.num_workers)
         print(

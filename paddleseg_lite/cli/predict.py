@@ -39,16 +39,16 @@ def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.checkpoint.download import fetch
-    from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.runtimes import build_runtime, share_arena
     from paddleseg_lite.files import check_folder
     from paddleseg_lite.inference.predict import RESULTS, check_results, find_images, predict
     from paddleseg_lite.inference.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
 
-    config = load_config(args.config, args.opts)
-    inference = cli.inference_options(args, builder.build_test_options(config))
+    plan = Plan(load_config(args.config, args.opts))
+    inference = cli.inference_options(args, plan)
     save = [name.strip() for name in args.save.split(",")] if args.save is not None else list(RESULTS)
     check_results(save)
     shows_video = is_video(args.image_path)
@@ -56,15 +56,15 @@ def work(args: argparse.Namespace) -> None:
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
     check_folder(args.save_dir)
     images, root = ([], Path()) if shows_video else find_images(args.image_path, args.save_dir)
-    data = builder.describe_dataset(config, "val_dataset")
+    data = plan.info("val_dataset")
     if shows_video and data.in_channels != 3:
         raise UserError(f"a video has 3 channels and the network takes {data.in_channels}; give images")
     palette = custom_palette(args.custom_color, data.num_classes) if args.custom_color else data.palette
-    model = builder.build_model(config, pretrained=False)
+    model = plan.model(pretrained=False)
     load_weights(model, fetch(args.model_path))
     share_arena()
     network = build_runtime(model, args.backend, data.in_channels)
-    transforms = builder.build_transforms(config, "val_dataset")
+    transforms = plan.transforms("val_dataset")
     if shows_video:
         video = predict_video(network, args.image_path, transforms, palette, args.save_dir, inference)
         print(f"{video.frames} frames, {video.frames / video.seconds:.1f} frames/s, in {video.path}")

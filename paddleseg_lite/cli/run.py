@@ -19,6 +19,7 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.threads import thread_count
 
 if TYPE_CHECKING:
+    from paddleseg_lite.config.build import Plan
     from paddleseg_lite.inference.augment import InferenceOptions
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -65,7 +66,7 @@ def add_backend_flag(made: argparse.ArgumentParser) -> None:
 def add_inference_flags(made: argparse.ArgumentParser, switch: str) -> None:
     """Add the flags of augmented inference; `switch` (--aug_eval or --aug_pred) turns scales and flips on."""
     group = made.add_argument_group("augmented inference")
-    group.add_argument(switch, dest="augment", action="store_true", help="average over --scales and flips")
+    group.add_argument(switch, dest="aug_eval", action="store_true", help="average over --scales and flips")
     group.add_argument("--scales", nargs="+", type=float, metavar="S", help=f"with {switch}; default 1.0")
     group.add_argument(
         "--flip_horizontal", action="store_true", help=f"with {switch}: also mirror left to right"
@@ -82,34 +83,21 @@ def add_inference_flags(made: argparse.ArgumentParser, switch: str) -> None:
     )
 
 
-def inference_options(args: argparse.Namespace, test_config: dict) -> InferenceOptions:
-    """Merge the config's `test_config` with the flags; flags win.
+def inference_options(args: argparse.Namespace, plan: Plan) -> InferenceOptions:
+    """Return how images become logits: as the config's `test_config` says, but for the flags that are given.
 
     Raises:
         UserError: an augmentation flag without its switch, or a window without its size.
     """
-    from paddleseg_lite.inference.augment import InferenceOptions
-
-    given = {key: value for key, value in vars(args).items() if value}
-    merged = {**test_config, **given}
-    augment = merged.get("augment") or merged.get("aug_eval") or merged.get("aug_pred")
-    for name in ("scales", "flip_horizontal", "flip_vertical"):
-        if name in given and not augment:
+    names = ("aug_eval", "scales", "flip_horizontal", "flip_vertical", "is_slide", "crop_size", "stride")
+    flags = {name: getattr(args, name) for name in names if getattr(args, name)}
+    switches = {**(plan.config.values.get("test_config") or {}), **flags}
+    for name in flags:
+        if name in ("scales", "flip_horizontal", "flip_vertical") and not switches.get("aug_eval"):
             raise UserError(f"--{name} does nothing by itself; add --aug_eval (val) or --aug_pred (predict)")
-    for name in ("crop_size", "stride"):
-        if name in given and not merged.get("is_slide"):
+        if name in ("crop_size", "stride") and not switches.get("is_slide"):
             raise UserError(f"--{name} does nothing by itself; add --is_slide")
-        if merged.get("is_slide") and not merged.get(name):
-            raise UserError(f"--is_slide needs --{name} W H")
-    scales = merged.get("scales") or (1.0,)
-    slides = bool(merged.get("is_slide"))
-    return InferenceOptions(
-        scales=tuple(scales) if augment else (1.0,),
-        flip_horizontal=bool(augment and merged.get("flip_horizontal")),
-        flip_vertical=bool(augment and merged.get("flip_vertical")),
-        crop_size=tuple(merged["crop_size"]) if slides else None,
-        stride=tuple(merged["stride"]) if slides else None,
-    )
+    return plan.inference(**flags)
 
 
 def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> NoReturn:

@@ -20,30 +20,31 @@ def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_pretrained
-    from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.build import Plan
     from paddleseg_lite.engine.rng import seed_everything
     from paddleseg_lite.engine.train import TrainOptions, train
 
     config = load_config(args.config, [*args.opts, *train_flags.config_overrides(args)])
+    plan = Plan(config)
     options = TrainOptions(
         **train_flags.train_options(args),
         iters=config.iters,
         batch_size=config.batch_size,
         config=config.values,
-        inference=cli.inference_options(argparse.Namespace(), builder.build_test_options(config)),
+        inference=plan.inference(),
     )
-    train_dataset = builder.build_dataset(config, "train_dataset")
-    val_dataset = builder.build_dataset(config, "val_dataset") if args.do_eval else None
+    train_dataset = plan.dataset("train_dataset")
+    val_dataset = plan.dataset("val_dataset") if args.do_eval else None
     for dataset in (train_dataset, val_dataset):
         if dataset is not None and parallel.is_main():
             print(dataset.describe())
     seed_everything(args.seed)
     # A run that goes on has its weights in the checkpoint; the pretrained ones may be gone.
-    model = builder.build_model(config, pretrained=not args.pretrained and not options.goes_on)
+    model = plan.model(pretrained=not args.pretrained and not options.goes_on)
     if args.pretrained and not options.goes_on:
         load_pretrained(model, args.pretrained, args.allow_missing)
-    optimizer, criterion = builder.build_optimizer(config, model), builder.build_criterion(config)
+    optimizer, criterion = plan.optimizer(model), plan.criterion()
     result = train(model, train_dataset, optimizer, criterion, options, val_dataset)
     if not parallel.is_main():
         return

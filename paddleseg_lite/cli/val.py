@@ -29,17 +29,17 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.checkpoint.download import fetch
-    from paddleseg_lite.config import build as builder
     from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.runtimes import build_runtime, share_arena
     from paddleseg_lite.inference.evaluate import evaluate
 
-    config = load_config(args.config, args.opts)
-    inference = cli.inference_options(args, builder.build_test_options(config))
-    dataset = builder.build_dataset(config, "val_dataset")
+    plan = Plan(load_config(args.config, args.opts))
+    inference = cli.inference_options(args, plan)
+    dataset = plan.dataset("val_dataset")
     if parallel.is_main():
         print(dataset.describe())
-    model = builder.build_model(config, pretrained=False)
+    model = plan.model(pretrained=False)
     report = load_weights(model, fetch(args.model_path))
     share_arena()
     network = build_runtime(model, args.backend, dataset.in_channels)

@@ -9,37 +9,34 @@ import numpy as np
 
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.config.schema import expect
-from paddleseg_lite.config.signature import parameters_of
+from paddleseg_lite.config.signature import BoundComponent, parameters_of
 from paddleseg_lite.datasets.info import DatasetInfo, voc_palette
 from paddleseg_lite.errors import UserError
 
 # A fact that the model or the loss needs -> the data set's argument of that meaning.
 _FACTS = {"num_classes": "num_classes", "ignore_index": "ignore_index", "in_channels": "img_channels"}
 
-Declared = dict[str, tuple[int, str]]
+# {"num_classes": (19, "FILE: train_dataset (Cityscapes)")}
+Facts = dict[str, tuple[int, str]]
 
 
-def declared(config: Config, datasets: Mapping[str, Callable[..., Any]]) -> Declared:
-    """Return the facts that data sets declare, each with where: {"num_classes": (19, "FILE: train_dataset")}.
+def declared_facts(config: Config, datasets: Mapping[str, BoundComponent]) -> Facts:
+    """Return what data sets declare, and where: the YAML first, then the class, then its arguments' defaults.
 
     Args:
         config: the configuration.
-        datasets: the data set classes by section. What the YAML says comes first, then the class's
-            attributes, then the defaults of its arguments.
+        datasets: the data sets by section.
 
     Raises:
         UserError: two data sets contradict each other, or a value is no whole number.
     """
-    found: Declared = {}
+    found: Facts = {}
     for section, dataset in datasets.items():
-        spec = config.section(section)
         for name, argument in _FACTS.items():
-            value, where = spec.get(argument), config.where(f"{section}.{argument}")
+            value, where = dataset.arguments.get(argument), config.where(f"{section}.{argument}")
             if value is None:
-                value, where = (
-                    _class_fact(dataset, name, argument),
-                    f"{config.where(section)} ({spec['type']})",
-                )
+                value = _class_fact(dataset.component, name, argument)
+                where = f"{dataset.where} ({config.values[section]['type']})"
             if value is None:
                 continue
             expect(config, f"{section}.{argument}", value, "a whole number", isinstance(value, int))
@@ -50,9 +47,9 @@ def declared(config: Config, datasets: Mapping[str, Callable[..., Any]]) -> Decl
 
 
 def resolve_facts(
-    config: Config, key: str, spec: Mapping[str, Any], facts: Declared, names: Collection[str]
+    config: Config, key: str, spec: Mapping[str, Any], facts: Facts, names: Collection[str]
 ) -> dict[str, int]:
-    """Return the declared values of `names`.
+    """Return the declared values of `names`, to be filled in where `spec` leaves them out.
 
     Raises:
         UserError: `spec`, which stands at the dotted `key`, has another value.
@@ -64,30 +61,34 @@ def resolve_facts(
     return {name: value for name, (value, _) in known.items()}
 
 
-def describe(config: Config, section: str, dataset: Callable[..., Any]) -> DatasetInfo:
-    """Return the declaration of the data set of class `dataset` under `section`.
+def dataset_info(config: Config, section: str, dataset: BoundComponent) -> DatasetInfo:
+    """Return what the data set under `section` declares; no data needs to be present.
 
     Raises:
-        UserError: the number of classes is not declared, or names or colours are not as many.
+        UserError: the number of classes is not declared, or names or colors are not as many.
     """
-    spec, facts = config.section(section), declared(config, {section: dataset})
+    facts = {name: value for name, (value, _) in declared_facts(config, {section: dataset}).items()}
     if "num_classes" not in facts:
-        raise UserError(
-            f"{config.where(section)}: the number of classes is missing; add {section}.num_classes"
-        )
-    count, _ = facts["num_classes"]
-    classes, palette = (spec.get(name, getattr(dataset, name, None)) for name in ("classes", "palette"))
+        raise UserError(f"{dataset.where}: the number of classes is missing; add {section}.num_classes")
+    count = facts["num_classes"]
+    classes, palette = (
+        dataset.arguments.get(name, getattr(dataset.component, name, None)) for name in ("classes", "palette")
+    )
     if classes is None:
         classes = [f"class {index}" for index in range(count)]
     if palette is None:
         palette = voc_palette(count)
     is_names = isinstance(classes, (list, tuple)) and len(classes) == count
     expect(config, f"{section}.classes", classes, f"a list of {count} names", is_names)
-    is_colours = np.shape(palette) == (count, 3)
-    expect(config, f"{section}.palette", palette, f"a list of {count} colours [red, green, blue]", is_colours)
-    in_channels, _ = facts.get("in_channels", (3, ""))
-    ignored, _ = facts.get("ignore_index", (255, ""))
-    return DatasetInfo(count, in_channels, tuple(classes), np.asarray(palette, np.uint8), ignored)
+    is_colors = np.shape(palette) == (count, 3)
+    expect(config, f"{section}.palette", palette, f"a list of {count} colors [red, green, blue]", is_colors)
+    return DatasetInfo(
+        num_classes=count,
+        in_channels=facts.get("in_channels", 3),
+        classes=tuple(classes),
+        palette=np.asarray(palette, np.uint8),
+        ignore_index=facts.get("ignore_index", 255),
+    )
 
 
 def _class_fact(dataset: Callable[..., Any], name: str, argument: str) -> int | None:

@@ -1,11 +1,11 @@
 """What a config may hold: its top-level keys and their structure.
 
-The arguments of models, data sets and the like are checked by the builder, against their signatures.
+The arguments of models, data sets and the like are checked later, against their signatures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from paddleseg_lite.errors import UserError
@@ -27,7 +27,7 @@ def validate(config: Config) -> None:
             check(config, key, config.values[key])
 
 
-def check_keys(config: Config, place: str, found: dict[str, Any], allowed: Any) -> None:
+def check_keys(config: Config, place: str, found: dict[str, Any], allowed: Collection[str]) -> None:
     """Refuse keys of `found`, which stands at the dotted `place`, that are not in `allowed`."""
     for key in found:
         if key not in allowed:
@@ -49,18 +49,23 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def is_count(value: Any, least: int = 1) -> bool:
-    """Return whether `value` is an int of at least `least`."""
+def _is_count(value: Any, least: int = 1) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _count(config: Config, key: str, value: Any) -> None:
-    expect(config, key, value, "a whole number of at least 1", is_count(value))
+    expect(config, key, value, "a whole number of at least 1", _is_count(value))
 
 
 def _component(config: Config, key: str, value: Any) -> None:
     example = "a mapping with the component's name under 'type' and its arguments"
     expect(config, key, value, example, isinstance(value, dict) and isinstance(value.get("type"), str))
+
+
+def _model(config: Config, key: str, value: Any) -> None:
+    _component(config, key, value)
+    if value.get("backbone") is not None:
+        _component(config, f"{key}.backbone", value["backbone"])
 
 
 def _dataset(config: Config, key: str, value: Any) -> None:
@@ -69,6 +74,23 @@ def _dataset(config: Config, key: str, value: Any) -> None:
     expect(config, f"{key}.transforms", transforms, "a list of transforms", isinstance(transforms, list))
     for index, transform in enumerate(transforms):
         _component(config, f"{key}.transforms.{index}", transform)
+
+
+def _schedule(config: Config, key: str, value: Any) -> None:
+    _component(config, key, value)
+    if "learning_rate" in value:
+        rate = value["learning_rate"]
+        expect(config, f"{key}.learning_rate", rate, "a positive number", is_number(rate) and rate > 0)
+    iters, start = value.get("warmup_iters"), value.get("warmup_start_lr")
+    if (iters is None) != (start is None):
+        given, missing = ("warmup_iters", "warmup_start_lr")[:: 1 if start is None else -1]
+        where = config.where(f"{key}.{given}")
+        raise UserError(f"{where} is {value[given]!r} but {missing} is missing; give both or neither")
+    if iters is not None:
+        whole = "a whole number of at least 0"
+        expect(config, f"{key}.warmup_iters", iters, whole, _is_count(iters, least=0))
+        number = is_number(start) and start >= 0
+        expect(config, f"{key}.warmup_start_lr", start, "a number of at least 0", number)
 
 
 def _loss(config: Config, key: str, value: Any) -> None:
@@ -109,7 +131,7 @@ def _is_scales(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(is_count(side) for side in value)
+    return isinstance(value, list) and len(value) == 2 and all(_is_count(side) for side in value)
 
 
 def _is_switch(value: Any) -> bool:
@@ -130,11 +152,11 @@ _TEST_OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 _CHECKS: dict[str, Callable[[Config, str, Any], None]] = {
     "batch_size": _count,
     "iters": _count,
-    "model": _component,
+    "model": _model,
     "train_dataset": _dataset,
     "val_dataset": _dataset,
     "optimizer": _component,
-    "lr_scheduler": _component,
+    "lr_scheduler": _schedule,
     "loss": _loss,
     "test_config": _test_config,
     "imports": _imports,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.config.schema import check_keys, expect, is_number
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.registry import Registry
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A component and its checked arguments, which may be plans themselves; calling it builds.
+class BoundComponent:
+    """A component and its checked arguments, which may be bound components themselves; calling it builds.
 
     Attributes:
         where: "FILE: KEY" of the config entry, put before any UserError of the component.
@@ -29,12 +27,12 @@ class Plan:
 
     where: str
     component: Callable[..., Any]
-    arguments: dict[str, Any]
+    arguments: Mapping[str, Any]
     is_foreign: bool = False
 
     def __call__(self, **injected: Any) -> Any:
-        """Build the component; `injected` are the arguments that no config can hold."""
-        arguments = {name: _built(value) for name, value in self.arguments.items()}
+        """Build the component; `injected` are further arguments, or others in the place of the config's."""
+        arguments = {name: built(value) for name, value in self.arguments.items() if name not in injected}
         try:
             return self.component(**arguments, **injected)
         except UserError as error:
@@ -44,57 +42,62 @@ class Plan:
                 raise
             raise UserError(f"{self.where}: the arguments do not fit: {error}") from error
 
+    def without(self, dropped: str) -> BoundComponent:
+        """Return the same without an argument, in the components that are arguments as well."""
+        kept = {name: value for name, value in self.arguments.items() if name != dropped}
+        kept = {n: v.without(dropped) if isinstance(v, BoundComponent) else v for n, v in kept.items()}
+        return replace(self, arguments=kept)
 
-def _built(value: Any) -> Any:
-    """Build a plan, or the plans in a list; anything else is returned as it is."""
+
+def built(value: Any) -> Any:
+    """Build a bound component, or those in a list; anything else is returned as it is."""
     if isinstance(value, list):
-        return [_built(item) for item in value]
-    return value() if isinstance(value, Plan) else value
+        return [built(item) for item in value]
+    return value() if isinstance(value, BoundComponent) else value
 
 
-def plan(
+def bind(
     config: Config,
+    registry: Registry,
     key: str,
-    component: Callable[..., Any],
     spec: Mapping[str, Any],
     defaults: Mapping[str, Any] | None = None,
     injected: Collection[str] = (),
     is_foreign: bool = False,
-) -> Plan:
-    """Check `spec` against the signature of `component`.
+) -> BoundComponent:
+    """Look up the component that `spec` names, and check the arguments in `spec` against its signature.
 
     Args:
         config: for the origins of values.
+        registry: has the component.
         key: the dotted key at which `spec` stands.
-        component: a class or factory.
         spec: `type` and the arguments.
         defaults: arguments to fill in where `spec` has none and the component takes them.
         injected: arguments that are given when it is built, and must not be in `spec`.
-        is_foreign: see Plan.
+        is_foreign: see BoundComponent.
 
     Raises:
-        UserError: an argument is unknown (with the closest name) or missing.
+        UserError: the name or an argument is unknown (with the closest one), or an argument is missing.
     """
+    try:
+        component = registry.get(spec["type"])
+    except UserError as error:
+        raise UserError(f"{config.where(key + '.type')}: {error}") from error
     parameters = parameters_of(component)
     arguments = {name: value for name, value in spec.items() if name != "type"}
     for name, value in (defaults or {}).items():
         if name in parameters and arguments.get(name) is None:
             arguments[name] = value
 
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        check_keys(config, key, arguments, ["type", *(name for name in parameters if name not in injected)])
-    for name, value in arguments.items():
-        if name in parameters and name in spec:
-            arguments[name] = _of_kind(config, f"{key}.{name}", value, str(parameters[name].annotation))
-    for name, parameter in parameters.items():
-        is_given = name in arguments or name in injected
-        if (
-            not is_given
-            and parameter.default is parameter.empty
-            and parameter.kind is not parameter.VAR_KEYWORD
-        ):
+    named = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    if named.keys() == parameters.keys():
+        check_keys(config, key, arguments, ["type", *(name for name in named if name not in injected)])
+    for name, parameter in named.items():
+        if name in arguments:
+            arguments[name] = _of_kind(config, f"{key}.{name}", arguments[name], parameter.annotation)
+        elif name not in injected and parameter.default is parameter.empty:
             raise UserError(f"{config.where(key)}: {spec['type']} needs '{name}'; add {key}.{name}")
-    return Plan(config.where(key), component, arguments, is_foreign)
+    return BoundComponent(config.where(key), component, arguments, is_foreign)
 
 
 def _is_whole(value: Any) -> bool:
@@ -117,10 +120,10 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def _of_kind(config: Config, key: str, value: Any, annotation: str) -> Any:
+def _of_kind(config: Config, key: str, value: Any, annotation: object) -> Any:
     """Return the value, 1e5 as 100000; refuse one of another kind than the constructor's annotation says."""
-    kind = annotation.replace(" | None", "")
-    if kind not in _KINDS or isinstance(value, Plan) or (value is None and kind != annotation):
+    kind = str(annotation).replace(" | None", "")
+    if kind not in _KINDS or isinstance(value, BoundComponent) or (value is None and kind != annotation):
         return value
     allowed, is_allowed = _KINDS[kind]
     expect(config, key, value, allowed, is_allowed(value))
@@ -131,41 +134,3 @@ def parameters_of(component: Callable[..., Any]) -> dict[str, inspect.Parameter]
     """Return the parameters of a class's constructor or of a function, by name, without *args."""
     parameters = inspect.signature(component).parameters
     return {name: p for name, p in parameters.items() if p.kind is not p.VAR_POSITIONAL}
-
-
-def import_components(config: Config) -> None:
-    """Import what is under `imports`, modules and .py files, once each, so that its components register.
-
-    Raises:
-        UserError: there is no such module or file. What its code raises passes through.
-    """
-    for name in config.imports():
-        if name in sys.modules:
-            continue
-        where = config.where("imports")
-        if name.endswith(".py"):
-            _import_file(name, where)
-            continue
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-                raise  # the module is there; what it imports is not
-            message = f"{where} names '{name}', which is not installed; the name of a file must end in .py"
-            raise UserError(message) from error
-
-
-def _import_file(path: str, where: str) -> None:
-    """Run a .py file as a module that is known by its path."""
-    spec = importlib.util.spec_from_file_location(path, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{where} names {path}, which is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
-        del sys.modules[path]
-        if isinstance(error, FileNotFoundError) and error.filename == path:
-            raise UserError(f"{where} names {path}, but there is no such file") from error
-        raise

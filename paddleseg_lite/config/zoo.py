@@ -8,25 +8,23 @@ from paddle import nn
 
 from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.checkpoint.download import fetch
-from paddleseg_lite.config import build as builder
+from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.load import load_config
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import did_you_mean
 
 # Beside the package in a checkout; inside it where pip put it.
 _PLACES = tuple(folder / "configs" for folder in Path(__file__).resolve().parents[1:3])
-_HOST = "https://paddleseg.bj.bcebos.com/dygraph/cityscapes"
-# Config -> the name its released weights have; LPSNet's says another crop than it was trained with.
-RELEASED = {
-    "lpsnet_l_cityscapes_1536x768_200k": "lpsnet_l_cityscapes_1536x1024_200k",
-    "lpsnet_m_cityscapes_1536x768_200k": "lpsnet_m_cityscapes_1536x1024_200k",
-    "lpsnet_s_cityscapes_1536x768_200k": "lpsnet_s_cityscapes_1536x1024_200k",
-    "lraspp_mobilenetv3_cityscapes_1024x512_80k": "lraspp_mobilenetv3_cityscapes_1024x512_80k",
-    "lraspp_mobilenetv3_cityscapes_1024x512_80k_large_kernel": (
-        "lraspp_mobilenetv3_cityscapes_1024x512_80k_large_kernel"
-    ),
-    "lraspp_mobilenetv3_cityscapes_1024x512_80k_os32": "lraspp_mobilenetv3_cityscapes_1024x512_80k_os32",
-}
+_URL = "https://paddleseg.bj.bcebos.com/dygraph/cityscapes/{}/model.pdparams"
+# The configs of released weights.
+RELEASED = (
+    "lpsnet_l_cityscapes_1536x768_200k",
+    "lpsnet_m_cityscapes_1536x768_200k",
+    "lpsnet_s_cityscapes_1536x768_200k",
+    "lraspp_mobilenetv3_cityscapes_1024x512_80k",
+    "lraspp_mobilenetv3_cityscapes_1024x512_80k_large_kernel",
+    "lraspp_mobilenetv3_cityscapes_1024x512_80k_os32",
+)
 
 
 def config_path(name: str) -> Path:
@@ -60,9 +58,11 @@ def load(name: str, weights: str | Path | None = "released") -> nn.Layer:
     path = config_path(name)
     if weights == "released" and name not in RELEASED:
         raise UserError(f"'{name}' has no released weights; give a file, or weights=None for random ones")
-    model = builder.build_model(load_config(path), pretrained=False)
+    model = Plan(load_config(path)).model(pretrained=False)
+    if weights == "released":
+        # LPSNet's files say another crop than they were trained with.
+        weights = _URL.format(name.replace("1536x768", "1536x1024"))
     if weights is not None:
-        source = f"{_HOST}/{RELEASED[name]}/model.pdparams" if weights == "released" else str(weights)
-        load_weights(model, fetch(source))
+        load_weights(model, fetch(str(weights)))
     model.eval()
     return model

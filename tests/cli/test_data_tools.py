@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from paddleseg_lite.config import build as builder
 from paddleseg_lite.config import load_config
+from paddleseg_lite.config.data import DataPlan
 from paddleseg_lite.errors import UserError
 from tests.datasets.written_pairs import write_pairs
 from tests.paths import TOOLS
@@ -128,16 +128,15 @@ def test_label_map_on_every_data_set(tmp_path, street_root, kind):
         "CamVid": f"type: CamVid, dataset_root: '{root}'",
     }[kind]
     config = write_config(tmp_path, data)
-    plain = builder.build_dataset(load_config(config), "train_dataset").sample(0).label
-    mapped = builder.build_dataset(
-        load_config(config, ["train_dataset.label_map={0: 2, 2: 255}"]), "train_dataset"
-    )
+    plain = DataPlan(load_config(config)).dataset("train_dataset").sample(0).label
+    opts = ["train_dataset.label_map={0: 2, 2: 255}"]
+    mapped = DataPlan(load_config(config, opts)).dataset("train_dataset")
     assert set(np.unique(plain)) >= {0, 2}
     expected = np.where(plain == 0, 2, np.where(plain == 2, 255, plain))
     assert (mapped.sample(0).label == expected).all()
     assert "label_map {0: 2, 2: 255}" in mapped.describe()
     with pytest.raises(UserError, match="maps 0 to 99"):
-        builder.build_dataset(load_config(config, ["train_dataset.label_map={0: 99}"]), "train_dataset")
+        DataPlan(load_config(config, ["train_dataset.label_map={0: 99}"])).dataset("train_dataset")
 
 
 @pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (4, np.uint16), (7, np.uint16)])

@@ -10,9 +10,10 @@ import paddle
 import pytest
 from paddle import nn
 
-from paddleseg_lite.config import Config, load_config
-from paddleseg_lite.config import build as builder
+from paddleseg_lite.config import load_config
+from paddleseg_lite.config.build import Plan
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.augment import InferenceOptions
 from paddleseg_lite.registry import BACKBONES, DATASETS, MODELS, TRANSFORMS
 from tests.paths import REPOSITORY
 
@@ -100,25 +101,25 @@ loss:
 """
 
 
-def make(tmp_path: Path, *opts: str, text: str = YAML) -> Config:
+def planned(tmp_path: Path, *opts: str, text: str = YAML) -> Plan:
     path = tmp_path / "toy.yml"
     path.write_text(text)
-    return load_config(path, opts)
+    return Plan(load_config(path, opts))
 
 
-def error_of(config: Config) -> str:
+def error_of(tmp_path: Path, *opts: str, text: str = YAML) -> str:
     with pytest.raises(UserError) as caught:
-        builder.check_config(config)
+        planned(tmp_path, *opts, text=text)
     return str(caught.value)
 
 
 def test_the_data_sets_declaration_fills_in_model_and_loss(tmp_path: Path) -> None:
     """Without touching the disk: predict runs where no data are."""
-    config = make(tmp_path, "train_dataset.img_channels=4", "val_dataset.img_channels=4")
-    model = builder.build_model(config)
+    plan = planned(tmp_path, "train_dataset.img_channels=4", "val_dataset.img_channels=4")
+    model = plan.model()
     assert model.num_classes == 3
     assert model.backbone.in_channels == 4
-    criterion = builder.build_criterion(config)
+    criterion = plan.criterion()
     assert [loss.ignore_index for loss in criterion.losses] == [254, 254]
     assert criterion.coefs == (1.0, 0.4)
     assert criterion.losses[0] is not criterion.losses[1]
@@ -127,16 +128,16 @@ def test_the_data_sets_declaration_fills_in_model_and_loss(tmp_path: Path) -> No
 def test_a_list_data_set_declares_through_its_arguments(tmp_path: Path) -> None:
     """Its number of classes stands in the YAML only, its ignore_index in the signature."""
     data = "{type: BuilderToyList, num_classes: 7, transforms: []}"
-    config = make(tmp_path, f"train_dataset={data}", "val_dataset=null")
-    assert builder.build_model(config).num_classes == 7
-    assert builder.build_criterion(config).losses[0].ignore_index == 255
+    plan = planned(tmp_path, f"train_dataset={data}", "val_dataset=null")
+    assert plan.model().num_classes == 7
+    assert plan.criterion().losses[0].ignore_index == 255
 
 
 def test_a_model_needs_no_data_set_if_the_yaml_has_its_classes(tmp_path: Path) -> None:
     """A config for prediction alone; and without the number the message says what to add."""
     opts = ["train_dataset=null", "val_dataset=null"]
-    assert builder.build_model(make(tmp_path, "model.num_classes=5", *opts)).num_classes == 5
-    assert "add model.num_classes" in error_of(make(tmp_path, *opts))
+    assert planned(tmp_path, "model.num_classes=5", *opts).model().num_classes == 5
+    assert "add model.num_classes" in error_of(tmp_path, *opts)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,7 @@ def test_a_model_needs_no_data_set_if_the_yaml_has_its_classes(tmp_path: Path) -
 )
 def test_a_contradiction_names_both_places(tmp_path: Path, opt: str, parts: list[str]) -> None:
     """One of the two is wrong, and only the user knows which."""
-    message = error_of(make(tmp_path, opt))
+    message = error_of(tmp_path, opt)
     for part in [*parts, "--opts", "toy.yml"]:
         assert part in message
 
@@ -191,19 +192,16 @@ def test_a_contradiction_names_both_places(tmp_path: Path, opt: str, parts: list
 def test_a_mistake_anywhere_is_found_before_anything_is_built(
     tmp_path: Path, opt: str, parts: list[str]
 ) -> None:
-    """Even building the model alone checks the whole config: its weights may take minutes to download."""
-    config = make(tmp_path, opt)
-    message = error_of(config)
+    """Whatever is wanted of the plan: a network's weights may take minutes to download."""
+    message = error_of(tmp_path, opt)
     for part in parts:
         assert part in message
-    with pytest.raises(UserError):
-        builder.build_model(config)
 
 
 def test_data_sets_get_transform_objects_and_their_mode(tmp_path: Path) -> None:
     """`mode` may be left out: a validation set in training mode would be augmented, silently."""
-    config = make(tmp_path, f"train_dataset.dataset_root={tmp_path}", f"val_dataset.dataset_root={tmp_path}")
-    train, val = builder.build_dataset(config, "train_dataset"), builder.build_dataset(config, "val_dataset")
+    plan = planned(tmp_path, f"train_dataset.dataset_root={tmp_path}", f"val_dataset.dataset_root={tmp_path}")
+    train, val = plan.dataset("train_dataset"), plan.dataset("val_dataset")
     assert [transform.factor for transform in train.transforms] == [2.0, 1.0]
     assert (train.mode, val.mode) == ("train", "val")
 
@@ -211,21 +209,21 @@ def test_data_sets_get_transform_objects_and_their_mode(tmp_path: Path) -> None:
 def test_what_a_component_complains_about_gets_its_place(tmp_path: Path) -> None:
     """File and key come before the component's own sentence."""
     with pytest.raises(UserError, match=r"toy\.yml: train_dataset: there is no folder nowhere"):
-        builder.build_dataset(make(tmp_path), "train_dataset")
+        planned(tmp_path).dataset("train_dataset")
     with pytest.raises(UserError, match=r"model\.backbone: there is no file missing\.pdparams"):
-        builder.build_model(make(tmp_path, "model.backbone.pretrained=missing.pdparams"))
+        planned(tmp_path, "model.backbone.pretrained=missing.pdparams").model()
     with pytest.raises(UserError, match=r"loss\.types\.0: thresh is 2"):
-        builder.build_criterion(make(tmp_path, "loss.types.0={type: OhemCrossEntropyLoss, thresh: 2}"))
+        planned(tmp_path, "loss.types.0={type: OhemCrossEntropyLoss, thresh: 2}").criterion()
     schedule = "lr_scheduler={type: StepDecay, learning_rate: 0.1, step_size: 5, gamma: 3.0}"
     with pytest.raises(UserError, match="lr_scheduler: the arguments do not fit"):
-        builder.build_optimizer(make(tmp_path, schedule), nn.Linear(1, 1))
+        planned(tmp_path, schedule).optimizer(nn.Linear(1, 1))
 
 
 def test_pretrained_weights_can_be_skipped(tmp_path: Path) -> None:
     """Evaluation replaces them anyway, and must not need the network for that."""
-    config = make(tmp_path)
-    assert builder.build_model(config).backbone.pretrained == "part.pdparams"
-    model = builder.build_model(config, pretrained=False)
+    plan = planned(tmp_path)
+    assert plan.model().backbone.pretrained == "part.pdparams"
+    model = plan.model(pretrained=False)
     assert (model.pretrained, model.backbone.pretrained) == (None, None)
 
 
@@ -233,7 +231,7 @@ def test_optimizer_and_schedule(tmp_path: Path) -> None:
     """SGD with momentum is Momentum, and the polynomial decays over what the warm-up leaves."""
     model = nn.Linear(2, 2)
     warmup = ["lr_scheduler.warmup_iters=20", "lr_scheduler.warmup_start_lr=1e-4"]
-    optimizer = builder.build_optimizer(make(tmp_path, *warmup), model)
+    optimizer = planned(tmp_path, *warmup).optimizer(model)
     assert isinstance(optimizer, paddle.optimizer.Momentum)
     values = []
     for _ in range(101):
@@ -244,7 +242,7 @@ def test_optimizer_and_schedule(tmp_path: Path) -> None:
     assert values[60] == pytest.approx(0.01 * 0.5**0.9)
     assert values[99] == pytest.approx(0.01 * (1 / 80) ** 0.9)
     assert values[100] == 0
-    given = builder.build_optimizer(make(tmp_path, "lr_scheduler.decay_steps=200"), model)
+    given = planned(tmp_path, "lr_scheduler.decay_steps=200").optimizer(model)
     for _ in range(100):
         given._learning_rate.step()
     assert given.get_lr() == pytest.approx(0.01 * 0.5**0.9)
@@ -253,61 +251,65 @@ def test_optimizer_and_schedule(tmp_path: Path) -> None:
 def test_a_run_shorter_than_its_warm_up_builds(tmp_path: Path) -> None:
     """`--iters 2` is how a config is tried out."""
     opts = ["iters=2", "lr_scheduler.warmup_iters=20", "lr_scheduler.warmup_start_lr=0"]
-    assert builder.build_optimizer(make(tmp_path, *opts), nn.Linear(1, 1)).get_lr() == 0
+    assert planned(tmp_path, *opts).optimizer(nn.Linear(1, 1)).get_lr() == 0
 
 
 def test_a_data_set_is_described_without_its_data(tmp_path: Path) -> None:
     """What prediction needs: names and colours from the class, from the YAML, or by default."""
-    config = make(tmp_path)
-    info = builder.describe_dataset(config, "train_dataset")
+    plan = planned(tmp_path)
+    info = plan.info("train_dataset")
     assert (info.num_classes, info.in_channels, info.classes) == (3, 3, ("road", "sky", "car"))
     assert info.palette.tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
     given = "{type: BuilderToyList, transforms: [], num_classes: 1, classes: [a], palette: [[1, 2, 3]]}"
-    info = builder.describe_dataset(
-        make(tmp_path, f"train_dataset={given}", "val_dataset=null"), "train_dataset"
-    )
+    info = planned(tmp_path, f"train_dataset={given}", "val_dataset=null").info("train_dataset")
     assert (info.classes, info.palette.tolist()) == (("a",), [[1, 2, 3]])
-    wrong = make(tmp_path, f"train_dataset={given.replace('[a]', '[a, b]')}", "val_dataset=null")
+    wrong = planned(tmp_path, f"train_dataset={given.replace('[a]', '[a, b]')}", "val_dataset=null")
     with pytest.raises(UserError, match=r"train_dataset.classes .* 1 names"):
-        builder.describe_dataset(wrong, "train_dataset")
+        wrong.info("train_dataset")
 
 
 def test_transforms_are_built_without_the_data_set(tmp_path: Path) -> None:
     """Prediction prepares images as validation does, on a machine without the validation set."""
-    transforms = builder.build_transforms(make(tmp_path), "train_dataset").transforms
+    transforms = planned(tmp_path).transforms("train_dataset").transforms
     assert [transform.factor for transform in transforms] == [2.0, 1.0]
 
 
-def test_test_options(tmp_path: Path) -> None:
-    """One scale or a list, sizes as tuples, and only what was given."""
-    opts = ["test_config.scales=0.5", "test_config.stride=[3,4]", "test_config.crop_size=null"]
-    assert builder.build_test_options(make(tmp_path, *opts)) == {"scales": (0.5,), "stride": (3, 4)}
-    assert builder.build_test_options(make(tmp_path)) == {}
+def test_inference_options_of_the_config_and_of_flags(tmp_path: Path) -> None:
+    """Scales and flips need their switch; one scale or a list; a flag wins over the config, one by one."""
+    assert planned(tmp_path).inference() == InferenceOptions()
+    options = "{scales: 0.5, flip_vertical: true, crop_size: [8, 9], stride: null}"
+    plan = planned(tmp_path, f"test_config={options}")
+    assert plan.inference() == InferenceOptions()
+    assert plan.inference(aug_eval=True) == InferenceOptions((0.5,), flip_vertical=True)
+    assert plan.inference(aug_eval=True, scales=[1, 2]) == InferenceOptions((1, 2), flip_vertical=True)
+    slides = InferenceOptions(crop_size=(8, 9), stride=(3, 4))
+    assert plan.inference(is_slide=True, stride=[3, 4]) == slides
+    with pytest.raises(UserError, match="is_slide needs stride"):
+        plan.inference(is_slide=True)
+    opts = ["test_config={aug_eval: true, scales: [0.75, 1.0], is_slide: false, crop_size: [8, 9]}"]
+    assert planned(tmp_path, *opts).inference() == InferenceOptions((0.75, 1.0))
 
 
 DOCS = REPOSITORY / "docs" / "configs.md"
 
 
 def test_the_documented_component_of_ones_own_works(tmp_path: Path) -> None:
-    """docs/configs.md as printed: a file named under `imports`; building twice imports once."""
+    """docs/configs.md as printed: a file named under `imports`; planning twice imports once."""
     code, leaf = re.findall(r"```(?:python|yaml)\n(.*?)```", DOCS.read_text(), re.DOTALL)
     (tmp_path / "my_net.py").write_text(code)
     (tmp_path / "lpsnet_m_cityscapes_1536x768_200k.yml").write_text(YAML)
-    config = make(tmp_path, text=leaf)
     for _ in range(2):
-        (logits,) = builder.build_model(config)(paddle.zeros([1, 3, 8, 9]))
+        (logits,) = planned(tmp_path, text=leaf).model()(paddle.zeros([1, 3, 8, 9]))
         assert logits.shape == [1, 3, 8, 9]
-    assert "did you mean 'width'?" in error_of(make(tmp_path, "model.with=5", text=leaf))
+    assert "did you mean 'width'?" in error_of(tmp_path, "model.with=5", text=leaf)
 
 
 def test_imports_of_a_module_and_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed modules go by their name; a missing one is the user's mistake, an error inside one a bug."""
     (tmp_path / "builder_toy_module.py").write_text("import module_that_is_missing\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert "gone.py, but there is no such file" in error_of(make(tmp_path, f"imports=[{tmp_path}/gone.py]"))
-    assert "'no_such_package', which is not installed" in error_of(
-        make(tmp_path, "imports=[no_such_package]")
-    )
+    assert "gone.py, but there is no such file" in error_of(tmp_path, f"imports=[{tmp_path}/gone.py]")
+    assert "'no_such_package', which is not installed" in error_of(tmp_path, "imports=[no_such_package]")
     with pytest.raises(ModuleNotFoundError, match="module_that_is_missing"):
-        builder.check_config(make(tmp_path, "imports=[builder_toy_module]"))
-    builder.check_config(make(tmp_path, "imports=[json.tool]"))
+        planned(tmp_path, "imports=[builder_toy_module]")
+    planned(tmp_path, "imports=[json.tool]")

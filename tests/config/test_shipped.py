@@ -11,7 +11,7 @@ import paddle
 import pytest
 
 from paddleseg_lite.config import Config, load_config
-from paddleseg_lite.config import build as builder
+from paddleseg_lite.config.build import Plan
 from paddleseg_lite.losses import OhemCrossEntropyLoss
 from tests.paths import REPOSITORY
 
@@ -57,8 +57,9 @@ def test_a_training_step_reaches_every_parameter(path: Path) -> None:
     """Model, loss and optimizer fit each other: finite loss, gradients everywhere, weights move."""
     paddle.seed(0)
     config = load_config(path)
-    model = builder.build_model(config, pretrained=False)
-    optimizer, criterion = builder.build_optimizer(config, model), builder.build_criterion(config)
+    plan = Plan(config)
+    model = plan.model(pretrained=False)
+    optimizer, criterion = plan.optimizer(model), plan.criterion()
     # The large kernel pools 49x49 features at a stride of 8 pixels.
     height, width = (64, 96) if config.values["model"].get("use_gap", True) else (392, 392)
     label = np.random.default_rng(0).integers(0, 11, (2, height, width)).astype(np.uint8)
@@ -81,8 +82,8 @@ def test_its_data_sets_build_and_give_samples_of_its_crop(path: Path, tmp_path: 
     """Transforms fit the data: a crop of (width, height), labels beside it, float32 images."""
     config = load_config(path)
     root = folder_for(config, tmp_path)
-    config = load_config(path, [f"train_dataset.dataset_root={root}", f"val_dataset.dataset_root={root}"])
-    train, val = builder.build_dataset(config, "train_dataset"), builder.build_dataset(config, "val_dataset")
+    plan = Plan(load_config(path, [f"{mode}_dataset.dataset_root={root}" for mode in ("train", "val")]))
+    train, val = plan.dataset("train_dataset"), plan.dataset("val_dataset")
     transforms = config.values["train_dataset"]["transforms"]
     crops = [transform["crop_size"] for transform in transforms if "crop_size" in transform]
     sample = train.sample(0)
@@ -122,7 +123,7 @@ def test_published_settings(
     assert transforms["RandomDistort"]["brightness_range"] == distortion
     assert (config.iters, config.batch_size) == (iters, 4)
     assert config.values["lr_scheduler"]["learning_rate"] == rate
-    (loss,) = builder.build_criterion(config).losses
+    (loss,) = Plan(config).criterion().losses
     assert isinstance(loss, OhemCrossEntropyLoss)
     assert (loss.thresh, loss.min_kept, loss.ignore_index) == (0.7, kept, 255)
     optimizer = config.values["optimizer"]
@@ -208,9 +209,9 @@ def test_a_config_in_paddlesegs_style_runs_unchanged(tmp_path: Path, leaf: str) 
     """Its spellings: SGD for Momentum, class numbers in several places that agree, explicit defaults."""
     (tmp_path / "base.yml").write_text(PADDLESEG_BASE)
     (tmp_path / "leaf.yml").write_text(PADDLESEG_LEAVES[leaf])
-    config = load_config(tmp_path / "leaf.yml")
-    model = builder.build_model(config)
-    assert isinstance(builder.build_optimizer(config, model), paddle.optimizer.Momentum)
+    plan = Plan(load_config(tmp_path / "leaf.yml"))
+    model = plan.model()
+    assert isinstance(plan.optimizer(model), paddle.optimizer.Momentum)
     (logits,) = model(paddle.zeros([2, 3, 64, 64]))
-    (loss,) = builder.build_criterion(config)([logits], paddle.zeros([2, 64, 64], "int64"))
+    (loss,) = plan.criterion()([logits], paddle.zeros([2, 64, 64], "int64"))
     assert float(loss) > 0

@@ -12,7 +12,7 @@ import pytest
 import paddleseg_lite
 from paddleseg_lite.checkpoint import save_weights
 from paddleseg_lite.config import load_config, zoo
-from paddleseg_lite.config.build import build_model
+from paddleseg_lite.config.build import Plan
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import InferenceOptions
@@ -29,7 +29,7 @@ def job(tmp_path, monkeypatch):
     monkeypatch.setenv("PADDLESEG_LITE_HOME", str(tmp_path / "cache"))
     path = write_config(tmp_path, tmp_path / "nowhere")
     paddle.seed(0)
-    model = build_model(load_config(path))
+    model = Plan(load_config(path)).model()
     return path, save_weights(model, tmp_path / "weights"), model
 
 
@@ -74,7 +74,9 @@ def test_probabilities_are_a_softmax(job, image, backend):
 def test_an_exported_folder_gives_the_same(job, image, tmp_path, output_op):
     """Whatever its output is; with class ids alone there are no probabilities, and that is said."""
     path, weights, model = job
-    export(model, tmp_path / "out", export_metadata(load_config(path)), ExportOptions(output_op=output_op))
+    export(
+        model, tmp_path / "out", export_metadata(Plan(load_config(path))), ExportOptions(output_op=output_op)
+    )
     live, exported = Predictor.from_config(path, weights, "paddle"), Predictor.from_exported(tmp_path / "out")
     assert exported.classes == live.classes
     assert (exported(image).mask != live(image).mask).mean() < 1e-3
@@ -90,7 +92,7 @@ def test_an_exported_folder_gives_the_same(job, image, tmp_path, output_op):
 def test_an_export_runs_what_its_sidecar_lists(job, image, tmp_path):
     """An older ONNX file in the folder is not taken; a size or precision that was not exported is refused."""
     path, _, model = job
-    card = export_metadata(load_config(path))
+    card = export_metadata(Plan(load_config(path)))
     export(model, tmp_path / "out", card, ExportOptions(format="onnx"))
     model.head.weight.set_value(model.head.weight * -1)
     export(model, tmp_path / "out", card, ExportOptions((1, 3, 40, 56), format="paddle"))

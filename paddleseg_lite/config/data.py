@@ -1,0 +1,76 @@
+"""Config -> data sets, without Paddle: for the commands that only read data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from paddleseg_lite import datasets, transforms  # noqa: F401  (they register)
+from paddleseg_lite.config.core import Config
+from paddleseg_lite.config.facts import dataset_info
+from paddleseg_lite.config.imports import import_components
+from paddleseg_lite.config.signature import BoundComponent, bind, built
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.info import DatasetInfo
+from paddleseg_lite.registry import DATASETS, TRANSFORMS
+from paddleseg_lite.transforms import Compose
+
+MODES = {"train_dataset": "train", "val_dataset": "val"}  # section -> mode
+
+
+class DataPlan:
+    """The data sets of a config: names and arguments are checked, `imports` imported, no file opened.
+
+    Args:
+        config: a section that it lacks is missed when it is asked for.
+
+    Attributes:
+        config: as given.
+        sections: those of "train_dataset" and "val_dataset" that there are.
+
+    Raises:
+        UserError: a name or an argument is unknown, or a required argument is missing.
+    """
+
+    def __init__(self, config: Config) -> None:
+        import_components(config)
+        self.config = config
+        self.sections = tuple(section for section in MODES if config.has(section))
+        self._datasets = {section: _bind_dataset(config, section) for section in self.sections}
+
+    def dataset(self, section: str, **others: Any) -> SegmentationDataset:
+        """Build the data set under `section`, with its transforms; `others` take the place of its arguments.
+
+        Raises:
+            UserError: it is not there, or its data are not.
+        """
+        return self._dataset(section)(**others)
+
+    def transforms(self, section: str) -> Compose:
+        """Build the transforms under `section` without the data set.
+
+        Raises:
+            UserError: the data set is not there.
+        """
+        return Compose(built(self._dataset(section).arguments.get("transforms") or []))
+
+    def info(self, section: str) -> DatasetInfo:
+        """Return what the data set under `section` declares; no data needs to be present.
+
+        Raises:
+            UserError: it is not there, or does not say how many classes it has.
+        """
+        return dataset_info(self.config, section, self._dataset(section))
+
+    def _dataset(self, section: str) -> BoundComponent:
+        self.config.section(section)  # raises if it is missing
+        return self._datasets[section]
+
+
+def _bind_dataset(config: Config, section: str) -> BoundComponent:
+    spec = config.section(section)
+    if "transforms" in spec:
+        spec["transforms"] = [
+            bind(config, TRANSFORMS, f"{section}.transforms.{index}", transform)
+            for index, transform in enumerate(spec["transforms"])
+        ]
+    return bind(config, DATASETS, section, spec, {"mode": MODES[section]})
