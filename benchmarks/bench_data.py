@@ -46,7 +46,7 @@ def prepare(args):
     """Draw the images, name the labels as PaddleSeg wants them, and pack; return (root, cache)."""
     from paddleseg_lite.datasets import Cityscapes
     from paddleseg_lite.datasets.cityscapes import LABEL_IDS_SUFFIX, TRAIN_IDS_SUFFIX
-    from paddleseg_lite.datasets.packed import pack
+    from paddleseg_lite.datasets.packed.writer import pack
 
     root = args.data_dir / f"streetscenes_{args.images}"
     tool = [sys.executable, str(ROOT / "tools/make_streetscenes.py"), "--save_dir", str(root)]

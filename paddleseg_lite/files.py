@@ -171,17 +171,3 @@ def sha256(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def part_of(path: Path) -> Path:
-    """Return where this process writes what becomes `path`; only for the pack, which is being rewritten."""
-    return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file and wait until it is on the disk; only for the pack, which is being rewritten."""
-    path.write_text(text, encoding="utf-8")
-    sync_to_disk(path)
-
-
-sync_folder = sync_to_disk  # only for the pack, which is being rewritten

@@ -4,8 +4,8 @@
   python tools/train.py --config C.yml --opts train_dataset.cache=data/packed val_dataset.cache=data/packed
 
 Writes --save_dir/train and --save_dir/val (default: the `cache` of each data set in the config). Interrupted,
-run the same command again: it goes on. On a complete pack, it verifies each byte and mends what is damaged or
-stale. An image of 2048x1024 pixels with its label takes 8.4 MB.
+run the same command again: it goes on. On a complete pack, it verifies each byte and writes again what is
+damaged or stale. An image of 2048x1024 pixels with its label takes 8.4 MB.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def work(args: argparse.Namespace) -> None:
     # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.data import DataPlan
-    from paddleseg_lite.datasets.packed import pack
+    from paddleseg_lite.datasets.packed.writer import pack
 
     plan = DataPlan(load_config(args.config, args.opts))
     sections = [section for section in args.sections if section in plan.sections]
@@ -53,8 +53,8 @@ def work(args: argparse.Namespace) -> None:
         folder = Path(save_dir) / dataset.mode
         done = pack(dataset, folder, args.num_workers)
         print(
-            f"{folder}: {done.images} images, {done.nbytes / 1e9:.2f} GB in {done.shards} shards, of which "
-            f"{done.kept} were whole already; read it with {section}.cache={save_dir}"
+            f"{folder}: {done.images} images, {done.nbytes / 1e9:.2f} GB, of which {done.kept} images were "
+            f"whole already; read it with {section}.cache={save_dir}"
         )
 
 

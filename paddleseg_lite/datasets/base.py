@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from paddleseg_lite.datasets.info import DatasetInfo, checked_info
-from paddleseg_lite.datasets.packed import Pack
+from paddleseg_lite.datasets.packed.manifest import code_of
+from paddleseg_lite.datasets.packed.reader import Pack
 from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.datasets.reading.images import open_image, read_label
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
@@ -80,7 +82,7 @@ class SegmentationDataset:
         self._check_label_padding()
         self.cache = cache
         if cache is not None:
-            self.reader = Pack(Path(cache) / self.mode, self)
+            self.reader = Pack(Path(cache) / self.mode, self.pairs, self.reading_facts())
 
     @classmethod
     def _declared(cls) -> DatasetInfo:
@@ -155,6 +157,27 @@ class SegmentationDataset:
     def label_rule(self, label_path: str) -> LabelRule:
         """Return what the ids in a label file mean; a data set of several kinds of files overrides it."""
         return self._rule
+
+    def reading_facts(self) -> dict[str, Any]:
+        """Return what, besides the files, decides which pixels and ids `read_files` gives, as JSON values.
+
+        A pack made with other facts is refused. A class of your own whose arguments change what it reads adds
+        them here; they must be set before this class's constructor runs.
+        """
+        rules = {}
+        for _, label_path in self.pairs:
+            if label_path is not None:
+                rule = self.label_rule(label_path)
+                rules[rule.table.tobytes() + rule.allowed.tobytes()] = True
+        return {
+            "the data set's class": type(self).__qualname__,
+            "the class's code": code_of(type(self)),
+            "num_classes": self.num_classes,
+            "ignore_index": self.ignore_index,
+            "in_channels": self.in_channels,
+            "label_map": {str(source): target for source, target in sorted((self.label_map or {}).items())},
+            "the meaning of the ids": hashlib.sha256(b"".join(rules)).hexdigest()[:16],
+        }
 
     def describe(self, sizes: bool = True) -> str:
         """Return a line for the log: size, classes, ignored id, mapping.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import pickle
 import signal
@@ -17,8 +19,8 @@ from hypothesis import strategies as st
 
 import paddleseg_lite.transforms as T
 from paddleseg_lite.datasets import CamVid, Cityscapes, Dataset, train_batches
-from paddleseg_lite.datasets.packed import pack
-from paddleseg_lite.datasets.packed.format import LOCK, MANIFEST, STRIP, Entry, load, shard_path
+from paddleseg_lite.datasets.packed.manifest import LOCK, MANIFEST
+from paddleseg_lite.datasets.packed.writer import pack
 from paddleseg_lite.errors import UserError
 from tests.paths import REPOSITORY
 
@@ -31,8 +33,7 @@ AUGMENT = [
     T.RandomDistort(),
     T.Normalize(),
 ]
-SIZE = (3 * STRIP + 7, 61)  # an odd height with a last strip of 7 rows, an odd width
-SHARD = 2 * SIZE[0] * SIZE[1] * 4  # bytes: two pairs
+SIZE = (199, 61)  # odd
 
 
 def dataset(folder, transforms=(), mode="train", **kwargs):
@@ -48,9 +49,9 @@ def files(tmp_path):
 
 @pytest.fixture
 def packed(files, tmp_path):
-    """The same, packed into three shards; return the folder of the pack's mode."""
+    """The same, packed; return the folder of the pack's mode."""
     folder = tmp_path / "pack" / "train"
-    assert pack(dataset(files), folder, shard_bytes=SHARD).shards == 3
+    assert pack(dataset(files), folder).kept == 0
     return folder
 
 
@@ -63,9 +64,10 @@ def assert_same(one, other):
     assert (one.path, one.source_size, one.windows) == (other.path, other.source_size, other.windows)
 
 
-def entry(folder, index=0):
-    """Return an entry of shard 0."""
-    return Entry.of_dict(load(shard_path(folder, 0, ".json"))["entries"][index])
+def array(folder, index=0, kind="image"):
+    """Return the file of an image or a label in a pack."""
+    _, arrays = json.loads((folder / MANIFEST).read_text())["pairs"][index]
+    return folder / arrays[kind == "label"][0]
 
 
 def flip_bit(path, position):
@@ -123,19 +125,6 @@ def window_data(tmp_path_factory):
     return source, dataset(root / "files", cache=str(root / "pack"))
 
 
-def test_arrays_of_a_pack_index_like_arrays(window_data):
-    """Protects code of others that takes reader(index): slices, steps, single rows, masks, np.asarray."""
-    source, quick = window_data
-    mask = np.arange(SIZE[0]) % 5 == 0
-    for array, wanted in zip(quick.reader(0), source.read_files(0)):
-        assert array.shape == wanted.shape
-        assert len(array) == len(wanted)
-        for key in (3, -1, np.s_[5:100:3, 2], np.s_[::-1], ..., mask, np.array([190, 2, 64]), np.s_[9:9]):
-            np.testing.assert_array_equal(array[key], wanted[key])
-        np.testing.assert_array_equal(np.asarray(array), wanted)
-        np.testing.assert_array_equal(np.array(array, dtype=np.int32, copy=True), wanted)
-
-
 def test_sixteen_bits_and_other_channels(tmp_path):
     """Protects images that aren't 8-bit RGB, and images of several sizes in one pack."""
     rng = np.random.default_rng(0)
@@ -152,73 +141,78 @@ def test_sixteen_bits_and_other_channels(tmp_path):
         assert_same(quick.sample(index), source.sample(index))
 
 
-def test_a_window_touches_its_own_strips_only(files, packed):
-    """Protects the speed: the rows outside of a window, damaged here, are neither read nor checked."""
-    flip_bit(shard_path(packed, 0, ".bin"), 2 * STRIP * SIZE[1] * 3)
-    image, label = dataset(files, cache=packed.parent).reader(0)
-    wanted, _ = dataset(files).read_files(0)
-    np.testing.assert_array_equal(image[: 2 * STRIP], wanted[: 2 * STRIP])
-    np.testing.assert_array_equal(image[3 * STRIP :], wanted[3 * STRIP :])
-    assert label[:].shape == SIZE
-    with pytest.raises(
-        UserError, match=r"shard_00000\.bin, image image0\.png, is damaged in the rows 128 to 191"
-    ):
-        image[2 * STRIP - 1 : 2 * STRIP + 1]
+def test_a_window_of_a_pack_is_mapped(window_data):
+    """Protects the speed: a sample reads the rows and columns of its crop, not the whole image."""
+    _, quick = window_data
+    for part in quick.reader(0):
+        assert isinstance(part.base, np.memmap)
 
 
-@pytest.mark.parametrize("where", ["image", "label", "checksums"])
+@pytest.mark.parametrize("kind", ["image", "label"])
+@pytest.mark.parametrize("position", [3, 60, -5])
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_corrupted_byte_is_found_and_mended(files, packed, where, num_workers):
-    """Protects training from damaged disks, here and in workers; packing again repairs that shard."""
-    first = entry(packed)
-    at = {"image": 5, "label": first.label_at + 5, "checksums": first.checksums_at}[where]
-    flip_bit(shard_path(packed, 0, ".bin"), at)
+def test_a_corrupted_byte_is_found(files, packed, kind, position, num_workers):
+    """Protects training from damaged disks, here and in workers; packing again writes that pair alone."""
+    path = array(packed, 3, kind)
+    flip_bit(path, position)
     quick = dataset(files, cache=packed.parent)
-    with pytest.raises(
-        UserError, match=r"shard_00000\.bin, (image|label) \w+0\.png, is damaged in the rows 0 to 63"
-    ):
+    with pytest.raises(UserError, match=rf"{path.name}, made of image3\.png, is damaged; pack the data set"):
         list(train_batches(quick, 5, 0, 1, num_workers=num_workers))
-    assert pack(dataset(files), packed, shard_bytes=SHARD).kept == 2
-    assert_same(dataset(files, cache=packed.parent).sample(0), dataset(files).sample(0))
+    assert pack(dataset(files), packed).kept == 4
+    assert_same(dataset(files, cache=packed.parent).sample(3), dataset(files).sample(3))
 
 
 @pytest.mark.parametrize("cut", [1, 5000])
-def test_a_truncated_shard_is_found_at_the_start(files, packed, cut):
+def test_a_truncated_file_is_found_at_the_start(files, packed, cut):
     """Protects from a copy that ran out of space: found before training, and while it runs (no bus error)."""
     quick = dataset(files, cache=packed.parent)
-    path = shard_path(packed, 1, ".bin")
+    quick.sample(3)
+    path = array(packed, 3)
     data = path.read_bytes()
     path.write_bytes(data[:-cut])
-    with pytest.raises(
-        UserError, match=rf"shard_00001\.bin has {len(data) - cut} bytes instead of {len(data)}"
-    ):
+    with pytest.raises(UserError, match=rf"{path.name} has {len(data) - cut} bytes instead of {len(data)}"):
         dataset(files, cache=packed.parent)
-    with pytest.raises(UserError, match=r"shard_00001\.bin"):
+    with pytest.raises(UserError, match=path.name):
         quick.sample(3)
     path.unlink()
-    with pytest.raises(UserError, match=r"shard_00001\.bin is missing"):
+    with pytest.raises(UserError, match=rf"{path.name} is missing"):
         dataset(files, cache=packed.parent)
-    assert pack(dataset(files), packed, shard_bytes=SHARD).kept == 2
+    assert pack(dataset(files), packed).kept == 4
 
 
-@pytest.mark.parametrize("name", [MANIFEST, "shard_00002.json"])
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"sha256": "0", "content": 3}', None])
-def test_damaged_indexes_are_named(files, packed, name, damage):
-    """Protects from an index that says something else than what was written, or nothing."""
-    path = packed / name
-    data = path.read_bytes()
-    path.write_bytes(data[:-30] + bytes([data[-30] ^ 1]) + data[-29:] if damage is None else damage)
-    with pytest.raises(UserError, match=rf"{name} is damaged.*pack_dataset"):
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"format": 2}', '{"format": 2, "facts": {}, "pairs": [3]}']
+)
+def test_a_damaged_manifest_is_named(files, packed, content):
+    """Protects from a manifest that was cut, or is none: no trace of Python's."""
+    (packed / MANIFEST).write_text(content)
+    with pytest.raises(UserError, match=r"pack\.json is damaged.*pack_dataset"):
         dataset(files, cache=packed.parent)
+
+
+def test_a_pack_of_another_version_is_named_and_replaced(files, tmp_path):
+    """Protects who has packs of shards: told what to do, which then works, and removes the shards."""
+    folder = tmp_path / "pack" / "train"
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).write_text('{"sha256": "0", "content": {"facts": {"format": 1}, "shards": []}}')
+    (folder / "shard_00000.bin").write_bytes(b"0")
+    (folder / "shard_00000.json").write_text("{}")
+    with pytest.raises(
+        UserError, match=r"another version of this library; pack the data set again with tools/"
+    ):
+        dataset(files, cache=folder.parent)
+    pack(dataset(files), folder)
+    assert len(dataset(files, cache=folder.parent)) == 5
+    assert not list(folder.glob("shard_*"))
 
 
 @pytest.mark.parametrize("name", ["image3.png", "label3.png"])
 def test_a_touched_source_makes_the_pack_stale(files, packed, name):
-    """Protects from training on yesterday's labels; only the shard with that file is written again."""
+    """Protects from training on yesterday's labels; only that pair is written again."""
     os.utime(files / name, (1, 1))
     with pytest.raises(UserError, match=rf"is stale: .*{name} has changed since it was packed; pack"):
         dataset(files, cache=packed.parent)
-    assert pack(dataset(files), packed, shard_bytes=SHARD).kept == 2
+    assert pack(dataset(files), packed).kept == 4
     dataset(files, cache=packed.parent)
 
 
@@ -231,8 +225,58 @@ def test_other_facts_make_the_pack_stale(files, packed):
         with pytest.raises(UserError, match=words):
             dataset(files, cache=packed.parent, **change)
     mapped = dataset(files, label_map={255: 1})
-    assert pack(mapped, packed, shard_bytes=SHARD).kept == 0
+    assert pack(mapped, packed).kept == 0
     assert dataset(files, label_map={255: 1}, cache=packed.parent).sample(0).label[0, 0] == 1
+
+
+def test_a_pack_belongs_to_the_class_that_made_it(files, packed):
+    """Protects from pixels that another reader made: same files, same settings, another class or code."""
+
+    def dimmed(factor):
+        class Dimmed(Dataset):
+            def read_files(self, index):
+                image, label = super().read_files(index)
+                return image // self.factor, label
+
+            def reading_facts(self):
+                return {**super().reading_facts(), "factor": self.factor}
+
+        Dimmed.factor = factor
+        return Dimmed
+
+    arguments = ((), str(files), 4, "train", "list.txt")
+    with pytest.raises(UserError, match=r"class was Dataset when it was packed and is .*Dimmed now"):
+        dimmed(2)(*arguments, cache=packed.parent)
+    assert pack(dimmed(2)(*arguments), packed).kept == 0
+    assert_same(dimmed(2)(*arguments, cache=packed.parent).sample(1), dimmed(2)(*arguments).sample(1))
+    with pytest.raises(UserError, match=r"class was .*Dimmed when it was packed and is Dataset now"):
+        dataset(files, cache=packed.parent)
+    with pytest.raises(UserError, match="factor was 2 when it was packed and is 3 now"):
+        dimmed(3)(*arguments, cache=packed.parent)
+
+
+MINE = """
+from paddleseg_lite.datasets import Dataset
+
+class Mine(Dataset):
+    def read_files(self, index):
+        image, label = super().read_files(index)
+        return image // {factor}, label
+"""
+
+
+def test_a_class_whose_code_has_changed_is_told(files, tmp_path, monkeypatch):
+    """Protects from pixels that an earlier state of a user's own class has read."""
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = ((), str(files), 4, "train", "list.txt")
+    (tmp_path / "mine_data.py").write_text(MINE.format(factor=2))
+    mine = importlib.import_module("mine_data")
+    pack(mine.Mine(*arguments), tmp_path / "pack" / "train")
+    assert len(mine.Mine(*arguments, cache=tmp_path / "pack")) == 5
+    (tmp_path / "mine_data.py").write_text(MINE.format(factor=300))
+    with pytest.raises(UserError, match=r"the class's code was .* when it was packed"):
+        importlib.reload(mine).Mine(*arguments, cache=tmp_path / "pack")
+    del sys.modules["mine_data"]
 
 
 def test_other_pairs_make_the_pack_stale(files, packed):
@@ -245,13 +289,9 @@ def test_other_pairs_make_the_pack_stale(files, packed):
     with pytest.raises(UserError, match=r"it holds image0\.png where the data set has .*image4\.png"):
         dataset(files, cache=packed.parent)
     (files / "list.txt").write_text("\n".join(lines[:1]))
-    pack(dataset(files), packed, shard_bytes=SHARD)
-    assert sorted(path.name for path in packed.iterdir()) == [
-        LOCK,
-        MANIFEST,
-        "shard_00000.bin",
-        "shard_00000.json",
-    ]
+    pack(dataset(files), packed)
+    left = {array(packed).name, array(packed, kind="label").name}
+    assert {path.name for path in packed.iterdir()} == {LOCK, MANIFEST, *left}
 
 
 def test_files_and_pack_may_move_together(files, packed, tmp_path):
@@ -272,7 +312,7 @@ def test_wrong_files_end_the_packing(files, tmp_path):
     cv2.imwrite(str(files / "label4.png"), np.full(SIZE, 77, np.uint8))
     for num_workers in (0, 2):
         with pytest.raises(UserError, match=r"label4\.png: label id\(s\) 77"):
-            pack(dataset(files), tmp_path / "pack" / "train", num_workers, SHARD)
+            pack(dataset(files), tmp_path / "pack" / "train", num_workers)
     assert not (tmp_path / "pack" / "train" / MANIFEST).exists()
 
 
@@ -292,8 +332,9 @@ def test_a_folder_with_other_files_is_left_alone(files):
         "pack.tar.gz",
         ".shard_backup",
         "pack.json.bak",
-        "shard_dir/",
         "shard_00000.bin/",
+        f"{'0' * 32}.image.npy",
+        f"{'0' * 32}_{'0' * 8}.mask.npy",
     ],
 )
 def test_files_of_similar_names_are_not_ours(files, packed, name):
@@ -306,63 +347,27 @@ def test_files_of_similar_names_are_not_ours(files, packed, name):
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_files_that_come_while_packing_stay(files, tmp_path, monkeypatch):
-    """Protects them from the cleaning at the end, which removes a longer pack's shards only."""
-    folder = tmp_path / "pack" / "train"
-    real = Dataset.read_files
-
-    def read_files(self, index):
-        (folder / "shard_notes.txt").write_text("mine")
-        (folder / "shard_00007.bin").write_text("of a longer pack")
-        return real(self, index)
-
-    monkeypatch.setattr(Dataset, "read_files", read_files)
-    pack(dataset(files), folder)
-    names = {path.name for path in folder.iterdir()}
-    assert names == {LOCK, MANIFEST, "shard_00000.bin", "shard_00000.json", "shard_notes.txt"}
-
-
-@pytest.mark.parametrize(
-    "lines", [["image1.png label1.png"], [f"image{i}.png label{i}.png" for i in (2, 1, 0)]]
-)
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_pack_that_is_rewritten_while_it_is_read_is_noticed(files, packed, lines, num_workers):
-    """Protects a run from another image under an index, whose strips were verified before."""
-    (files / "list.txt").write_text("image0.png label0.png\nimage1.png label1.png\nimage2.png label2.png")
-    pack(dataset(files), packed)
+def test_a_pack_that_is_rewritten_while_it_is_read_is_noticed(files, packed, num_workers):
+    """Protects a run from another image under an index: it reads what it opened, or is told."""
     quick = dataset(files, cache=packed.parent)
-    wanted = [quick.sample(index).image for index in range(3)]
-    (files / "list.txt").write_text("\n".join(lines))
+    wanted = [dataset(files).sample(index) for index in range(5)]
+    lines = (files / "list.txt").read_text().splitlines()
+    (files / "list.txt").write_text("\n".join(reversed(lines)))
     pack(dataset(files), packed)
-    with pytest.raises(UserError, match=r"shard_00000\.bin .*the pack was rewritten while it was read"):
-        list(train_batches(quick, 1, 0, 3, num_workers=num_workers))
-    assert len(wanted) == 3
+    for index in range(5):
+        assert_same(quick.sample(index), wanted[index])
+    (files / "list.txt").write_text(lines[1])
+    pack(dataset(files), packed)
+    with pytest.raises(UserError, match=r"npy is gone: the pack was rewritten while it was read"):
+        list(train_batches(quick, 1, 0, 5, num_workers=num_workers))
 
 
 def test_a_pack_that_is_only_verified_may_be_read_meanwhile(files, packed):
-    """Protects the check of a pack in use: whole shards are not touched."""
+    """Protects the check of a pack in use: what is whole is not touched."""
     quick = dataset(files, cache=packed.parent)
-    assert pack(dataset(files), packed, shard_bytes=SHARD).kept == 3
+    assert pack(dataset(files), packed).kept == 5
     assert_same(quick.sample(4), dataset(files).sample(4))
-
-
-def test_a_shard_never_stands_beside_an_index_of_before(files, packed, monkeypatch):
-    """Protects from a kill between the two: the old index would give other pixels than it says."""
-    (files / "list.txt").write_text("".join(f"image{i}.png label{i}.png\n" for i in (4, 3, 2, 1, 0)))
-    real = os.replace
-
-    def replace(source, target):
-        real(source, target)
-        if str(target).endswith(".bin"):
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.replace", replace)
-        with pytest.raises(KeyboardInterrupt):
-            pack(dataset(files), packed, shard_bytes=SHARD)
-    (files / "list.txt").write_text("".join(f"image{i}.png label{i}.png\n" for i in range(5)))
-    with pytest.raises(UserError, match=r"shard_00000\.json.*pack the data set again"):
-        dataset(files, cache=packed.parent)
 
 
 def test_cityscapes_and_camvid_take_a_cache(street_root, files, tmp_path):
@@ -394,26 +399,26 @@ def test_images_without_labels(tmp_path):
 SLOW = """
 import sys, time
 from pathlib import Path
-from paddleseg_lite.datasets import Dataset
-from paddleseg_lite.datasets.packed import pack
+from paddleseg_lite.datasets import Dataset, SegmentationDataset
+from paddleseg_lite.datasets.packed.writer import pack
 
-class Slow(Dataset):
-    def read_files(self, index):
-        time.sleep(1.0 if index > 1 else 0)
-        return super().read_files(index)
+def slowly(self, index, read=SegmentationDataset.read_files):
+    time.sleep(0.5 if index > 1 else 0)
+    return read(self, index)
 
-pack(Slow((), sys.argv[1], 4, train_path="list.txt"), Path(sys.argv[2]), shard_bytes=int(sys.argv[3]))
+SegmentationDataset.read_files = slowly
+pack(Dataset((), sys.argv[1], 4, train_path="list.txt"), Path(sys.argv[2]))
 """
 
 
 def packing(files, folder):
-    """Return a process that packs slowly and has begun with its second shard."""
-    arguments = [sys.executable, "-c", SLOW, str(files), str(folder), str(SHARD)]
+    """Return a process that packs slowly and has two pairs done."""
+    arguments = [sys.executable, "-c", SLOW, str(files), str(folder)]
     process = subprocess.Popen(
         arguments, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
-    while not list(folder.glob(".shard_00001.bin.*.part")) and time.monotonic() < deadline:
+    while len(list(folder.glob("*.image.npy"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     return process
 
@@ -426,20 +431,19 @@ def test_a_killed_packing_goes_on(files, tmp_path):
     process.wait()
     with pytest.raises(UserError, match="no complete pack"):
         dataset(files, cache=folder.parent)
-    first = shard_path(folder, 0, ".bin").stat().st_mtime_ns
-    done = pack(dataset(files), folder, shard_bytes=SHARD)
-    assert (done.shards, done.kept) == (3, 1)
-    assert shard_path(folder, 0, ".bin").stat().st_mtime_ns == first
+    done = {path: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
+    assert pack(dataset(files), folder).kept == 2
+    assert done == {path: path.stat().st_mtime_ns for path in done}
     assert [path.name for path in folder.glob(".*")] == [LOCK]
     assert_same(dataset(files, cache=folder.parent).sample(4), dataset(files).sample(4))
 
 
 def test_the_second_packing_into_a_folder_is_told(files, tmp_path):
-    """Protects from two processes that write the same shards; the first one is not disturbed."""
+    """Protects from two processes that write the same files; the first one is not disturbed."""
     folder = tmp_path / "pack" / "train"
     process = packing(files, folder)
     with pytest.raises(UserError, match=f"another process packs into {folder}; wait"):
-        pack(dataset(files), folder, shard_bytes=SHARD)
+        pack(dataset(files), folder)
     assert process.wait(60) == 0
     assert_same(dataset(files, cache=folder.parent).sample(4), dataset(files).sample(4))
 

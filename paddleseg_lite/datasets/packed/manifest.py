@@ -1,0 +1,132 @@
+"""The files of a pack, and what its manifest says of them.
+
+    FOLDER/MODE/pack.json                 settings of the data set, source files and arrays; written last
+    FOLDER/MODE/KEY_CHECKSUM.image.npy    image [H, W, C], uint8 or uint16
+    FOLDER/MODE/KEY_CHECKSUM.label.npy    label [H, W], uint8 class ids, already mapped and checked
+    FOLDER/MODE/.pack.lock                empty; locked while somebody packs
+
+KEY is made of the settings and of the state of the source files, CHECKSUM of the file's bytes. So a name
+means one content for ever: an interrupted packing sees what is done, and who reads a pack that is rewritten
+meanwhile finds a file gone, never another image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from paddleseg_lite import files
+from paddleseg_lite.errors import UserError
+
+VERSION = 2
+MANIFEST = "pack.json"
+LOCK = ".pack.lock"
+REMEDY = "pack the data set again with tools/pack_dataset.py"
+_ARRAY = re.compile(r"([0-9a-f]{32})_([0-9a-f]{8})\.(image|label)\.npy")
+_OLD = r"\.?shard_\d{5,}\.(bin|json)(\..+\.part)?"  # of version 1
+_OURS = re.compile(rf"{_ARRAY.pattern}|pack\.json|\.pack\.lock|\.part-.*|{_OLD}")
+
+Pairs = Sequence[tuple[str, "str | None"]]  # (image file, label file or None)
+
+
+class Source(NamedTuple):
+    """A file as it was when it was packed."""
+
+    path: str  # relative to the folder that all files share, so that pack and files may move together
+    size: int  # bytes
+    modified: int  # nanoseconds since 1970
+
+
+class Entry(NamedTuple):
+    """A pair in a pack."""
+
+    sources: list[Source]  # the image's, then the label's if there is one
+    arrays: list[tuple[str, int]]  # (name, bytes) of the files, in the same order
+
+
+def sources_of(pairs: Pairs) -> Iterator[list[Source]]:
+    """Yield image and label of each pair, as they are now.
+
+    Raises:
+        UserError: a file is missing.
+    """
+    named = [[os.path.abspath(path) for path in pair if path] for pair in pairs]
+    root = os.path.commonpath([os.path.dirname(path) for pair in named for path in pair])
+    for pair in named:
+        try:
+            states = [(os.path.relpath(path, root), os.stat(path)) for path in pair]
+        except OSError as error:
+            raise UserError(f"cannot read {error.filename}: {error.strerror or error}") from error
+        yield [Source(path, state.st_size, state.st_mtime_ns) for path, state in states]
+
+
+def code_of(kind: type) -> str:
+    """Return a digest of a class's source and of what it inherits, but for classes of this package.
+
+    "" if there is nothing else, or its source is not at hand, as in an interactive session.
+    """
+    known = ("paddleseg_lite", "builtins")
+    try:
+        own = [inspect.getsource(base) for base in kind.__mro__ if base.__module__.split(".")[0] not in known]
+    except (OSError, TypeError):
+        return ""
+    return hashlib.sha256("".join(own).encode()).hexdigest()[:16] if own else ""
+
+
+def key_of(facts: dict[str, Any], sources: Sequence[Source]) -> str:
+    """Return what the names of a pair's arrays begin with."""
+    return hashlib.sha256(json.dumps([VERSION, facts, sources]).encode()).hexdigest()[:32]
+
+
+def array_name(key: str, kind: str, content: bytes) -> str:
+    """Return the name of an array's file; `kind` is "image" or "label"."""
+    return f"{key}_{zlib.crc32(content):08x}.{kind}.npy"
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether an array's file holds what its name says."""
+    match = _ARRAY.fullmatch(path.name)
+    return match is not None and zlib.crc32(path.read_bytes()) == int(match[2], 16)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file in the folder of a pack belongs to one, or is what an interrupted packing has left."""
+    return bool(_OURS.fullmatch(path.name)) and path.is_file()
+
+
+def save(folder: Path, facts: dict[str, Any], entries: Sequence[Entry]) -> None:
+    """Write the manifest, whole or not at all."""
+    content = {"format": VERSION, "facts": facts, "pairs": entries}
+    files.atomic_write(folder / MANIFEST, json.dumps(content))
+
+
+def load(folder: Path) -> tuple[dict[str, Any], list[Entry]]:
+    """Return the settings and the pairs of the pack in a folder.
+
+    Raises:
+        UserError: there is none, it is damaged, or another version of this library made it.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(
+            f"cache: there is no complete pack in {folder}; make it with tools/pack_dataset.py, or take "
+            "cache away to read the images themselves"
+        )
+    try:
+        content = json.loads(path.read_bytes())
+        if content.get("format") != VERSION:
+            raise UserError(f"{folder} was packed by another version of this library; {REMEDY}")
+        entries = [
+            Entry([Source(*source) for source in sources], [(name, size) for name, size in arrays])
+            for sources, arrays in content["pairs"]
+        ]
+        return dict(content["facts"]), entries
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error!r}); {REMEDY}") from error
