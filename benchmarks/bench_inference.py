@@ -55,6 +55,7 @@ COMMANDS = {
     "predict": ["tools/predict.py"],
 }
 SIDES = ("ours", "PaddleSeg")
+BEFORE = "before"  # with --before
 
 
 def draw_data(folder: Path, count: int, size: tuple[int, int]) -> Path:
@@ -99,7 +100,7 @@ def run(
 ) -> tuple[float, int]:
     """Run a tool; return its seconds and the peak of resident memory in bytes."""
     is_peer = side == "PaddleSeg"
-    home = args.peer.resolve() if is_peer else ROOT
+    home = (args.peer if is_peer else args.before if side == BEFORE else ROOT).resolve()
     tool, *flags = COMMANDS[command]
     line = [str(args.peer_python) if is_peer else sys.executable, str(home / tool), *flags]
     line += ["--config", str(case / f"config{count}.yml"), "--model_path", str(case / "model.pdparams")]
@@ -123,17 +124,22 @@ def run(
 def measure(command: str, case: Path, roots: dict[int, Path], args: argparse.Namespace) -> dict[str, tuple]:
     """Return for each side the seconds per image of every round, and the peak of memory."""
     few, many, more = sorted(roots)
-    seconds: dict[str, list[float]] = {side: [] for side in SIDES}
-    peaks = dict.fromkeys(SIDES, 0)
-    run("ours", command, case, few, roots[few], args)  # exports the network, once
+    sides = (*SIDES, BEFORE) if args.before else SIDES
+    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    peaks = dict.fromkeys(sides, 0)
+    for side in sides:
+        if side != "PaddleSeg":
+            run(side, command, case, few, roots[few], args)  # exports the network, once
     for _ in tqdm(range(args.rounds), desc=f"{case.name} {command}"):
-        for side in SIDES:
-            most = more if side == "ours" else many  # as many seconds, or our start would be most of them
+        for side in sides:
+            most = (
+                many if side == "PaddleSeg" else more
+            )  # as many seconds, or our start would be most of them
             short, _ = run(side, command, case, few, roots[few], args)
             long, peak = run(side, command, case, most, roots[most], args)
             seconds[side].append((long - short) / (most - few))
             peaks[side] = max(peaks[side], peak)
-    return {side: (seconds[side], peaks[side]) for side in SIDES}
+    return {side: (seconds[side], peaks[side]) for side in sides}
 
 
 def exported_seconds(name: str, size: tuple[int, int], rounds: int) -> list[float]:
@@ -168,6 +174,7 @@ def main() -> None:
     """Measure the chosen cases and write the page."""
     parser = report.parser(__doc__, "inference.md")
     report.add_peer_flags(parser)
+    report.add_before_flag(parser)
     parser.add_argument("--rounds", type=int, default=3, help="turns of every side")
     parser.add_argument("--runs", type=int, default=10, help="runs of each export, of the last table")
     parser.add_argument(
@@ -192,7 +199,7 @@ def main() -> None:
                     f"| {name} | {command} | {median(ours):.3f} ({min(ours):.3f} to {max(ours):.3f}) "
                     f"| {median(peers):.3f} ({min(peers):.3f} to {max(peers):.3f}) "
                     f"| {median(peers) / median(ours):.1f} | {our_peak / 1e6:.0f} | {peer_peak / 1e6:.0f} "
-                    f"| {our_peak / peer_peak:.2f} |"
+                    f"| {our_peak / peer_peak:.2f} |{_before_cells(found)}"
                 )
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
     for name in args.networks:
@@ -200,6 +207,13 @@ def main() -> None:
         shown = " | ".join(f"{found:.3f} | {found / bare:.2f}" for found in others)
         exported.append(f"| {name} | {bare:.3f} | {shown} |")
     report.save(_page(args, rows, exported), args.output)
+
+
+def _before_cells(found: dict[str, tuple]) -> str:
+    if BEFORE not in found:
+        return ""
+    seconds, peak = found[BEFORE]
+    return f" {median(seconds):.3f} ({min(seconds):.3f} to {max(seconds):.3f}) | {peak / 1e6:.0f} |"
 
 
 def _page(args: argparse.Namespace, rows: list[str], exported: list[str]) -> str:
@@ -215,8 +229,8 @@ def _page(args: argparse.Namespace, rows: list[str], exported: list[str]) -> str
         f"--images {args.images[0]} {args.images[1]}`",
         "",
         "| network | tool | ours, s an image | PaddleSeg, s an image | times as fast | peak, MB "
-        "| PaddleSeg's peak, MB | ratio |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| PaddleSeg's peak, MB | ratio |{' before, s an image | before, peak MB |' if args.before else ''}",
+        f"{'| --- ' * (10 if args.before else 8)}|",
         *rows,
         "",
         "In ONNX Runtime: the bare network, image to logits; `tools/export.py --format onnx`, image to "

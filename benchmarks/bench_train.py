@@ -38,6 +38,7 @@ CASES = {
     "lraspp_os8": "LRASPP os8, step",
 }
 SIDES = ("ours+", "ours", "PaddleSeg+", "PaddleSeg")
+BEFORE = "before+"  # with --before
 
 
 @dataclass
@@ -55,11 +56,12 @@ class Worker:
 
     def __init__(self, side: str, case: str, args: argparse.Namespace, folder: Path) -> None:
         peer = side.startswith("PaddleSeg")
+        home = args.before.resolve() if side == BEFORE else ROOT
         environment = {**os.environ, "OMP_NUM_THREADS": str(args.threads)}
-        environment["PYTHONPATH"] = str((args.peer if peer else ROOT).resolve())
+        environment["PYTHONPATH"] = str(args.peer.resolve() if peer else home)
         environment.pop("MKL_DEBUG_CPU_TYPE", None)
         python = args.peer_python if peer else sys.executable
-        command: list[str | Path] = [python, ROOT / "benchmarks" / "train_worker.py"]
+        command: list[str | Path] = [python, home / "benchmarks" / "train_worker.py"]
         command += ["--library", "peer" if peer else "ours", "--case", case]
         command += ["--size", *map(str, args.size), "--batch_size", str(args.batch_size)]
         if side.endswith("+"):
@@ -97,8 +99,9 @@ class Worker:
 
 def measure(case: str, args: argparse.Namespace) -> dict[str, Result]:
     """Run one case: all sides start, warm up by one step each, then take turns for `args.rounds` rounds."""
+    sides = (*SIDES, BEFORE) if args.before else SIDES
     with tempfile.TemporaryDirectory() as temporary:
-        workers = {side: Worker(side, case, args, Path(temporary)) for side in SIDES}
+        workers = {side: Worker(side, case, args, Path(temporary)) for side in sides}
         first = {side: worker.step() for side, worker in workers.items()}
         rounds: list[dict[str, dict]] = []
         for _ in tqdm(range(args.rounds), desc=case):
@@ -113,7 +116,7 @@ def measure(case: str, args: argparse.Namespace) -> dict[str, Result]:
             peak=rounds[-1][side]["peak"],
             gradient=gradients.get(side),
         )
-        for side in SIDES
+        for side in sides
     }
 
 
@@ -148,6 +151,7 @@ def main() -> None:
     """Measure the chosen cases and write the page."""
     parser = report.parser(__doc__, "training.md")
     report.add_peer_flags(parser)
+    report.add_before_flag(parser)
     parser.add_argument("--rounds", type=int, default=5, help="timed steps of every side")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--size", nargs=2, type=int, default=[1024, 512], metavar=("W", "H"), help="pixels")

@@ -33,6 +33,15 @@ def add_peer_flags(parser: argparse.ArgumentParser, is_required: bool = True) ->
     )
 
 
+def add_before_flag(parser: argparse.ArgumentParser) -> None:
+    """Add --before."""
+    parser.add_argument(
+        "--before",
+        type=Path,
+        help="an older checkout of this library, a further side",
+    )
+
+
 def circumstances() -> str:
     """Return the date, the CPU, its cores and the versions that matter, for a page's first line."""
     versions = f"Python {platform.python_version()}, Paddle {paddle.__version__}"
