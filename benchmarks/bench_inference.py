@@ -38,7 +38,7 @@ from paddleseg_lite.config import load_config
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.zoo import config_path
 from paddleseg_lite.datasets import Cityscapes
-from paddleseg_lite.deploy.cache import cached_export
+from paddleseg_lite.deploy.backend import build_runtime
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.inference.augment import PLAIN, infer_labels
@@ -151,7 +151,7 @@ def exported_seconds(name: str, size: tuple[int, int], rounds: int) -> list[floa
     paddle.seed(0)
     plan = Plan(load_config(config_path(NETWORKS[name])))
     model = plan.model(pretrained=False)
-    runtime = OnnxRuntime(cached_export(model, "onnx") / "model.onnx")
+    runtime = build_runtime(model, "onnxruntime")
     with tempfile.TemporaryDirectory() as folder:
         networks = []
         for op in ("none", "argmax"):

@@ -66,11 +66,6 @@ def epsilon(norm: nn.BatchNorm2D) -> float:
     return norm._epsilon
 
 
-def forward_hooks(layer: nn.Layer) -> list[Callable[..., Any]]:
-    """Return the functions that were registered to run before and after a layer's forward."""
-    return [*layer._forward_pre_hooks.values(), *layer._forward_post_hooks.values()]
-
-
 def tensor_over(array: np.ndarray) -> Tensor:
     """Return a CPU tensor in an array's memory, which it keeps; paddle.to_tensor copies."""
     return paddle.Tensor(array, place=paddle.CPUPlace(), zero_copy=True)

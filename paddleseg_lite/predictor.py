@@ -16,7 +16,8 @@ from paddleseg_lite.checkpoint.download import fetch
 from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.datasets.reading.images import read_image
-from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference, build_runtime, choose
+from paddleseg_lite.deploy.backend import build_runtime, choose
+from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
 from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, check_size, read_sidecar
 from paddleseg_lite.errors import UserError, missing_modules
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer

@@ -37,8 +37,8 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
+    from paddleseg_lite.deploy.backend import build_runtime
     from paddleseg_lite.deploy.profile import matrix_ceiling, profile
-    from paddleseg_lite.deploy.runtimes import build_runtime
     from paddleseg_lite.deploy.verify import drawn_picture
     from paddleseg_lite.files import atomic_write, check_folder
 

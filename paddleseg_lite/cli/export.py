@@ -42,8 +42,9 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
-    from paddleseg_lite.deploy.export import ExportOptions, export_verified, input_shape
+    from paddleseg_lite.deploy.export import ExportOptions, input_shape
     from paddleseg_lite.deploy.quantize import check_images
+    from paddleseg_lite.deploy.verified_export import export_verified
     from paddleseg_lite.files import check_folder
     from paddleseg_lite.predictor import export_metadata
     from paddleseg_lite.visualize import to_rgb

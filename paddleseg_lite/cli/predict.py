@@ -41,7 +41,8 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
-    from paddleseg_lite.deploy.runtimes import build_runtime, share_arena
+    from paddleseg_lite.deploy.backend import build_runtime
+    from paddleseg_lite.deploy.runtimes import share_arena
     from paddleseg_lite.files import check_folder
     from paddleseg_lite.inference.predict import RESULTS, check_results, find_images, predict
     from paddleseg_lite.inference.video import is_video, predict_video

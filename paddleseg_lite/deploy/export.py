@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-import paddleseg_lite
+from paddleseg_lite.deploy.fingerprint import hash_tensors, versions
 from paddleseg_lite.deploy.folding import folded
-from paddleseg_lite.deploy.onnx_graph import OPSET, quiet, to_onnx
+from paddleseg_lite.deploy.onnx_graph import quiet, to_onnx
 from paddleseg_lite.deploy.sidecar import ExportMetadata, write_sidecar
-from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, smallest_side, verify
+from paddleseg_lite.deploy.verify import probe_images, smallest_side
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import make_folder, sync_to_disk
+from paddleseg_lite.files import sync_to_disk
 
 _log = logging.getLogger(__name__)
 
@@ -136,12 +133,12 @@ def export(model: nn.Layer, save_dir: Path, card: ExportMetadata, options: Expor
                 kept,
                 options.input_shape,
                 options.output_op,
-                weights_sha256(model),
+                hash_tensors(model.state_dict()),
                 versions(options.format),
                 smallest_side(model, card.in_channels),
             )
             names = sorted({*kept.values(), "inference.yml"})
-            _move(names, Path(hidden), save_dir)
+            move_files(names, Path(hidden), save_dir)
     except OSError as error:
         raise UserError(
             f"cannot write {save_dir} ({error.strerror or error}); give another folder"
@@ -149,65 +146,8 @@ def export(model: nn.Layer, save_dir: Path, card: ExportMetadata, options: Expor
     return [save_dir / name for name in names]
 
 
-def export_verified(
-    model: nn.Layer,
-    save_dir: Path,
-    card: ExportMetadata,
-    options: ExportOptions,
-    check: bool = True,
-    pictures: Sequence[np.ndarray] = (),
-) -> tuple[list[Path], list[str]]:
-    """`export`, compared with the live network before the files are put in their place.
-
-    The images are random ones at several sizes and, for networks that take RGB, real ones at the same sizes.
-
-    Args:
-        model, save_dir, card, options: see `export`.
-        check: False does not compare.
-        pictures: real images, RGB uint8 [H, W, 3]; drawn shapes if there are none.
-
-    Returns:
-        The files, and a line about each comparison.
-
-    Raises:
-        UserError: see `export`; or an exported file differs from the live network: nothing is written.
-    """
-    # Imported here, since the runtimes' cache exports too.
-    from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
-
-    if not check:
-        return export(model, save_dir, card, options), []
-    save_dir = Path(save_dir)
-    make_folder(save_dir.parent)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=save_dir.parent) as hidden:
-        new = Path(hidden) / "export"
-        names = [path.name for path in export(model, new, card, options)]
-        noise = probe_images(model, options.input_shape)
-        images = []
-        if card.in_channels == 3:
-            shown = pictures or [drawn_picture(index, 256, 128) for index in range(2)]
-            images = [as_input(shown, image.shape, card) for image in noise]
-        findings = []
-        runs: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
-            "onnx": lambda: OnnxRuntime(new / "model.onnx"),
-            "paddle": lambda: PaddleInference(new),
-        }
-        for kind, make in runs.items():
-            if options.format in (kind, "all"):
-                run, what = make(), f"the {kind} export"
-                worst = verify(model, run, images, options.output_op, what)
-                rms = verify(model, run, noise, options.output_op, what, of_noise=True)
-                findings.append(
-                    f"{kind}: differs from the live network by at most {worst:.1e} on {len(images)} images, "
-                    f"by {rms:.1e} (root mean square) on {len(noise)} of noise"
-                )
-        make_folder(save_dir)
-        _move(names, new, save_dir)
-    return [save_dir / name for name in names], findings
-
-
-def _move(names: Sequence[str], source: Path, target: Path) -> None:
-    """Move files, once they are on the disk, and remove those of an earlier export that are not replaced."""
+def move_files(names: Sequence[str], source: Path, target: Path) -> None:
+    """Move an export's files, once they are on the disk; what an earlier one left besides is removed."""
     sync_to_disk(*(source / name for name in names))
     for name in names:
         (source / name).replace(target / name)
@@ -243,21 +183,3 @@ def program_in(folder: Path) -> Path:
         if (folder / name).exists():
             return folder / name
     raise UserError(f"{folder} has neither model.json nor model.pdmodel; export with --format paddle or all")
-
-
-def weights_sha256(model: nn.Layer) -> str:
-    """Return a hash of all tensors of a network, by name, in the order of the names."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        array = np.ascontiguousarray(tensor.numpy())
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def versions(formats: str) -> dict[str, str]:
-    """Return the versions of what makes an export."""
-    found = {"paddleseg_lite": paddleseg_lite.__version__, "paddle": paddle.__version__}
-    if formats != "paddle":
-        found.update(paddle2onnx=metadata.version("paddle2onnx"), opset=str(OPSET))
-    return found

@@ -1,37 +1,27 @@
-"""Runtimes that stand for a network in evaluation and prediction, and the choice among them."""
+"""Runtimes that run exported networks, and stand for them in evaluation and prediction."""
 
 from __future__ import annotations
 
-import logging
-import shutil
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
-from paddle import nn
 
-from paddleseg_lite.deploy.cache import cached_export, release
 from paddleseg_lite.deploy.export import program_in
 from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, MULTIPLE
 from paddleseg_lite.deploy.sidecar import check_files, check_side, known_files, min_side
-from paddleseg_lite.deploy.verify import probe_images, verify
 from paddleseg_lite.errors import UserError, missing_modules, require_modules
-from paddleseg_lite.inference.augment import PLAIN, Network, Runtime, infer
 from paddleseg_lite.inference.logits import Dense, LogitMap, Resized
 from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.paddle_compat import onednn_works
 
-_log = logging.getLogger(__name__)
-
 _ARENA = 512 << 20  # bytes, reserved; pages that nothing is written to take no memory
 _shared_arena = threading.Event()
-BACKENDS = ("auto", "paddle", "paddle_inference", "onnxruntime")
 
 
 class OnnxRuntime:
@@ -92,7 +82,7 @@ class OnnxRuntime:
             return self._any_size
 
     def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
-        """See engine.inference.Runtime."""
+        """See inference.augment.Runtime."""
         outputs = np.flip(self(images), tuple(axes))
         maps: list[LogitMap] = [Dense(output) for output in outputs]
         if self._grid is None:
@@ -184,7 +174,7 @@ class PaddleInference:
                 raise _failure(self.name, images, error) from error
 
     def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
-        """See engine.inference.Runtime."""
+        """See inference.augment.Runtime."""
         outputs = np.flip(self(images), tuple(axes))
         return [Dense(output) for output in outputs]
 
@@ -220,89 +210,3 @@ def _failure(runtime: str, images: np.ndarray, error: Exception) -> UserError:
         f"{runtime} fails on {len(images)} of {size}: {' '.join(str(error).split())[-300:]}; give images of "
         "another size, or use --backend paddle"
     )
-
-
-def choose(backend: str) -> tuple[str, str]:
-    """Return which runtime to use, and why.
-
-    Args:
-        backend: one of BACKENDS; "auto" is the live network on a GPU, else the fastest that is installed.
-
-    Raises:
-        UserError: there is no such backend.
-    """
-    if backend not in BACKENDS:
-        raise UserError(f"--backend is '{backend}'; give one of {', '.join(BACKENDS)}")
-    if backend != "auto":
-        return backend, "as asked for"
-    if paddle.device.get_device().startswith("gpu"):
-        return "paddle", "on a GPU the live network needs no export"
-    missing = missing_modules("onnxruntime", "paddle2onnx")
-    if not missing:
-        return "onnxruntime", "the fastest one installed for a CPU"
-    hint = f"{' and '.join(missing)} not installed: {EXTRA} for a faster one"
-    return ("paddle_inference", f"with oneDNN; {hint}") if onednn_works() else ("paddle", hint)
-
-
-def build_runtime(
-    model: nn.Layer, backend: str = "auto", in_channels: int = 3, threads: int | None = None
-) -> Network | Runtime:
-    """Return what runs a network fastest, or as asked for; logged with the reason.
-
-    Exports needed on the way are kept in the cache (`download.cache_dir()`) under the weights and structure.
-
-    Args:
-        model: the network with its weights; put into eval mode.
-        backend: one of BACKENDS.
-        in_channels: channels of its images.
-        threads: of a runtime other than the live network; None: see `kernels.threads.thread_count`.
-
-    Raises:
-        UserError: the backend is unknown or not installed, or the network cannot be exported for it, or its
-            export gives other answers. With "auto" such a network runs live instead.
-    """
-    chosen, reason = choose(backend)
-    if chosen == "paddle":
-        _log.info("runtime: paddle (%s)", reason)
-        model.eval()
-        return model
-    if chosen == "onnxruntime":
-        require_modules("onnxruntime", install=EXTRA)
-    try:
-        runtime = _exported(model, chosen, in_channels, threads)
-    except UserError as error:
-        if backend != "auto":
-            raise
-        _log.warning("runtime: paddle, since %s does not run this network: %s", chosen, error)
-        model.eval()
-        return model
-    _log.info("runtime: %s (%s)", chosen, reason)
-    return runtime
-
-
-def _exported(model: nn.Layer, backend: str, in_channels: int, threads: int | None) -> Runtime:
-    """Return a runtime with the network's export from the cache; a damaged export is made again."""
-    makers: dict[str, tuple[str, Callable[[Path], Runtime]]] = {
-        "onnxruntime": ("onnx", lambda folder: OnnxRuntime(folder / "model.onnx", threads)),
-        "paddle_inference": ("paddle", lambda folder: PaddleInference(folder, threads)),
-    }
-    kind, make = makers[backend]
-
-    def check(folder: Path) -> None:
-        runtime = make(folder)
-        images = probe_images(model, (None, in_channels, None, None))
-        # The runtime's maps, for an ONNX model has lost its last resize.
-        run = partial(infer, runtime, options=PLAIN)
-        advice = "use --backend paddle"
-        verify(model, run, images, "none", f"the {kind} export", of_noise=True, advice=advice)
-
-    folder = cached_export(model, kind, in_channels, check)
-    try:
-        return make(folder)
-    except UserError as error:
-        _log.warning("exporting the network again: %s", error)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder = cached_export(model, kind, in_channels, check)
-        return make(folder)
-    finally:
-        release(folder)

@@ -124,6 +124,18 @@ def probe_images(model: nn.Layer, input_shape: Sequence[int | None], seed: int =
     return images
 
 
+def small_image(min_side: int, in_channels: int) -> np.ndarray:
+    """Return a random image, float32 [1, C, H, W], of the smaller probe size that is large enough.
+
+    Args:
+        min_side: pixels that an image must at least be high and wide.
+        in_channels: C.
+    """
+    sizes = (PROBE_SIZES[0], _LARGE_PROBE_SIZES[0])
+    size = next((size for size in sizes if min(size) >= min_side), sizes[-1])
+    return np.random.default_rng(0).standard_normal((1, in_channels, *size), np.float32)
+
+
 def smallest_side(model: nn.Layer, in_channels: int) -> int:
     """Return how many pixels high and wide an image must at least be; 1 for networks that take small ones.
 

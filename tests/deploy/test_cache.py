@@ -12,8 +12,8 @@ import pytest
 from paddle import nn
 
 import paddleseg_lite.models as zoo
+from paddleseg_lite.deploy.backend import build_runtime
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED
-from paddleseg_lite.deploy.runtimes import build_runtime
 from paddleseg_lite.deploy.verify import live_logits, probe_images
 from paddleseg_lite.inference.augment import PLAIN, infer
 from tests.deploy.conftest import HAS_ONNX

@@ -19,12 +19,12 @@ from paddleseg_lite.deploy.export import (
     PROGRAMS,
     ExportOptions,
     export,
-    export_verified,
     input_shape,
     program_in,
 )
 from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
+from paddleseg_lite.deploy.verified_export import export_verified
 from paddleseg_lite.deploy.verify import difference, live_logits, verify
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor
@@ -305,7 +305,7 @@ def test_a_failed_export_leaves_the_folder_alone(model, card, tmp_path, monkeypa
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     model.head.weight.set_value(model.head.weight * 3)
     monkeypatch.setattr(
-        "paddleseg_lite.deploy.export.verify", lambda *_: (_ for _ in ()).throw(UserError("no"))
+        "paddleseg_lite.deploy.verified_export.verify", lambda *_: (_ for _ in ()).throw(UserError("no"))
     )
     with pytest.raises(UserError):
         export_verified(model, tmp_path / "out", card, ExportOptions())

@@ -1,18 +1,21 @@
-"""What protects the exports that are kept: a network that computes something else has another key."""
+"""What protects the exports that are kept: a network that computes something else gets its own."""
 
 from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import paddle
 import pytest
 
-from paddleseg_lite.deploy import fingerprint as structure
-from paddleseg_lite.deploy.fingerprint import structure_key
-from paddleseg_lite.models import LRASPP, MobileNetV3_small_x1_0
+from paddleseg_lite.deploy import fingerprint
+from paddleseg_lite.deploy.backend import build_runtime
+from paddleseg_lite.deploy.fingerprint import export_key
+from paddleseg_lite.inference.augment import PLAIN, infer
 from tests.paths import REPOSITORY
 
 FILES = {
@@ -83,78 +86,65 @@ def forget():
     importlib.invalidate_caches()
 
 
-def key_of_net(kind="paddle"):
+def net():
     forget()
     paddle.seed(0)
-    return structure_key(importlib.import_module("keynet").Net(), kind, 3)
+    return importlib.import_module("keynet").Net()
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_the_key_sees_other_modules(folder, edit):
-    """Bases and whatever a network's module imports: a stale export gives the old network's answers."""
-    before = key_of_net()
-    assert before is not None
+def test_an_edited_file_is_noticed(folder, edit, cache):
+    """Protects from the old network's answers, whether the key tells or the comparison does."""
+    images = np.random.default_rng(0).standard_normal((1, 3, 20, 24)).astype(np.float32)
+    before = infer(build_runtime(net(), "paddle_inference"), images, PLAIN)
     (folder / "keyunused.py").write_text("NUMBER = 7\n")
-    assert key_of_net() == before
+    build_runtime(net(), "paddle_inference")
+    assert len(list((cache / "exports").iterdir())) == 1, "what is not used makes no new export"
     name, old, new = EDITS[edit]
     (folder / name).write_text(FILES[name].replace(old, new))
-    after = key_of_net()
-    assert after not in (None, before)
-    (folder / name).write_text(FILES[name])
-    assert key_of_net() == before
+    edited = net()
+    after = infer(build_runtime(edited, "paddle_inference"), images, PLAIN)
+    np.testing.assert_allclose(after, infer(edited, paddle.to_tensor(images), PLAIN).numpy(), atol=1e-4)
+    assert np.abs(after - before).max() > 0.1
+
+
+def test_a_stale_export_is_told_and_made_anew(folder, cache, caplog):
+    """A function that the key knows nothing of has changed."""
+    build_runtime(net(), "paddle_inference")
+    (folder / "keydeep.py").write_text(FILES["keydeep.py"].replace("4", "7"))
+    for count in (1, 1):  # the second time it fits
+        build_runtime(net(), "paddle_inference")
+        assert caplog.text.count("exporting the network again") == count
+    assert len(list((cache / "exports").iterdir())) == 1
 
 
 def test_the_key_is_the_same_in_another_process(folder):
     """Or every run would export again; whatever else a process has imported."""
     program = """
 import keyunused, keynet, paddle
-from paddleseg_lite.deploy.fingerprint import structure_key
+from paddleseg_lite.deploy.fingerprint import export_key
 paddle.seed(0)
-print(structure_key(keynet.Net(), "paddle", 3))
+print(export_key(keynet.Net(), "paddle", 3))
 """
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(REPOSITORY)])}
     run = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
-    assert run.stdout.split()[-1] == key_of_net()
+    assert run.stdout.split()[-1] == export_key(net(), "paddle", 3)
 
 
-def test_the_key_sees_what_a_held_function_imports(folder):
-    """A function that a layer was given calls others, too."""
-
-    def key():
-        net = paddle.nn.Layer()
-        net.act = importlib.import_module("keyops").act
-        net.__class__ = type("Holder", (paddle.nn.Layer,), {"__module__": __name__})
-        return structure_key(net, "paddle", 3)
-
-    before = key()
-    (folder / "keydeep.py").write_text(FILES["keydeep.py"].replace("4", "7"))
-    forget()
-    assert key() not in (None, before)
-
-
-def test_code_without_a_file_has_no_key(folder):
-    """In a notebook the functions that forward calls can be changed, and no file tells."""
-    net = importlib.import_module("keynet").Net()
-    type(net).__module__ = "typed_in"
-    assert structure_key(net, "paddle", 3) is None
-
-
-def test_the_key_sees_what_writes_the_file(folder, monkeypatch):
+def test_the_key_sees_what_writes_the_file(monkeypatch, tmp_path):
     """ONNX Runtime's optimiser writes what is kept, and so do our own files; neither needs a new release."""
     pytest.importorskip("paddle2onnx")
-    onnx, program = key_of_net("onnx"), key_of_net()
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = paddle.nn.Conv2D(3, 2, 1)
+    onnx, program = export_key(model, "onnx", 3), export_key(model, "paddle", 3)
     with monkeypatch.context() as patch:
-        patch.setattr(structure, "_version", lambda package: f"{package} 0.0.1")
-        assert key_of_net("onnx") != onnx
-        assert key_of_net() == program
-    files = [path.relative_to(structure._PACKAGE).as_posix() for path in structure._package_files()]
-    assert {"cpu.py", "models/layers.py", "models/backbones/mobilenetv3.py", "deploy/folding.py"} <= {*files}
-    assert not any(name.startswith("datasets") for name in files)
-    monkeypatch.setattr(structure, "_package_files", list)
-    assert key_of_net() != program
-
-
-def test_the_key_names_a_missing_package(monkeypatch):
-    """Networks are run on Paddle's own engine where onnxruntime is not installed."""
-    assert structure._version("no-such-package") == "no-such-package none"
-    assert structure_key(LRASPP(3, MobileNetV3_small_x1_0()), "paddle", 3) is not None
+        patch.setattr(onnxruntime, "__version__", "0.0.1")
+        assert export_key(model, "onnx", 3) != onnx
+        assert export_key(model, "paddle", 3) == program
+    shutil.copytree(fingerprint._PACKAGE, tmp_path / "package")
+    monkeypatch.setattr(fingerprint, "_PACKAGE", tmp_path / "package")
+    assert export_key(model, "paddle", 3) == program
+    (tmp_path / "package" / "datasets" / "base.py").write_text("# edited")
+    assert export_key(model, "paddle", 3) == program
+    (tmp_path / "package" / "deploy" / "folding.py").write_text("# edited")
+    assert export_key(model, "paddle", 3) != program

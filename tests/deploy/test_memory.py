@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import numpy as np, resource, sys
 from paddleseg_lite.inference.augment import InferenceOptions, infer_labels
