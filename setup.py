@@ -1,9 +1,11 @@
 """Packaging: few runtime dependencies; the framework comes with an extra, for a CPU or a GPU."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+FACE = Path(__file__).with_name("paddleseg_lite") / "__init__.py"
 # On Python 3.13 exported files run, but paddle2onnx, which makes them, has no release for it.
 DEPLOY = [
     "onnxruntime>=1.17",
@@ -14,7 +16,7 @@ DEPLOY = [
 
 setup(
     name="paddleseg_lite",
-    version="0.1.0",
+    version=re.search(r'__version__ = "(.+)"', FACE.read_text(encoding="utf-8"))[1],
     description="Real-time semantic segmentation with PaddlePaddle, in PaddleSeg's manner",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -25,6 +27,7 @@ setup(
     packages=[*find_packages(include=["paddleseg_lite*"]), "paddleseg_lite.configs"],
     package_dir={"paddleseg_lite.configs": "configs"},
     package_data={"paddleseg_lite": ["py.typed"], "paddleseg_lite.configs": ["*/*.yml"]},
+    entry_points={"console_scripts": ["paddleseg-lite = paddleseg_lite.cli.main:main"]},
     install_requires=[
         "matplotlib",
         "numpy",

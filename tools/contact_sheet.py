@@ -1,4 +1,4 @@
-from paddleseg_lite.cli.contact_sheet import main
+from paddleseg_lite.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main("contact_sheet")

@@ -1,4 +1,4 @@
-from paddleseg_lite.cli.pack_dataset import main
+from paddleseg_lite.cli.main import main
 
 if __name__ == "__main__":
-    main()
+    main("pack_dataset")

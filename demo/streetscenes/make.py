@@ -12,7 +12,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli.run import run
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.threads import cpu_count
 
@@ -59,4 +59,4 @@ def work(args: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())
+    run(work, parse_args())

@@ -1,7 +1,7 @@
 """Time every stage of prediction: decode, preprocess, network, postprocess, write.
 
-  python tools/benchmark.py --config C.yml --size 2048 1024
-  python tools/benchmark.py --config C.yml --model_path M --backend onnxruntime paddle --json times.json
+  %(prog)s --config C.yml --size 2048 1024
+  %(prog)s --config C.yml --model_path M --backend onnxruntime paddle --json times.json
 
 Without --model_path the weights are random ones, which takes the same time. Prints medians and 90th
 percentiles, the network's multiply-adds, and its GFLOP/s beside those of a large matrix product here.
@@ -14,25 +14,22 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
 
 
-def parse_args() -> argparse.Namespace:
-    parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--model_path", help="weights: .pdparams or .safetensors, path or URL; default: random"
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_config(parser)
+    flags.add_device(parser)
+    flags.add_model_path(parser, is_required=False)
     parser.add_argument("--size", nargs=2, type=int, default=[2048, 1024], metavar=("W", "H"), help="pixels")
     parser.add_argument("--runs", type=int, default=20, help="timed runs; default 20")
     parser.add_argument("--warmup", type=int, default=3, help="runs before; default 3")
     parser.add_argument("--backend", nargs="+", default=["auto"], help="one runtime or several; default auto")
     parser.add_argument("--json", type=Path, help="also write the figures into this file")
-    return parser.parse_args()
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
@@ -66,8 +63,3 @@ def work(args: argparse.Namespace) -> None:
         print(found[-1].table())
     if args.json:
         atomic_write(args.json, json.dumps([asdict(result) for result in found], indent=1))
-
-
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())

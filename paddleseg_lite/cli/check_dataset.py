@@ -1,6 +1,6 @@
 """Check the data sets of a config before training: every image, every label, every id.
 
-  python tools/check_dataset.py --config C.yml --save_dir output/check
+  %(prog)s --config C.yml --save_dir output/check
 
 Reads all pairs of train_dataset and val_dataset and prints files that are missing, broken or don't fit
 together, ids that are no classes, with the probable cause and the remedy, how often each class occurs, image
@@ -14,25 +14,17 @@ import json
 from functools import partial
 from pathlib import Path
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.threads import cpu_count
 
 
-def parse_args() -> argparse.Namespace:
-    parser = cli.parser(__doc__, computes=False)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_config(parser)
     parser.add_argument("--save_dir", type=Path, help="folder for report.txt, report.json and two pictures")
-    parser.add_argument(
-        "--num_workers",
-        type=int,
-        default=cpu_count(),
-        help="processes; 0: none; default: one for each core",
-    )
-    return parser.parse_args()
+    flags.add_processes(parser)
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.data import DataPlan
     from paddleseg_lite.datasets.check import check_datasets
@@ -56,8 +48,3 @@ def work(args: argparse.Namespace) -> None:
     wrong = [f"{len(found.problems)} in {found.section}" for found in results if found.problems]
     if wrong:
         raise UserError(f"training would be wrong: {' and '.join(wrong)} problem(s), listed above")
-
-
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())

@@ -1,19 +1,20 @@
 """Lay out predictions beside the truth: image | truth | prediction | overlay, with a legend of the classes.
 
-  python tools/contact_sheet.py --config C.yml --prediction_dir output/result --save_path sheet.png
+  %(prog)s --config C.yml --prediction_dir output/result --save_path sheet.png
 
-Takes images and labels of the config's val_dataset and the class ids that tools/predict.py wrote for them.
+Takes images and labels of the config's val_dataset and the class ids that the command predict wrote for them.
 """
 
 import argparse
 from pathlib import Path
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
 
 
-def parse_args() -> argparse.Namespace:
-    parser = cli.parser(__doc__)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_config(parser)
+    flags.add_device(parser)
     parser.add_argument(
         "--prediction_dir", type=Path, required=True, help="the --save_dir of tools/predict.py"
     )
@@ -21,11 +22,9 @@ def parse_args() -> argparse.Namespace:
         "--save_path", type=Path, default=Path("output/contact_sheet.png"), help="PNG to write"
     )
     parser.add_argument("--rows", type=int, default=6, help="samples, spread over the data set; default 6")
-    return parser.parse_args()
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     import numpy as np
 
     from paddleseg_lite.config import load_config
@@ -51,8 +50,3 @@ def work(args: argparse.Namespace) -> None:
         rows.append((to_rgb(image), np.asarray(label), read_image(predicted[path.stem], 1)[:, :, 0]))
     atomic_write(args.save_path, encode_png(contact_sheet(rows, dataset.classes, dataset.palette)))
     print(f"{len(rows)} samples, in {args.save_path}")
-
-
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())

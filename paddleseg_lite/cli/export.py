@@ -1,8 +1,8 @@
-"""Export trained weights as files that run without this library: Paddle's inference format and ONNX.
+"""Export trained weights: files of Paddle's inference format and ONNX, which run without this library.
 
-  python tools/export.py --config C.yml --model_path M --save_dir output/export --format all
-  python tools/export.py --config C.yml --model_path M --input_shape 1 3 512 1024 --output_op softmax
-  python tools/export.py --config C.yml --model_path M --format onnx --quantize int8 --calibration photos
+  %(prog)s --config C.yml --model_path M --save_dir output/export --format all
+  %(prog)s --config C.yml --model_path M --input_shape 1 3 512 1024 --output_op softmax
+  %(prog)s --config C.yml --model_path M --format onnx --quantize int8 --calibration photos
 
 Writes model.json (model.pdmodel with Paddle 2.6), model.pdiparams, model.onnx, and inference.yml, which says
 how to prepare an image and what the output means. Every file is compared with the live network first.
@@ -11,14 +11,15 @@ how to prepare an image and what the output means. Every file is compared with t
 import argparse
 from pathlib import Path
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
 
 
-def parse_args() -> argparse.Namespace:
-    parser = cli.parser(__doc__)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_config(parser)
+    flags.add_device(parser)
+    flags.add_model_path(parser)
     add = parser.add_argument
-    add("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
     add("--save_dir", type=Path, default=Path("output/export"), help="default ./output/export")
     add(
         "--input_shape",
@@ -33,11 +34,9 @@ def parse_args() -> argparse.Namespace:
     add("--verify", action="store_true", default=True, help="compare with the live network; the default")
     add("--quantize", choices=["int8"], help="also write model_int8.onnx; needs --format onnx or all")
     add("--calibration", type=Path, help="images to measure ranges on, with --quantize: a folder or a list")
-    return parser.parse_args()
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
@@ -77,8 +76,3 @@ def work(args: argparse.Namespace) -> None:
         print(report.text())
         files.append(report.path)
     print("wrote " + ", ".join(str(path) for path in files))
-
-
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())

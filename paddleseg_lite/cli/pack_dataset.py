@@ -1,6 +1,6 @@
 """Pack the data sets of a config: decoded once, so that training reads them as fast as memory.
 
-  python tools/pack_dataset.py --config C.yml --save_dir data/packed
+  %(prog)s --config C.yml --save_dir data/packed
   python tools/train.py --config C.yml --opts train_dataset.cache=data/packed val_dataset.cache=data/packed
 
 Writes --save_dir/train and --save_dir/val (default: the `cache` of each data set in the config). Interrupted,
@@ -11,29 +11,21 @@ damaged or stale. An image of 2048x1024 pixels with its label takes 8.4 MB.
 import argparse
 from pathlib import Path
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.threads import cpu_count
 
 SECTIONS = ("train_dataset", "val_dataset")
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_config(parser)
     add = parser.add_argument
-    add("--config", required=True, type=Path, help="YAML file with the data sets")
     add("--save_dir", type=Path, help="folder to write to; default: `cache` in the config")
     add("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="default: both")
-    add("--num_workers", type=int, default=cpu_count(), help="processes; default: one for each core")
-    add("--opts", nargs="+", default=[], metavar="KEY=VALUE", help="override any key of the config")
-    add("--debug", action="store_true", help="show the whole trace of an error")
-    return parser.parse_args()
+    flags.add_processes(parser)
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.data import DataPlan
     from paddleseg_lite.datasets.packed.writer import pack
@@ -56,8 +48,3 @@ def work(args: argparse.Namespace) -> None:
             f"{folder}: {done.images} images, {done.nbytes / 1e9:.2f} GB, of which {done.kept} images were "
             f"whole already; read it with {section}.cache={save_dir}"
         )
-
-
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())

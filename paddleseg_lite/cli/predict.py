@@ -1,8 +1,8 @@
 """Segment images, a video or a camera with trained weights.
 
-  python tools/predict.py --config C.yml --model_path M --image_path photo.jpg
-  python tools/predict.py --config C.yml --model_path M --image_path folder --aug_pred --flip_horizontal
-  python tools/predict.py --config C.yml --model_path M --image_path drive.mp4
+  %(prog)s --config C.yml --model_path M --image_path photo.jpg
+  %(prog)s --config C.yml --model_path M --image_path folder --aug_pred --flip_horizontal
+  %(prog)s --config C.yml --model_path M --image_path drive.mp4
 
 --image_path is an image, a folder (with its subfolders), a text file with one path in each line, a video file
 or a camera's number. Writes label_prediction (class ids), pseudo_color_prediction and added_prediction
@@ -13,14 +13,15 @@ and the exit code is then 2. --resume goes on after an interruption; Ctrl-C ends
 import argparse
 from pathlib import Path
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
 
 
-def parse_args() -> argparse.Namespace:
-    parser = cli.parser(__doc__)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_config(parser)
+    flags.add_device(parser)
+    flags.add_model_path(parser)
     add = parser.add_argument
-    add("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
     add("--image_path", type=Path, required=True, help="image, folder, list of images, video, or camera")
     add("--save_dir", type=Path, default=Path("output/result"), help="default ./output/result")
     add("--save", help="what to write of images; default raw,color,overlay")
@@ -30,13 +31,11 @@ def parse_args() -> argparse.Namespace:
         help="skip images whose results are there, whichever weights made them",
     )
     add("--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255")
-    cli.add_backend_flag(parser)
-    cli.add_inference_flags(parser, "--aug_pred")
-    return parser.parse_args()
+    flags.add_backend(parser)
+    flags.add_inference(parser, "--aug_pred")
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
@@ -49,7 +48,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.visualize import custom_palette
 
     plan = Plan(load_config(args.config, args.opts))
-    inference = cli.inference_options(args, plan)
+    inference = flags.inference_options(args, plan)
     save = [name.strip() for name in args.save.split(",")] if args.save is not None else list(RESULTS)
     check_results(save)
     shows_video = is_video(args.image_path)
@@ -79,8 +78,3 @@ def work(args: argparse.Namespace) -> None:
     if result.failed:
         names = ", ".join(str(path) for path in list(result.failed)[:3])
         raise UserError(f"{len(result.failed)} of {len(images)} images failed ({names}); see above")
-
-
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())

@@ -1,6 +1,6 @@
 """Write Cityscapes' train ids: *_gtFine_labelTrainIds.png from every *_gtFine_labelIds.png.
 
-  python tools/prepare_cityscapes.py --dataset_root data/cityscapes
+  %(prog)s --dataset_root data/cityscapes
 
 Training does not need it, as the data set type Cityscapes maps labelIds in memory; other programs do. Each
 file is written beside its target and renamed, so that an interruption leaves no half file: run the command
@@ -10,30 +10,18 @@ again to go on where it stopped. Files that exist are kept as they are.
 import argparse
 from pathlib import Path
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.threads import cpu_count
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--dataset_root", type=Path, required=True, help="folder that holds gtFine")
     add("--overwrite", action="store_true", help="also write files that exist")
-    add(
-        "--num_workers",
-        type=int,
-        default=cpu_count(),
-        help="processes; 0: none; default: one for each core",
-    )
-    add("--debug", action="store_true", help="show the whole trace of an error")
-    return parser.parse_args()
+    flags.add_processes(parser)
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, so that --help answers at once.
     from paddleseg_lite.datasets.loading.process_map import process_map
     from paddleseg_lite.datasets.train_ids import find_label_ids, train_ids_path, write_train_ids
 
@@ -48,8 +36,3 @@ def work(args: argparse.Namespace) -> None:
     if failed:
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
         raise UserError(f"{len(failed)} labels could not be converted: {'; '.join(failed[:3])}{more}")
-
-
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())

@@ -1,4 +1,4 @@
-"""What the command-line tools share: common flags, device, log format, and how a mistake ends."""
+"""How a command runs: log format, processor, device, and how a mistake ends."""
 
 from __future__ import annotations
 
@@ -12,98 +12,23 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from paddleseg_lite.cli.allocator import keep_freed_memory
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.threads import thread_count
 
-if TYPE_CHECKING:
-    from paddleseg_lite.config.build import Plan
-    from paddleseg_lite.inference.augment import InferenceOptions
-
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
 
-def parser(description: str | None, computes: bool = True) -> argparse.ArgumentParser:
-    """Return a parser with the flags that every tool has: --config --device --opts --debug.
+def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> NoReturn:
+    """Do the work of a command and exit: 0 when done, 2 for a user's mistake, told in one sentence.
+
+    A bug keeps its trace. Sets up what a library must not touch: log format, CPU threads, device.
 
     Args:
-        description: the tool's docstring; --help prints it as it is written.
-        computes: False leaves --device out, for a tool that runs no network.
-    """
-    made = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    made.add_argument("--config", required=True, type=Path, help="YAML file that says what to build")
-    if computes:
-        made.add_argument(
-            "--device",
-            default="auto",
-            help="auto (a GPU if there is one, else the CPU), cpu, gpu or gpu:N; default auto",
-        )
-    made.add_argument(
-        "--opts",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override any key of the config: a.b=c, a.list.0.b=c",
-    )
-    made.add_argument("--debug", action="store_true", help="show the whole trace of an error")
-    return made
-
-
-def add_backend_flag(made: argparse.ArgumentParser) -> None:
-    """Add --backend, the runtime that computes the logits."""
-    made.add_argument(
-        "--backend",
-        default="auto",
-        help="runtime: auto (on a GPU the live network, on a CPU the fastest one installed), paddle, "
-        "paddle_inference or onnxruntime; default auto",
-    )
-
-
-def add_inference_flags(made: argparse.ArgumentParser, switch: str) -> None:
-    """Add the flags of augmented inference; `switch` (--aug_eval or --aug_pred) turns scales and flips on."""
-    group = made.add_argument_group("augmented inference")
-    group.add_argument(switch, dest="aug_eval", action="store_true", help="average over --scales and flips")
-    group.add_argument("--scales", nargs="+", type=float, metavar="S", help=f"with {switch}; default 1.0")
-    group.add_argument(
-        "--flip_horizontal", action="store_true", help=f"with {switch}: also mirror left to right"
-    )
-    group.add_argument(
-        "--flip_vertical", action="store_true", help=f"with {switch}: also mirror top to bottom"
-    )
-    group.add_argument("--is_slide", action="store_true", help="slide a window of --crop_size by --stride")
-    group.add_argument(
-        "--crop_size", nargs=2, type=int, metavar=("W", "H"), help="window in pixels, with --is_slide"
-    )
-    group.add_argument(
-        "--stride", nargs=2, type=int, metavar=("W", "H"), help="step in pixels, with --is_slide"
-    )
-
-
-def inference_options(args: argparse.Namespace, plan: Plan) -> InferenceOptions:
-    """Return how images become logits: as the config's `test_config` says, but for the flags that are given.
-
-    Raises:
-        UserError: an augmentation flag without its switch, or a window without its size.
-    """
-    names = ("aug_eval", "scales", "flip_horizontal", "flip_vertical", "is_slide", "crop_size", "stride")
-    flags = {name: getattr(args, name) for name in names if getattr(args, name)}
-    switches = {**(plan.config.values.get("test_config") or {}), **flags}
-    for name in flags:
-        if name in ("scales", "flip_horizontal", "flip_vertical") and not switches.get("aug_eval"):
-            raise UserError(f"--{name} does nothing by itself; add --aug_eval (val) or --aug_pred (predict)")
-        if name in ("crop_size", "stride") and not switches.get("is_slide"):
-            raise UserError(f"--{name} does nothing by itself; add --is_slide")
-    return plan.inference(**flags)
-
-
-def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> NoReturn:
-    """Run a tool and exit: 0 when done, 2 for a user's mistake, told in one sentence; a bug keeps its trace.
-
-    Sets up what a library must not touch: log format, CPU threads, device.
+        work: called with `args`.
+        args: has `debug`, and `device` if the command computes; the others run without Paddle.
     """
     logging.basicConfig(
         format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.WARNING
@@ -115,8 +40,9 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     logging.getLogger("paddleseg_lite").setLevel(logging.INFO)
     _prepare_cpu()
     try:
-        _set_device(getattr(args, "device", None))
-        main(args)
+        if "device" in args:
+            _set_device(args.device)
+        work(args)
     except UserError as error:
         if args.debug:
             raise
@@ -170,9 +96,7 @@ def _import_paddle() -> Any:
     return paddle
 
 
-def _set_device(device: str | None) -> None:
-    if device is None:  # a tool that never computes, and starts in a fraction of the time without Paddle
-        return
+def _set_device(device: str) -> None:
     paddle = _import_paddle()
     has_gpu = paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
     if device == "auto":

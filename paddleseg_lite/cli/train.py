@@ -1,8 +1,8 @@
 """Train a network from a YAML config.
 
-  python tools/train.py --config configs/quickstart/lpsnet_streetscenes.yml --do_eval --save_dir output/mine
-  python tools/train.py --config C.yml --save_dir output/mine --resume_model auto
-  python tools/train.py --config C.yml --pretrained cityscapes.pdparams --allow_missing head.
+  %(prog)s --config configs/quickstart/lpsnet_streetscenes.yml --do_eval --save_dir output/mine
+  %(prog)s --config C.yml --save_dir output/mine --resume_model auto
+  %(prog)s --config C.yml --pretrained cityscapes.pdparams --allow_missing head.
   python -m paddle.distributed.launch --nproc_per_node 2 tools/train.py --config C.yml
 
 Writes to --save_dir: iter_N/ (all that --resume_model needs), config.yml, environment.json, train.log,
@@ -10,14 +10,87 @@ metrics.jsonl, and with --do_eval best_model/, the weights with the highest mIoU
 iteration is finished and saved, and the command that goes on is printed. docs/training.md says more.
 """
 
-import argparse
+from __future__ import annotations
 
-from paddleseg_lite.cli import run as cli
-from paddleseg_lite.cli import train_flags
+import argparse
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from paddleseg_lite.cli import flags
+from paddleseg_lite.errors import UserError
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_config(parser)
+    flags.add_device(parser)
+    parser.add_argument(
+        "--save_dir", type=Path, help="folder of the run; default ./output, or where the resumed one is"
+    )
+    add = parser.add_argument_group("instead of the config's").add_argument
+    add("--iters", type=int, help="iterations, one update of the weights each")
+    add("--batch_size", type=int, help="images in a forward pass, of each process")
+    add("--learning_rate", type=float, help="learning rate")
+    _add_going_on(parser.add_argument_group("going on, stopping"))
+    _add_computing(parser.add_argument_group("how to compute"))
+    group = parser.add_argument_group("what to tell")
+    group.add_argument("--do_eval", action="store_true", help="evaluate every --save_interval iterations")
+    _add_counts(group, ("log_iters", 10, "iterations between log lines"))
+    text = "write VisualDL scalars and pictures into --save_dir"
+    group.add_argument("--use_vdl", action="store_true", help=text)
+    text = "measure the parts of an iteration: profile.txt"
+    group.add_argument("--profile", action="store_true", help=text)
+
+
+def _add_going_on(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--resume_model",
+        dest="resume",
+        help="an iter_N folder to go on from, or auto: the newest valid one in --save_dir, if any",
+    )
+    group.add_argument(
+        "--pretrained", help="path or URL of weights to start from, instead of model.pretrained"
+    )
+    group.add_argument(
+        "--allow_missing",
+        nargs="+",
+        default=[],
+        metavar="PREFIX",
+        help="keys that --pretrained may lack or have in another shape, as those of a new head: head.",
+    )
+    group.add_argument(
+        "--early_stop_intervals", type=int, help="stop after N evaluations without a better mIoU"
+    )
+    _add_counts(
+        group,
+        ("skip_nonfinite", 0, "pass over so many iterations whose loss is NaN or infinite before stopping"),
+        ("save_interval", 1000, "iterations between checkpoints, and evaluations"),
+        ("keep_checkpoint_max", 5, "newest checkpoints to keep"),
+    )
+    formats = ["pdparams", "safetensors"]
+    group.add_argument("--weights_format", choices=formats, default="pdparams", help="default pdparams")
+
+
+def _add_computing(group: argparse._ArgumentGroup) -> None:
+    _add_counts(
+        group,
+        ("num_workers", 0, "processes that read data; 0: none"),
+        ("seed", 0, "of weights, order and augmentation"),
+        ("accumulate", 1, "forward passes of an iteration, whose gradients are averaged"),
+    )
+    group.add_argument("--use_ema", action="store_true", help="also average the weights, as ema_best_model/")
+    group.add_argument("--precision", choices=["fp32", "fp16", "bf16"], default="fp32", help="default fp32")
+    group.add_argument("--amp_level", choices=["O1", "O2"], default="O1", help="with fp16, bf16; default O1")
+
+
+def _add_counts(group: argparse._ArgumentGroup, *flags: tuple[str, int, str]) -> None:
+    for name, default, text in flags:
+        group.add_argument(f"--{name}", type=int, default=default, help=f"{text}; default {default}")
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_pretrained
     from paddleseg_lite.config import load_config
@@ -25,10 +98,10 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.engine.rng import seed_everything
     from paddleseg_lite.engine.train import TrainOptions, train
 
-    config = load_config(args.config, [*args.opts, *train_flags.config_overrides(args)])
+    config = load_config(args.config, [*args.opts, *config_overrides(args)])
     plan = Plan(config)
     options = TrainOptions(
-        **train_flags.train_options(args),
+        **train_options(args),
         iters=config.iters,
         batch_size=config.batch_size,
         config=config.values,
@@ -50,13 +123,54 @@ def work(args: argparse.Namespace) -> None:
         return
     if result.stopped_by:
         print(f"stopped by {result.stopped_by} after iteration {result.iteration}; go on with:")
-        print(f"  {train_flags.resume_command(options.save_dir, parallel.world_size())}")
+        print(f"  {resume_command(options.save_dir, parallel.world_size())}")
         return
     print(f"{result.iteration} iterations in {result.seconds:.0f} s, in {options.save_dir}")
     if result.best_miou is not None:
         print(f"best mIoU {result.best_miou:.4f} at iter {result.best_iteration}, in its best_model/")
 
 
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, train_flags.parser(__doc__).parse_args())
+def config_overrides(args: argparse.Namespace) -> list[str]:
+    """Return the flags that stand for keys of the config, as --opts has them."""
+    keys = {"iters": "iters", "batch_size": "batch_size", "learning_rate": "lr_scheduler.learning_rate"}
+    return [f"{key}={getattr(args, flag)}" for flag, key in keys.items() if getattr(args, flag) is not None]
+
+
+def train_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the flags that are options of the engine; those for keys of the config are not among them.
+
+    Raises:
+        UserError: a flag without effect.
+    """
+    from paddleseg_lite.engine.options import AUTO, TrainOptions
+
+    if args.allow_missing and not args.pretrained:
+        raise UserError("--allow_missing does nothing by itself; add --pretrained, the weights to start from")
+    given = args.resume if args.resume not in (None, AUTO) else None
+    if args.pretrained and given:
+        raise UserError(f"--pretrained does nothing with --resume_model {given}, which has weights; drop one")
+    names = {field.name for field in fields(TrainOptions)} - {"iters", "batch_size", "config"}
+    options = {name: value for name, value in vars(args).items() if name in names}
+    options["save_dir"] = args.save_dir or (Path(given).parent if given else Path("output"))
+    return options
+
+
+def resume_command(save_dir: Path, ranks: int = 1) -> str:
+    """Return the command line of this process, changed to go on from the newest checkpoint.
+
+    Args:
+        save_dir: the run's folder, which the command line may not have named.
+        ranks: processes that trained together; several are launched again, on one machine.
+    """
+    command = [] if ranks == 1 and not sys.argv[0].endswith(".py") else ["python"]
+    if ranks > 1:
+        command += ["-m", "paddle.distributed.launch", "--nproc_per_node", str(ranks)]
+    dropped = ("--resume_model", "--save_dir", "--pretrained", "--allow_missing")
+    is_dropped = False
+    command.append(sys.argv[0])
+    for argument in sys.argv[1:]:
+        if argument.startswith("--"):
+            is_dropped = argument.partition("=")[0] in dropped
+        if not is_dropped:
+            command.append(argument)
+    return shlex.join([*command, "--save_dir", str(save_dir), "--resume_model", "auto"])

@@ -1,31 +1,30 @@
 """Evaluate weights on the val_dataset of a config: IoU, precision, recall and F1 of each class, and means.
 
-  python tools/val.py --config C.yml --model_path output/best_model/model.pdparams
-  python tools/val.py --config C.yml --model_path M --aug_eval --scales 0.75 1.0 1.25 --flip_horizontal
-  python tools/val.py --config C.yml --model_path M --is_slide --crop_size 1024 512 --stride 768 384
+  %(prog)s --config C.yml --model_path output/best_model/model.pdparams
+  %(prog)s --config C.yml --model_path M --aug_eval --scales 0.75 1.0 1.25 --flip_horizontal
+  %(prog)s --config C.yml --model_path M --is_slide --crop_size 1024 512 --stride 768 384
 
 --aug_eval alone means scale 1.0 and no flip. Flags win over the config's test_config.
 """
 
 import argparse
 
-from paddleseg_lite.cli import run as cli
+from paddleseg_lite.cli import flags
 
 
-def parse_args() -> argparse.Namespace:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--model_path", required=True, help="weights: .pdparams or .safetensors, path or URL")
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    flags.add_config(parser)
+    flags.add_device(parser)
+    flags.add_model_path(parser)
     parser.add_argument("--batch_size", type=int, default=1, help="images in a forward pass; default 1")
     parser.add_argument(
         "--num_workers", type=int, default=0, help="processes that read images; 0: none; default 0"
     )
-    cli.add_backend_flag(parser)
-    cli.add_inference_flags(parser, "--aug_eval")
-    return parser.parse_args()
+    flags.add_backend(parser)
+    flags.add_inference(parser, "--aug_eval")
 
 
 def work(args: argparse.Namespace) -> None:
-    # Imported here, after cli.run has set what Paddle reads at import, and so that --help answers at once.
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.checkpoint.download import fetch
@@ -36,7 +35,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.inference.evaluate import evaluate
 
     plan = Plan(load_config(args.config, args.opts))
-    inference = cli.inference_options(args, plan)
+    inference = flags.inference_options(args, plan)
     dataset = plan.dataset("val_dataset")
     if parallel.is_main():
         print(dataset.describe())
@@ -50,8 +49,3 @@ def work(args: argparse.Namespace) -> None:
     print(f"{args.model_path}: {report}")
     print(metrics.table())
     print(f"[EVAL] #Images: {len(dataset)} {metrics.summary()}")
-
-
-def main() -> None:
-    """Run the command with the arguments of this process, and exit."""
-    cli.run(work, parse_args())

@@ -244,11 +244,3 @@ def test_no_label_ids_at_all(tmp_path, tool):
     code, _, err = tool("prepare_cityscapes", "--dataset_root", tmp_path)
     assert code == 2
     assert "gtFine" in err
-
-
-@pytest.mark.parametrize("name", ["check_dataset", "prepare_cityscapes"])
-def test_help_teaches(tool, name):
-    """--help has an example."""
-    code, out, _ = tool(name, "--help")
-    assert code == 0
-    assert f"python tools/{name}.py" in out

@@ -50,10 +50,3 @@ def test_nowhere_to_write(tmp_path, tool, street_root):
     code, _, err = tool("pack_dataset", "--config", write_config(tmp_path, street_root))
     assert code == 2
     assert re.search(r"train_dataset has no cache; .*--save_dir or train_dataset\.cache", err)
-
-
-def test_help_teaches(tool):
-    """--help has an example."""
-    code, out, _ = tool("pack_dataset", "--help")
-    assert code == 0
-    assert "python tools/pack_dataset.py" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shlex
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
-from paddleseg_lite.cli import train_flags
+from paddleseg_lite.cli.train import add_flags, resume_command, train_options
 from paddleseg_lite.errors import UserError
 from tests.commands import Command, run_command
 from tests.conftest import write_config
@@ -105,7 +106,9 @@ def test_fine_tuning_a_new_head(tmp_path, street_root):
 
 def parsed(*flags: str):
     """Parse training flags."""
-    return train_flags.parser(None).parse_args(["--config", "c.yml", *flags])
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    return parser.parse_args(["--config", "c.yml", *flags])
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ def parsed(*flags: str):
 def test_flags_without_effect_are_refused(flags, named):
     """A flag that changes nothing is a mistake of its user."""
     with pytest.raises(UserError, match=re.escape(named)):
-        train_flags.train_options(parsed(*flags))
+        train_options(parsed(*flags))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,7 @@ def test_flags_without_effect_are_refused(flags, named):
 )
 def test_the_folder_of_a_run(flags, folder):
     """Where nothing is said, a resumed run stays where it was."""
-    assert train_flags.train_options(parsed(*flags))["save_dir"] == Path(folder)
+    assert train_options(parsed(*flags))["save_dir"] == Path(folder)
 
 
 def test_resume_command(monkeypatch):
@@ -150,6 +153,12 @@ def test_resume_command(monkeypatch):
     ]
     monkeypatch.setattr(sys, "argv", ["tools/train.py", "--config", "c.yml", *flags, "--do_eval"])
     expected = "tools/train.py --config c.yml --opts a=1 'b=x y' --do_eval --save_dir old --resume_model auto"
-    assert train_flags.resume_command(Path("old")) == f"python {expected}"
+    assert resume_command(Path("old")) == f"python {expected}"
     launcher = "python -m paddle.distributed.launch --nproc_per_node 2"
-    assert train_flags.resume_command(Path("old"), ranks=2) == f"{launcher} {expected}"
+    assert resume_command(Path("old"), ranks=2) == f"{launcher} {expected}"
+    monkeypatch.setattr(
+        sys, "argv", ["/env/bin/paddleseg-lite", "train", "--config", "c.yml", "--resume_model", "x"]
+    )
+    expected = "/env/bin/paddleseg-lite train --config c.yml --save_dir old --resume_model auto"
+    assert resume_command(Path("old")) == expected
+    assert resume_command(Path("old"), ranks=2) == f"{launcher} {expected}"

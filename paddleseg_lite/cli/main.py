@@ -1,0 +1,68 @@
+"""From a command line to a command: `paddleseg-lite COMMAND`, or in a checkout `python tools/COMMAND.py`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import NoReturn
+
+from paddleseg_lite import __version__
+from paddleseg_lite.cli.run import run
+from paddleseg_lite.registry import did_you_mean
+
+COMMANDS = (
+    "train",
+    "val",
+    "predict",
+    "export",
+    "benchmark",
+    "check_dataset",
+    "pack_dataset",
+    "prepare_cityscapes",
+    "contact_sheet",
+)
+
+
+def main(command: str | None = None) -> NoReturn:
+    """Run a command with the arguments of this process, and exit.
+
+    Args:
+        command: the one that a script stands for; None: the first argument names it, with - or _.
+    """
+    arguments = sys.argv[1:]
+    if command is not None:
+        prog = shlex.join(["python", sys.argv[0]])
+    else:
+        named, *arguments = arguments or ["--help"]
+        command = named.replace("-", "_")
+        if command not in COMMANDS:
+            _answer(named)
+        prog = f"paddleseg-lite {named}"
+    module = _module(command)
+    parser = argparse.ArgumentParser(
+        prog, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.add_flags(parser)
+    parser.add_argument("--debug", action="store_true", help="show the whole trace of an error")
+    run(module.work, parser.parse_args(arguments))
+
+
+def _answer(argument: str) -> NoReturn:
+    """Answer an argument that names no command: list the commands, say the version, or refuse it."""
+    summaries = {name: (_module(name).__doc__ or "").split("\n")[0].split(":")[0] for name in COMMANDS}
+    parser = argparse.ArgumentParser(
+        "paddleseg-lite",
+        usage="paddleseg-lite COMMAND ...\n\n"
+        + "\n".join(f"  {name:20}{summary.rstrip('.')}" for name, summary in summaries.items()),
+        epilog="paddleseg-lite COMMAND --help describes a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"paddleseg_lite {__version__}")
+    parser.parse_known_args([argument])
+    parser.error(f"there is no command '{argument}'{did_you_mean(argument, COMMANDS)}")
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"paddleseg_lite.cli.{command}")

@@ -1,0 +1,76 @@
+"""How a command is found and described, by its script in tools/ and by `paddleseg-lite`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from paddleseg_lite.cli.main import COMMANDS, main
+from tests.paths import ENVIRONMENT, TOOLS
+
+EVERY_HELP = """
+import sys
+from paddleseg_lite.cli.main import COMMANDS, main
+for name in COMMANDS:
+    for argv in ([f"tools/{name}.py", "--help"], ["bin/paddleseg-lite", name, "--help"]):
+        sys.argv = argv
+        try:
+            main(name if len(argv) == 2 else None)
+        except SystemExit as ended:
+            assert ended.code == 0
+assert "paddle" not in sys.modules
+"""
+
+
+def said(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
+    """Run `paddleseg-lite ARGUMENTS` in this process: (exit code, stdout, stderr)."""
+    monkeypatch.setattr(sys, "argv", ["paddleseg-lite", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0), *capsys.readouterr()
+
+
+def test_help_teaches_without_paddle():
+    """Each has an example, as it was called, and answers at once; Paddle would take two seconds."""
+    command = [sys.executable, "-c", EVERY_HELP]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS:
+        for example in (f"\n  python tools/{name}.py --", f"\n  paddleseg-lite {name} --"):
+            assert example in done.stdout
+        assert done.stdout.count(f"usage: paddleseg-lite {name} ") == 1
+
+
+def test_every_command_has_its_script():
+    """PaddleSeg's users start them from tools/; make_streetscenes is the demo's."""
+    scripts = {path.stem: path.read_text() for path in TOOLS.glob("*.py")}
+    assert scripts.keys() == {*COMMANDS, "make_streetscenes"}
+    assert all(f'main("{name}")' in scripts[name] for name in COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_commands_are_listed(monkeypatch, capsys, arguments):
+    """A line each."""
+    code, out, _ = said(monkeypatch, capsys, *arguments)
+    assert code == 0
+    assert [
+        name for name in COMMANDS if not re.search(rf"^  {name} +[A-Z]\w+ .*\w$", out, re.MULTILINE)
+    ] == []
+
+
+def test_names_of_commands(monkeypatch, capsys):
+    """The version; a dash for an underscore; and a misspelt one is answered with the closest."""
+    code, out, _ = said(monkeypatch, capsys, "--version")
+    assert code == 0
+    assert re.fullmatch(r"paddleseg_lite \d+\.\d+\.\d+\n", out)
+    code, out, _ = said(monkeypatch, capsys, "check-dataset", "--help")
+    assert code == 0
+    assert "usage: paddleseg-lite check-dataset" in out
+    for name in ("trian", "--verison"):
+        code, _, err = said(monkeypatch, capsys, name)
+        assert code == 2
+        assert f"no command '{name}'" in err
+    assert "did you mean 'train'?" in said(monkeypatch, capsys, "trian")[2]
