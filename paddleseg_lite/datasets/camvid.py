@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paddleseg_lite.datasets.base import SegmentationDataset, checked_folder, checked_mode
-from paddleseg_lite.datasets.list_dataset import read_list
+from paddleseg_lite.datasets.reading.lists import read_pairs
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms.base import TransformLike
@@ -74,7 +74,7 @@ class CamVid(SegmentationDataset):
             raise UserError(f"CamVid: there is no file {path}; dataset_root must hold train.txt and val.txt")
         super().__init__(
             transforms,
-            read_list(path, root, needs_labels=mode != "test"),
+            read_pairs(path, root, needs_labels=mode != "test"),
             mode=mode,
             label_map=label_map,
             cache=cache,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paddleseg_lite.datasets.base import Pair, SegmentationDataset, checked_folder, checked_mode
+from paddleseg_lite.datasets.base import SegmentationDataset, checked_folder, checked_mode
 from paddleseg_lite.datasets.info import checked_info
-from paddleseg_lite.datasets.problems import Problem, refuse
+from paddleseg_lite.datasets.reading.lists import read_pairs
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms.base import TransformLike
-
-_BLANKS = " \t\r"
 
 
 @DATASETS.register
@@ -68,71 +65,9 @@ class Dataset(SegmentationDataset):
             raise UserError(f"{mode}_path: there is no file {given}, neither as it is nor in {root}")
         super().__init__(
             transforms,
-            read_list(found, root, separator, needs_labels=mode != "test"),
+            read_pairs(found, root, separator, needs_labels=mode != "test"),
             checked_info(num_classes, img_channels, classes, palette, ignore_index),
             mode,
             label_map,
             cache,
         )
-
-
-def read_list(path: Path, root: Path, separator: str = " ", needs_labels: bool = True) -> list[Pair]:
-    """Return the pairs that a list file names, as paths under `root`.
-
-    Args:
-        path: UTF-8 text; empty lines don't count.
-        root: folder of the files.
-        separator: what stands between image and label.
-        needs_labels: whether a line must have a label.
-
-    Raises:
-        UserError: lines have too few or too many names, or files that they name don't exist; the message has
-            the lines' numbers.
-    """
-    if not isinstance(separator, str) or not separator:
-        raise UserError(f"separator must be a string that isn't empty, got {separator!r}")
-    pairs: list[Pair] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(_lines(path), 1):
-        if not line:
-            continue
-        names = line.split(separator)
-        if separator.strip():  # a comma, say, with spaces around it
-            names = [name.strip(_BLANKS) for name in names]
-        if len(names) > 2 or (needs_labels and len(names) < 2) or not all(names):
-            wanted = f"image{separator}label" if needs_labels else f"image or image{separator}label"
-            message = (
-                f"{path}, line {number}: {line!r} has {len(names)} name(s) separated by "
-                f"{separator!r}, expected {wanted!r}; correct the line or set separator"
-            )
-            problems.append(Problem("bad line in a list", str(path), message))
-            continue
-        files = [root / name for name in names]
-        missing = [file for file in files if not file.is_file()]
-        for file in missing:
-            message = f"{path}, line {number}: there is no file {file}; correct the line or the folder"
-            problems.append(Problem("missing file", str(file), message))
-        if not missing:
-            pairs.append((str(files[0]), str(files[1]) if len(files) == 2 else None))
-    refuse(problems)
-    return pairs
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a list, without blanks at their ends.
-
-    Raises:
-        UserError: it cannot be read, or a line is not in UTF-8.
-    """
-    try:
-        data = path.read_bytes().removeprefix(BOM_UTF8)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    # Not str.splitlines: it knows more ends, which names may have.
-    for number, line in enumerate(data.split(b"\n"), 1):
-        try:
-            yield line.decode("utf-8").strip(_BLANKS)
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"cannot read {path}, line {number}: {error}; it must be a text file in UTF-8"
-            ) from error

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import paddle
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from paddleseg_lite.datasets.loading.prefetch import prefetch_map
 from paddleseg_lite.datasets.reading.images import encode_png, read_image, with_palette
+from paddleseg_lite.datasets.reading.lists import read_images
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
@@ -31,10 +31,6 @@ IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # The last two are PaddleSeg's folder names.
 LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added_prediction"
 RESULTS = {"raw": LABELS, "color": COLORS, "overlay": OVERLAYS}  # name in --save -> folder
-WAITING = 2  # images read ahead, and results still to be written
-
-Item = TypeVar("Item")
-Found = TypeVar("Found")
 
 
 @dataclass
@@ -77,22 +73,10 @@ def find_images(path: Path, save_dir: Path | None = None) -> tuple[list[Path], P
         return [path], path.parent
     if path.suffix.lower() not in (".txt", ".lst"):
         raise UserError(f"{path} is neither an image ({', '.join(IMAGE_ENDINGS)}) nor a list (.txt, .lst)")
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not a text file in UTF-8 ({error.reason}); give an image, a folder or a list"
-        ) from error
-    images = [_listed(path.parent, line) for line in lines if line]
+    images = read_images(path)
     if not images:
         raise UserError(f"{path} lists no image; write one path in each line")
     return images, path.parent
-
-
-def _listed(folder: Path, line: str) -> Path:
-    """Return the image that a line names: all of it, for names may hold spaces, or else its first column."""
-    whole = folder / line
-    return whole if whole.exists() else folder / line.split()[0]
 
 
 def predict(
@@ -137,11 +121,13 @@ def predict(
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     read = partial(_read, transforms, in_channels)
-    with logging_redirect_tqdm(), ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
-        writing: deque[Future[None]] = deque()
-        reading = ahead(readers, read, names.items())
-        bar = tqdm(reading, total=len(names), desc="predict", unit="image", dynamic_ncols=True)
-        for (name, path), found in bar:
+    write = partial(_write_results, save_dir, palette, save)
+
+    def labelled(readers: Executor) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
+        """Yield (name, image, class ids) of what can be segmented; say what cannot."""
+        found_ahead = prefetch_map(readers, read, names.values())
+        bar = tqdm(found_ahead, total=len(names), desc="predict", unit="image", dynamic_ncols=True)
+        for (name, path), found in zip(names.items(), bar):
             try:
                 if isinstance(found, UserError):
                     raise found
@@ -151,40 +137,23 @@ def predict(
                 reason = str(error) if str(path) in str(error) else f"{path}: {error}"
                 log.error(f"skipped: {reason}")
                 result.failed[path] = reason
-                continue
-            writing.append(writers.submit(_write_results, save_dir, name, image, labels, palette, save))
-            if len(writing) > WAITING:
-                writing.popleft().result()
-            result.written.append(path)
-        for last in writing:
-            last.result()
+            else:
+                yield name, image, labels
+
+    with logging_redirect_tqdm(), ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
+        for name in prefetch_map(writers, write, labelled(readers)):
+            result.written.append(names[name])
     return result
 
 
-def _read(
-    transforms: Compose, in_channels: int, job: tuple[Path, Path]
-) -> tuple[np.ndarray, Sample] | UserError:
-    """Return the image of a job (its results' name, its path) and its sample, or what is wrong with it."""
+def _read(transforms: Compose, in_channels: int, path: Path) -> tuple[np.ndarray, Sample] | UserError:
+    """Return an image and its sample, or what is wrong with it."""
     try:
-        image = read_image(job[1], in_channels)
-        source = Sample.from_source(image, path=str(job[1]), label_at_source=True)
+        image = read_image(path, in_channels)
+        source = Sample.from_source(image, path=str(path), label_at_source=True)
         return image, transforms(source, np.random.default_rng(0))
     except UserError as error:
         return error
-
-
-def ahead(
-    pool: ThreadPoolExecutor, work: Callable[[Item], Found], items: Iterable[Item]
-) -> Iterator[tuple[Item, Found]]:
-    """Yield (item, work(item)) in order; a pool works on the next few items meanwhile."""
-    waiting: deque[tuple[Item, Future[Found]]] = deque()
-    for item in items:
-        waiting.append((item, pool.submit(work, item)))
-        if len(waiting) > WAITING:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    for first, future in waiting:
-        yield first, future.result()
 
 
 def check_results(save: Sequence[str]) -> None:
@@ -203,13 +172,10 @@ def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:
 
 
 def _write_results(
-    save_dir: Path,
-    name: Path,
-    image: np.ndarray,
-    labels: np.ndarray,
-    palette: np.ndarray,
-    save: Sequence[str],
-) -> None:
+    save_dir: Path, palette: np.ndarray, save: Sequence[str], job: tuple[Path, np.ndarray, np.ndarray]
+) -> Path:
+    """Write the results of a job, (name, image, class ids); return their name."""
+    name, image, labels = job
     if "raw" in save or "color" in save:
         ids = encode_png(labels)
         if "raw" in save:
@@ -219,6 +185,7 @@ def _write_results(
     if "overlay" in save:
         picture = encode_png(overlay(to_rgb(image), labels, palette))
         atomic_write(save_dir / OVERLAYS / name, picture, sync=False)
+    return name
 
 
 def _result_names(images: Sequence[Path], root: Path) -> list[Path]:

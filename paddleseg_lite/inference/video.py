@@ -7,20 +7,21 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import paddle
 from tqdm import tqdm
 
+from paddleseg_lite.datasets.loading.prefetch import prefetch_map
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
-from paddleseg_lite.inference.predict import OVERLAYS, ahead
+from paddleseg_lite.inference.predict import OVERLAYS
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import overlay
 
@@ -30,8 +31,6 @@ VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # Their headers count frames; that of others is a guess from duration and rate.
 _COUNTED = (".mp4", ".m4v", ".mov", ".avi")
 DEFAULT_RATE = 25.0  # frames/s of a camera that does not tell
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -166,8 +165,9 @@ def _record(
     # One thread each: a capture and a writer are not to be used by two.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as scribe:
         try:
-            frames = _made_ahead(reader, map(prepare, source))
-            for frame, sample in tqdm(frames, total=total or None, unit="frame"):
+            prepared = map(prepare, source)
+            frames = prefetch_map(reader, lambda _: next(prepared, None), repeat(None))
+            for frame, sample in tqdm(iter(partial(next, frames), None), total=total or None, unit="frame"):
                 labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
                 if writing is not None:
                     writing.result()
@@ -180,14 +180,6 @@ def _record(
     if writing is not None:
         writing.result()
     return target.count, source.lost
-
-
-def _made_ahead(maker: ThreadPoolExecutor, things: Iterator[Made]) -> Iterator[Made]:
-    """Yield what an iterator gives; a pool of one thread runs it, a few things ahead."""
-    for _, thing in ahead(maker, lambda _: next(things, None), repeat(None)):
-        if thing is None:
-            return
-        yield thing
 
 
 class _Frames:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -11,7 +10,7 @@ import paddle
 import pytest
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.predict import RESULTS, WAITING, ahead, find_images, predict
+from paddleseg_lite.inference.predict import RESULTS, find_images, predict
 from paddleseg_lite.transforms import Compose, Normalize, Resize
 
 PALETTE = np.array([[10, 20, 30], [200, 100, 50]], np.uint8)
@@ -153,21 +152,6 @@ def test_resume_skips_what_is_there(folder, tmp_path):
     assert [path.name for path in result.skipped] == ["b ü.jpg"]
     assert kept.stat().st_mtime_ns == before
     assert (tmp_path / "out/added_prediction/a.png").exists()
-
-
-def test_images_are_read_ahead_but_not_all_at_once():
-    """The results come in order, and no more than a few wait in memory."""
-    started = []
-
-    def work(item):
-        started.append(item)
-        return item * 10
-
-    with ThreadPoolExecutor(2) as pool:
-        for item, found in ahead(pool, work, iter(range(50))):
-            assert found == item * 10
-            assert max(started) <= item + WAITING + 1
-    assert sorted(started) == list(range(50))
 
 
 def test_a_file_in_the_folders_place_is_told(folder, tmp_path):

@@ -1,0 +1,33 @@
+"""Bounded prefetching: the next few results are made while the last one is used."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def prefetch_map(
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], count: int = 2
+) -> Iterator[Result]:
+    """Yield function(item) of every item, in their order; a pool works on the next ones meanwhile.
+
+    Items are taken as results are: so memory is bounded, and endless items are allowed.
+
+    Args:
+        pool: where `function` is called.
+        function: whatever it raises is raised here, in its place.
+        items: gone through in this thread.
+        count: how many results are made, or being made, before they are asked for.
+    """
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > count:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

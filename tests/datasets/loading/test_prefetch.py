@@ -1,0 +1,36 @@
+"""Bounded prefetching: in order, a few ahead, and no more."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
+
+import pytest
+
+from paddleseg_lite.datasets.loading.prefetch import prefetch_map
+
+
+def test_results_are_made_ahead_but_not_all_at_once():
+    """The results come in order, and no more than a few wait in memory."""
+    started = []
+
+    def work(item):
+        started.append(item)
+        return item * 10
+
+    with ThreadPoolExecutor(2) as pool:
+        for item, result in enumerate(prefetch_map(pool, work, iter(range(50)))):
+            assert result == item * 10
+            assert max(started) <= item + 2
+        assert sorted(started) == list(range(50))
+        assert list(islice(prefetch_map(pool, work, count()), 3)) == [0, 10, 20]
+        assert list(prefetch_map(pool, work, [])) == []
+
+
+def test_an_exception_comes_in_its_place():
+    """What went before it is not lost."""
+    with ThreadPoolExecutor(2) as pool:
+        results = prefetch_map(pool, lambda item: 1 // item, [1, 1, 0, 1])
+        assert [next(results), next(results)] == [1, 1]
+        with pytest.raises(ZeroDivisionError):
+            next(results)
