@@ -1,21 +1,45 @@
-"""Cross entropy per pixel on a CPU, by NumPy: strips of pixels that stay in the cache."""
+"""Cross entropy per pixel; on a CPU by NumPy, in strips of pixels that stay in the cache."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import paddle
+import paddle.nn.functional as F
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from paddleseg_lite.kernels.memory import as_array, as_tensor, empty
+from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty
 from paddleseg_lite.kernels.threads import in_threads
 
 _STRIP = 8192  # pixels; of 19 classes they are 0.6 MB
 
 
-class StripCrossEntropy(PyLayer):
-    """-log softmax(logits)[label] of every pixel, see `losses.cross_entropy.pixel_cross_entropy`.
+def pixel_cross_entropy(logits: Tensor, label: Tensor, ignore_index: int = 255) -> Tensor:
+    """Return -log softmax(logits)[label] of every pixel, from one log-softmax.
+
+    Args:
+        logits: [N, C, H, W], any float type; computed in float32.
+        label: [N, H, W], any integer type; class ids in [0, C) or `ignore_index`.
+        ignore_index: pixels with this label get 0, and no gradient.
+
+    Returns:
+        [N, H, W] float32, >= 0.
+    """
+    if logits.dtype != paddle.float32:  # before Paddle 3 astype copies in any case
+        logits = logits.astype("float32")
+    if computes_here(logits):
+        return _StripCrossEntropy.apply(logits, label, ignore_index)
+    # Paddle's kernel is fused for the last axis; moving the classes there costs less than it saves.
+    channels_last = logits.transpose([0, 2, 3, 1])  # [N, H, W, C]
+    target = label.astype("int64").unsqueeze(-1)
+    loss = F.cross_entropy(channels_last, target, ignore_index=ignore_index, reduction="none")
+    return loss.squeeze(-1)
+
+
+class _StripCrossEntropy(PyLayer):
+    """`pixel_cross_entropy` strip by strip.
 
     Paddle's kernel wants the classes last, and it and the transposition go through memory many times. Here
     each logit is read once, and the exponentials become the gradient in place.

@@ -6,52 +6,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-import paddle
-from paddle import Tensor, nn
+from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty
+from paddleseg_lite.kernels.memory import as_array, as_tensor, empty
 from paddleseg_lite.kernels.threads import in_threads
 
 _BLOCK = 1 << 16  # values of a block of channels, 256 KB: all k x k products read it from the cache
 
 
-class DepthwiseConv2D(nn.Conv2D):
-    """A bias-free convolution with one k x k kernel for each channel, k odd, that keeps the size at stride 1.
-
-    Args:
-        channels: channels of input and output.
-        kernel_size: k.
-        stride: stride, both ways.
-        dilation: dilation, both ways.
-        weight_attr: of the kernels, as for nn.Conv2D.
-    """
-
-    def __init__(
-        self, channels: int, kernel_size: int, stride: int = 1, dilation: int = 1, weight_attr: Any = None
-    ) -> None:
-        super().__init__(
-            channels,
-            channels,
-            kernel_size,
-            stride=stride,
-            padding=(kernel_size - 1) // 2 * dilation,
-            dilation=dilation,
-            groups=channels,
-            weight_attr=weight_attr,
-            bias_attr=False,
-        )
-        self._step, self._spacing = stride, dilation
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N, C, H, W] to [N, C, ceil(H / stride), ceil(W / stride)]."""
-        is_plain = self.bias is None  # batch normalisation folded into it would give it one
-        if is_plain and computes_here(x) and x.dtype in (paddle.float32, paddle.float64):
-            return _Filter.apply(x, self.weight, self._step, self._spacing)
-        return nn.Conv2D.forward(self, x)  # by name: Paddle 2.6 exports no method that says super()
-
-
-class _Filter(PyLayer):
+class DepthwiseFilter(PyLayer):
     """The convolution as one filter for each channel; at stride 2 every other value is thrown away.
 
     That wastes three quarters of the products and is faster all the same.
@@ -59,6 +23,10 @@ class _Filter(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+        """Map x [N, C, H, W] and weight [C, 1, k, k] to [N, C, ceil(H / stride), ceil(W / stride)].
+
+        Both are float32 or both float64; k is odd; beyond the border are zeros.
+        """
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.dilation = stride, dilation
         ctx.wants_images, ctx.wants_kernels = not x.stop_gradient, not weight.stop_gradient

@@ -5,18 +5,55 @@ The paper's title is "Lightweight and Progressively-Scalable Networks for Semant
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterator, Sequence
 
 import paddle
 import paddle.nn as nn
+from paddle import Tensor
 
 from paddleseg_lite.checkpoint.weights import load_pretrained
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.models.blocks import ConvBNReLU, resize
+from paddleseg_lite.kernels.resize import resize
+from paddleseg_lite.models.blocks import ConvBNReLU
 from paddleseg_lite.registry import MODELS
 
-_FIRST_EXCHANGE = 3  # the paths exchange features before this stage (from 0) and before each one after it
+_FIRST_INTERACTION = 3  # the stage, from 0, before which the paths interact first; then before each one
+
+
+def _path(depths: Sequence[int], channels: Sequence[int], in_channels: int) -> nn.LayerList:
+    """Build one path: stages of 3x3 convolutions, all but the last stage halving the size first."""
+    stages = []
+    for stage, (depth, width) in enumerate(zip(depths, channels)):
+        stride = 2 if stage < len(depths) - 1 else 1
+        layers = [ConvBNReLU(in_channels, width, 3, stride, bias=False)]
+        layers += [ConvBNReLU(width, width, 3, bias=False) for _ in range(depth - 1)]
+        stages.append(nn.Sequential(*layers))
+        in_channels = width
+    return nn.LayerList(stages)
+
+
+def _scaled(image: Tensor, ratio: float) -> Tensor:
+    """Resize both sides of [N, C, H, W] to int(ratio x side)."""
+    if ratio == 1:
+        return image
+    height, width = image.shape[2:]
+    return resize(image, [int(ratio * height), int(ratio * width)], align_corners=True)
+
+
+def interact(feats: Sequence[Tensor]) -> list[Tensor]:
+    """Let paths at several scales see each other: each feature becomes the sum of all, at its own size.
+
+    Args:
+        feats: one for each path, [N, C, H_i, W_i].
+
+    Returns:
+        As many, of the same shapes, all computed from what `feats` was.
+    """
+
+    def others(own: Tensor) -> Iterator[Tensor]:
+        return (resize(feat, own.shape[2:], align_corners=True) for feat in feats if feat is not own)
+
+    return [sum(others(own), own) for own in feats]
 
 
 class LPSNetBackbone(nn.Layer):
@@ -57,28 +94,20 @@ class LPSNetBackbone(nn.Layer):
         self.out_channels = channels[-1] * len(self._ratios)
         self.nets = nn.LayerList([_path(depths, channels, in_channels) for _ in self._ratios])
 
-    def features(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+    def features(self, x: Tensor) -> list[Tensor]:
         """Return each path's last feature, [N, channels[-1], ratio x H / 16, ratio x W / 16].
 
         Args:
             x: [N, in_channels, H, W], float32, normalised.
         """
-        feats = [self._scaled(x, ratio) for ratio in self._ratios]
-        paths = cast("list[nn.LayerList]", list(self.nets))
-        for stage in range(len(paths[0])):
-            if stage >= _FIRST_EXCHANGE:
-                feats = _exchange(feats)
-            feats = [path[stage](feat) for path, feat in zip(paths, feats)]
+        feats = [_scaled(x, ratio) for ratio in self._ratios]  # [N, in_channels, ratio x H, ratio x W]
+        for number, stages in enumerate(zip(*self.nets)):  # one stage of each path
+            if number >= _FIRST_INTERACTION:
+                feats = interact(feats)
+            feats = [stage(feat) for stage, feat in zip(stages, feats)]  # half the size, but for the last
         return feats
 
-    @staticmethod
-    def _scaled(x: paddle.Tensor, ratio: float) -> paddle.Tensor:
-        if ratio == 1:
-            return x
-        height, width = x.shape[2:]
-        return resize(x, [int(ratio * height), int(ratio * width)], align_corners=True)
-
-    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+    def forward(self, x: Tensor) -> list[Tensor]:
         """The same as `features`; for sub-classes to replace."""
         return self.features(x)
 
@@ -114,34 +143,9 @@ class LPSNet(LPSNetBackbone):
         if pretrained is not None:
             load_pretrained(self, pretrained, allow_missing=("head.",))
 
-    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+    def forward(self, x: Tensor) -> list[Tensor]:
         """Return [logits], logits being [N, num_classes, H, W], for x [N, C, H, W] (float32, normalised)."""
-        first, *others = self.features(x)
-        size = first.shape[2:]
-        feats = [first] + [resize(feat, size, align_corners=True) for feat in others]
+        first, *others = self.features(x)  # [N, C, H/16, W/16] times each path's ratio
+        feats = [first] + [resize(feat, first.shape[2:], align_corners=True) for feat in others]
         logits = self.head(paddle.concat(feats, axis=1))  # [N, num_classes, H/16, W/16] times the first ratio
         return [resize(logits, x.shape[2:], align_corners=True)]
-
-
-def _path(depths: Sequence[int], channels: Sequence[int], in_channels: int) -> nn.LayerList:
-    """Build one path: stages of 3x3 convolutions, all but the last stage halving the size first."""
-    stages = []
-    for stage, (depth, width) in enumerate(zip(depths, channels)):
-        stride = 2 if stage < len(depths) - 1 else 1
-        layers = [ConvBNReLU(in_channels, width, 3, stride, bias=False)]
-        layers += [ConvBNReLU(width, width, 3, bias=False) for _ in range(depth - 1)]
-        stages.append(nn.Sequential(*layers))
-        in_channels = width
-    return nn.LayerList(stages)
-
-
-def _exchange(feats: list[paddle.Tensor]) -> list[paddle.Tensor]:
-    """Add to each path's feature all the others, resized to it, the paper's interaction across scales."""
-    exchanged = []
-    for i, feat in enumerate(feats):
-        total = feat
-        for j, other in enumerate(feats):
-            if j != i:
-                total = total + resize(other, feat.shape[2:], align_corners=True)
-        exchanged.append(total)
-    return exchanged

@@ -7,14 +7,56 @@ from collections.abc import Sequence
 import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
+from paddle import Tensor
 
 from paddleseg_lite.checkpoint.weights import load_pretrained
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.models.blocks import ConvBNReLU, relu_, resize
+from paddleseg_lite.kernels.batch_norm import norm_relu
+from paddleseg_lite.kernels.resize import resize
+from paddleseg_lite.models.blocks import ConvBNReLU
 from paddleseg_lite.registry import MODELS
 
 _KERNEL = 49  # side of the large pooling kernel (section 6.3), in pixels of the deepest feature
 _STRIDE = (16, 20)
+
+
+class UpsampleConcatConv(nn.Conv2D):
+    """Convolution 1x1 of concat([resize(deep), shallow]), computed without either.
+
+    A resize mixes pixels, a 1x1 convolution channels, so they may trade places: the deeper part is convolved
+    where it is small, for a quarter of the products and of the memory. The bias goes the same way: the
+    weights of a resize add up to 1.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, resize_mode: str) -> None:
+        super().__init__(in_channels, out_channels, 1)
+        self.resize_mode = resize_mode
+
+    def forward(self, deep: Tensor, shallow: Tensor) -> Tensor:  # type: ignore[override]
+        """Map [N, C, h, w] and [N, in_channels - C, H, W] to [N, out_channels, H, W]."""
+        channels = deep.shape[1]
+        deep = F.conv2d(deep, self.weight[:, :channels], self.bias)  # [N, out_channels, h, w]
+        # The size is asked of the convolved map, and the sum begins with it: then nothing stands between this
+        # convolution and the one before it, which an exported network joins, and ONNX Runtime computes the
+        # shallow map last (0.2 GB less at 2048x1024).
+        shallow = F.conv2d(shallow, self.weight[:, channels:])  # [N, out_channels, H, W]
+        return shallow + resize(deep, shallow.shape[2:], align_corners=False, mode=self.resize_mode)
+
+
+class FeatureFusion(nn.Layer):
+    """ConvBNReLU 1x1 of a deeper feature, enlarged, beside a shallower one."""
+
+    def __init__(
+        self, deep_channels: int, shallow_channels: int, out_channels: int, resize_mode: str
+    ) -> None:
+        super().__init__()
+        self._conv = UpsampleConcatConv(deep_channels + shallow_channels, out_channels, resize_mode)
+        self._batch_norm = nn.BatchNorm2D(out_channels)
+
+    def forward(self, deep: Tensor, shallow: Tensor) -> Tensor:
+        """Map [N, deep_channels, h, w] and [N, shallow_channels, H, W] to [N, out_channels, H, W]."""
+        # F.relu(self._batch_norm(self._conv(deep, shallow)))
+        return norm_relu(self._batch_norm, self._conv(deep, shallow))
 
 
 class LRASPPHead(nn.Layer):
@@ -45,7 +87,7 @@ class LRASPPHead(nn.Layer):
         deep_to_shallow = list(zip(shallow, inter_channels))[::-1]
         self.convs = nn.LayerList([nn.Conv2D(c, width, 1, bias_attr=False) for c, width in deep_to_shallow])
         self.conv_ups = nn.LayerList(
-            [_Merge(out_channels, width, out_channels, resize_mode) for _, width in deep_to_shallow]
+            [FeatureFusion(out_channels, width, out_channels, resize_mode) for _, width in deep_to_shallow]
         )
         pool = nn.AdaptiveAvgPool2D(1) if use_gap else nn.AvgPool2D(_KERNEL, _STRIDE)
         self.conv_w = nn.Sequential(pool, nn.Conv2D(deepest, out_channels, 1, bias_attr=False), nn.Sigmoid())
@@ -53,53 +95,16 @@ class LRASPPHead(nn.Layer):
         self.conv_t = nn.Conv2D(out_channels, out_channels, 1, bias_attr=False)
         self.conv_out = nn.Conv2D(out_channels, num_classes, 1, bias_attr=False)
 
-    def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Map features [N, C_i, H_i, W_i], shallow to deep, to logits [N, num_classes, H_0, W_0]."""
-        *shallow, x = features
-        gate = self.conv_w(x)
+        *shallow, deepest = features
+        gate = self.conv_w(deepest)  # [N, out_channels, 1, 1], or the pooled map's size
         if not self._use_gap:  # a single pixel is the same everywhere
-            gate = resize(gate, x.shape[2:], align_corners=False, mode=self._resize_mode)
-        y = self.conv_t(self.conv_v(x) * gate)  # [N, out_channels, H_deep, W_deep]
+            gate = resize(gate, deepest.shape[2:], align_corners=False, mode=self._resize_mode)
+        y = self.conv_t(self.conv_v(deepest) * gate)  # [N, out_channels, H_deepest, W_deepest]
         for feature, conv, conv_up in zip(shallow[::-1], self.convs, self.conv_ups):
-            y = conv_up(y, conv(feature))
+            y = conv_up(y, conv(feature))  # [N, out_channels, H_i, W_i]
         return self.conv_out(y)
-
-
-class _Merge(nn.Layer):
-    """ConvBNReLU 1x1 of a deeper feature, enlarged, beside a shallower one."""
-
-    def __init__(
-        self, deep_channels: int, shallow_channels: int, out_channels: int, resize_mode: str
-    ) -> None:
-        super().__init__()
-        self._conv = _MergingConv2D(deep_channels + shallow_channels, out_channels, 1)
-        self._conv.resize_mode = resize_mode
-        self._batch_norm = nn.BatchNorm2D(out_channels)
-
-    def forward(self, deep: paddle.Tensor, shallow: paddle.Tensor) -> paddle.Tensor:
-        """Map [N, deep_channels, h, w] and [N, shallow_channels, H, W] to [N, out_channels, H, W]."""
-        return relu_(self._batch_norm(self._conv(deep, shallow)))
-
-
-class _MergingConv2D(nn.Conv2D):
-    """Convolution 1x1 of concat(resize(deep), shallow), computed without either.
-
-    A resize mixes pixels, a 1x1 convolution channels, so they may trade places: the deeper part is convolved
-    where it is small, for a quarter of the products and of the memory. The bias goes the same way: the
-    weights of a resize add up to 1.
-    """
-
-    resize_mode: str
-
-    def forward(self, deep: paddle.Tensor, shallow: paddle.Tensor) -> paddle.Tensor:  # type: ignore[override]
-        """Map [N, C, h, w] and [N, in_channels - C, H, W] to [N, out_channels, H, W]."""
-        channels = deep.shape[1]
-        deep = F.conv2d(deep, self.weight[:, :channels], self.bias)
-        # The size is asked of the convolved map, and the sum begins with it: then nothing stands between this
-        # convolution and the one before it, which an exported network joins, and ONNX Runtime computes the
-        # shallow map last (0.2 GB less at 2048x1024).
-        shallow = F.conv2d(shallow, self.weight[:, channels:])
-        return shallow + resize(deep, shallow.shape[2:], align_corners=False, mode=self.resize_mode)
 
 
 @MODELS.register
@@ -160,21 +165,21 @@ class LRASPP(nn.Layer):
         if pretrained is not None:
             load_pretrained(self, pretrained, allow_missing=("lraspp_head.conv_out.",))
 
-    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+    def forward(self, x: Tensor) -> list[Tensor]:
         """Return [logits], logits being [N, num_classes, H, W], for x [N, C, H, W] (float32, normalised).
 
         Raises:
             UserError: `use_gap` is off and the image too small for the large kernel.
         """
         features = self.backbone(x)
-        features = [features[i] for i in self._indices]
+        features = [features[i] for i in self._indices]  # [N, channels[i], H / s_i, W / s_i]
         if not self._use_gap:
             _check_poolable(x, features[-1])
-        logits = self.lraspp_head(features)
+        logits = self.lraspp_head(features)  # [N, num_classes, H / s_0, W / s_0]
         return [resize(logits, x.shape[2:], align_corners=False)]
 
 
-def _check_poolable(image: paddle.Tensor, feature: paddle.Tensor) -> None:
+def _check_poolable(image: Tensor, feature: Tensor) -> None:
     """Refuse an image whose deepest feature the large kernel does not fit into."""
     if not paddle.in_dynamic_mode():
         return  # an exported network's sizes are unknown when it is traced

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import paddle
 import paddle.nn as nn
 import paddle.nn.functional as F
-from paddle.autograd import PyLayer
+from paddle import Tensor
 from paddle.nn.initializer import KaimingNormal
 from paddle.regularizer import L2Decay
 
 from paddleseg_lite.checkpoint.weights import load_pretrained
-from paddleseg_lite.kernels.depthwise import DepthwiseConv2D
-from paddleseg_lite.kernels.memory import computes_here
-from paddleseg_lite.models.blocks import norm_hardswish, relu_
+from paddleseg_lite.kernels.batch_norm import norm_hardswish, norm_relu
+from paddleseg_lite.kernels.gate import gated, global_average
+from paddleseg_lite.models.blocks import Conv2D
 from paddleseg_lite.registry import BACKBONES
+
+__all__ = [
+    "MobileNetV3",
+    "MobileNetV3_large_x0_5",
+    "MobileNetV3_large_x0_35",
+    "MobileNetV3_large_x0_75",
+    "MobileNetV3_large_x1_0",
+    "MobileNetV3_large_x1_0_os8",
+    "MobileNetV3_large_x1_25",
+    "MobileNetV3_small_x0_5",
+    "MobileNetV3_small_x0_35",
+    "MobileNetV3_small_x0_75",
+    "MobileNetV3_small_x1_0",
+    "MobileNetV3_small_x1_0_os8",
+    "MobileNetV3_small_x1_25",
+]
 
 
 @dataclass(frozen=True)
@@ -106,37 +121,25 @@ class ConvBN(nn.Layer):
         kernel: int,
         stride: int = 1,
         dilation: int = 1,
-        depthwise: bool = False,
+        groups: int = 1,
         act: str | None = None,
     ) -> None:
         super().__init__()
         # Paddle's default counts all groups' channels as fan-in: far too small for depthwise kernels.
-        attr = paddle.ParamAttr(initializer=KaimingNormal())
-        if depthwise:
-            self.conv: nn.Layer = DepthwiseConv2D(out_channels, kernel, stride, dilation, weight_attr=attr)
-        else:
-            self.conv = nn.Conv2D(
-                in_channels,
-                out_channels,
-                kernel,
-                stride=stride,
-                padding=(kernel - 1) // 2,
-                weight_attr=attr,
-                bias_attr=False,
-            )
-        self.bn = nn.BatchNorm2D(
-            out_channels,
-            weight_attr=paddle.ParamAttr(regularizer=L2Decay(0.0)),
-            bias_attr=paddle.ParamAttr(regularizer=L2Decay(0.0)),
+        initial = paddle.ParamAttr(initializer=KaimingNormal())
+        self.conv = Conv2D(
+            in_channels, out_channels, kernel, stride, dilation, groups, bias=False, weight_attr=initial
         )
+        undecayed = paddle.ParamAttr(regularizer=L2Decay(0.0))
+        self.bn = nn.BatchNorm2D(out_channels, weight_attr=undecayed, bias_attr=undecayed)
         self._act = act
 
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Map [N, in_channels, H, W] to [N, out_channels, ceil(H / stride), ceil(W / stride)]."""
         x = self.conv(x)
         if self._act == "hardswish":
-            return norm_hardswish(self.bn, x)
-        return relu_(self.bn(x)) if self._act == "relu" else self.bn(x)
+            return norm_hardswish(self.bn, x)  # F.hardswish(self.bn(x))
+        return norm_relu(self.bn, x) if self._act == "relu" else self.bn(x)  # F.relu(self.bn(x))
 
 
 class SqueezeExcite(nn.Layer):
@@ -144,42 +147,16 @@ class SqueezeExcite(nn.Layer):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.pool = nn.AdaptiveAvgPool2D(1)
         self.conv1 = nn.Conv2D(channels, channels // 4, 1)
         self.conv2 = nn.Conv2D(channels // 4, channels, 1)
 
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Scale each channel of x [N, C, H, W] by a gate in [0, 1]."""
-        # The mean's gradient does not keep x; the pooling's does, but is what other runtimes know best.
-        is_lean = self.training and computes_here(x)
-        pooled = x.mean([2, 3], keepdim=True) if is_lean else self.pool(x)  # [N, C, 1, 1]
+        y = global_average(x)  # [N, C, 1, 1]: F.adaptive_avg_pool2d(x, 1)
+        y = F.relu(self.conv1(y))  # [N, C/4, 1, 1]
         # The released weights were trained with slope 0.2, not with the paper's 1/6.
-        gate = F.hardsigmoid(self.conv2(F.relu(self.conv1(pooled))), slope=0.2, offset=0.5)
-        return _Gate.apply(x, gate) if is_lean else x * gate
-
-
-class _Gate(PyLayer):
-    """x * gate, for a hardsigmoid's gate, which keeps the result, as the next convolution does, and not x.
-
-    Where the gate is 0, its own gradient cannot be had from that; but there the hardsigmoid passes none on.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: paddle.Tensor, gate: paddle.Tensor) -> paddle.Tensor:
-        y = x * gate
-        ctx.save_for_backward(y.detach(), gate)
-        ctx.frozen = x.stop_gradient, gate.stop_gradient
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
-        """Return the gradients by x and gate, None for what is frozen."""
-        y, gate = ctx.saved_tensor()
-        is_x_frozen, is_gate_frozen = ctx.frozen
-        by_gate = None
-        if not is_gate_frozen:
-            by_gate = (gradient * y).sum([2, 3], keepdim=True) / gate.clip(min=1e-30)
-        return None if is_x_frozen else gradient * gate, by_gate
+        gate = F.hardsigmoid(self.conv2(y), slope=0.2, offset=0.5)  # [N, C, 1, 1]
+        return gated(x, gate)  # x * gate
 
 
 class InvertedResidual(nn.Layer):
@@ -191,17 +168,17 @@ class InvertedResidual(nn.Layer):
         self._residual = block.stride == 1 and in_channels == out
         self.expand_conv = ConvBN(in_channels, expand, 1, act=block.act)
         self.bottleneck_conv = ConvBN(
-            expand, expand, block.kernel, block.stride, block.dilation, depthwise=True, act=block.act
+            expand, expand, block.kernel, block.stride, block.dilation, groups=expand, act=block.act
         )
         self.mid_se = SqueezeExcite(expand) if block.se else None
         self.linear_conv = ConvBN(expand, out, 1)
 
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Map [N, in_channels, H, W] to [N, out, ceil(H / stride), ceil(W / stride)]."""
-        y = self.bottleneck_conv(self.expand_conv(x))
-        if self.mid_se is not None:
-            y = self.mid_se(y)
-        y = self.linear_conv(y)
+        y = self.expand_conv(x)  # [N, expand, H, W]
+        y = self.bottleneck_conv(y)  # [N, expand, H / stride, W / stride]
+        y = y if self.mid_se is None else self.mid_se(y)
+        y = self.linear_conv(y)  # [N, out, H / stride, W / stride]
         return x + y if self._residual else y
 
 
@@ -233,13 +210,14 @@ class MobileNetV3(nn.Layer):
         self.blocks = nn.Sequential(
             *(InvertedResidual(width, block, scale) for width, block in zip(widths, blocks))
         )
-        self._feature_blocks = [i for i, block in enumerate(blocks) if block.feature]
-        self.feat_channels = [widths[i + 1] for i in self._feature_blocks]
+        ends = [number for number, block in enumerate(blocks, start=1) if block.feature]
+        self._stages = list(zip([0, *ends], ends))  # the first block of each and the one after its last
+        self.feat_channels = [widths[end] for end in ends]
         if pretrained is not None:
             # Published weights are for RGB; a stem for other channels starts from scratch.
             load_pretrained(self, pretrained, allow_missing=() if in_channels == 3 else ("conv.conv.",))
 
-    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+    def forward(self, x: Tensor) -> list[Tensor]:
         """Return four features of an image batch.
 
         Args:
@@ -249,13 +227,18 @@ class MobileNetV3(nn.Layer):
             Features [N, feat_channels[i], H / s, W / s], rounded up; s is 4, 8, 16, 32, and at most
             8 for "..._os8".
         """
-        features = []
-        x = self.conv(x)  # [N, 16, H/2, W/2]
-        for i, block in enumerate(self.blocks):
-            x = block(x)
-            if i in self._feature_blocks:
-                features.append(x)
-        return features
+        stem = self.conv(x)  # [N, 16, H/2, W/2]
+        feature0 = self._stage(0, stem)  # [N, 24, H/4, W/4]; widths are those of the large network
+        feature1 = self._stage(1, feature0)  # [N, 40, H/8, W/8]
+        feature2 = self._stage(2, feature1)  # [N, 112, H/16, W/16], or at output stride 8 H/8, W/8
+        feature3 = self._stage(3, feature2)  # [N, 160, H/32, W/32], or at output stride 8 H/8, W/8
+        return [feature0, feature1, feature2, feature3]
+
+    def _stage(self, number: int, x: Tensor) -> Tensor:
+        """Run the blocks up to one that gives a feature."""
+        for index in range(*self._stages[number]):
+            x = self.blocks[index](x)
+        return x
 
 
 def _variant(name: str, architecture: str, scale: float) -> Callable[..., MobileNetV3]:

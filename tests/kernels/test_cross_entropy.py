@@ -9,7 +9,7 @@ import pytest
 
 from paddleseg_lite.kernels import cross_entropy as strips
 from paddleseg_lite.kernels import threads
-from paddleseg_lite.losses.cross_entropy import pixel_cross_entropy
+from paddleseg_lite.kernels.cross_entropy import pixel_cross_entropy
 
 
 def make_batch(ignore_index: int) -> tuple[paddle.Tensor, paddle.Tensor]:

