@@ -113,6 +113,32 @@ def test_only_kernels_know_what_a_cpu_is(path: Path) -> None:
     assert not found, f"{path} says {found}"
 
 
+def private_names(source: str) -> tuple[set[str], set[str]]:
+    """Return the names that a source file defines, and the private attributes that it asks objects for."""
+    defined, asked = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            defined.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            (defined if isinstance(node.ctx, ast.Store) else asked).add(node.attr)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and "attr" in node.func.id:
+            asked.update(arg.value for arg in node.args if isinstance(arg, ast.Constant))  # getattr, hasattr
+    return defined, {name for name in asked if re.match("_[a-z]", str(name))}
+
+
+def test_what_paddle_hides_stands_in_one_file() -> None:
+    """A new Paddle is checked against that file; what is private and nowhere defined here is another's."""
+    names = {path: private_names(path.read_text(encoding="utf-8")) for path in FILES}
+    own = set().union(*(defined for defined, _ in names.values())) | {"_exit"}  # os._exit
+    for path, (_, asked) in names.items():
+        if path.name != "paddle_compat.py":
+            assert asked <= own, f"{path} asks for {sorted(asked - own)}"
+            assert not re.findall(r"paddle\.(?:base|fluid)\b", path.read_text(encoding="utf-8")), path
+    assert private_names("x._a\ngetattr(x, '_b')\nself._c = self._d")[1] == {"_a", "_b", "_d"}
+
+
 @pytest.mark.parametrize(
     "path", [p for p in FILES if room_of(module_of(p)) == "models"], ids=lambda p: p.stem
 )
