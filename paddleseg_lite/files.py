@@ -20,6 +20,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+TEMPORARY = ".part-"  # how the names of half-written files and folders begin
 WRITABLE = "give a folder that can be written to"  # a remedy
 
 Data = Union[bytes, str, Callable[[Path], object]]
@@ -71,14 +72,14 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
 _numbers = itertools.count()  # threads may write the same file
 
 
 def _prefix() -> str:
-    return f".part-{socket.gethostname()}-"
+    return f"{TEMPORARY}{socket.gethostname()}-"
 
 
 @functools.cache  # once in a process: a folder may hold very many files
@@ -91,12 +92,13 @@ def _remove_leftovers(folder: Path) -> None:
         try:
             os.kill(int(process), 0)
         except ProcessLookupError:
-            _remove(found)
+            remove(found)
         except (OSError, ValueError):  # of another user; of somebody else's naming
             pass
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it, if it is there and can be removed."""
     with contextlib.suppress(OSError):
         if path.is_dir():
             shutil.rmtree(path)

@@ -22,7 +22,7 @@ class Metrics:
         class_precision: [K] float64; NaN for a class that was never predicted.
         class_recall: [K] float64; NaN for a class that is in no label.
         class_f1: [K] float64; F1, also called Dice.
-        class_pixels: [K] int64; labelled pixels of each class.
+        support: [K] int64; labelled pixels of each class; also as `class_pixels`.
 
     A class that appears in neither labels nor predictions is absent: NaN in all four.
     """
@@ -35,11 +35,16 @@ class Metrics:
     class_precision: np.ndarray
     class_recall: np.ndarray
     class_f1: np.ndarray
-    class_pixels: np.ndarray
+    support: np.ndarray
+
+    @property
+    def class_pixels(self) -> np.ndarray:
+        """`support`, by its former name."""
+        return self.support
 
     def summary(self) -> str:
         """Return the means in one line, as PaddleSeg words them; Dice is the mean F1."""
-        dice = float(np.nanmean(self.class_f1)) if self.class_pixels.sum() else float("nan")
+        dice = float(np.nanmean(self.class_f1)) if self.support.sum() else float("nan")
         return f"mIoU: {self.miou:.4f} Acc: {self.accuracy:.4f} Kappa: {self.kappa:.4f} Dice: {dice:.4f}"
 
     def table(self) -> str:
@@ -58,7 +63,7 @@ class Metrics:
         return {
             **{key: _plain(getattr(self, key)) for key in ("miou", "accuracy", "kappa")},
             **{key: dict(zip(self.classes, map(_plain, getattr(self, key)))) for key in per_class},
-            "class_pixels": dict(zip(self.classes, self.class_pixels.tolist())),
+            "class_pixels": dict(zip(self.classes, self.support.tolist())),
         }
 
 
@@ -126,7 +131,7 @@ def scores(confusion: np.ndarray, classes: Sequence[str]) -> Metrics:
         class_precision=_ratio(right, predicted),
         class_recall=_ratio(right, labelled),
         class_f1=_ratio(2 * right, labelled + predicted),
-        class_pixels=confusion.sum(axis=1).astype(np.int64),
+        support=confusion.sum(axis=1).astype(np.int64),
     )
 
 

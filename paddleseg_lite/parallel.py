@@ -70,7 +70,7 @@ def synchronised(model: paddle.nn.Layer) -> paddle.nn.Layer:
     return model
 
 
-def mean(values: list[float]) -> list[float]:
+def all_reduce_mean(values: list[float]) -> list[float]:
     """Return the means over the ranks; NaN and infinity on one reach all."""
     if world_size() == 1:
         return values

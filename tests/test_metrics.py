@@ -20,7 +20,7 @@ def test_two_by_two_by_hand() -> None:
     np.testing.assert_allclose(result.class_precision, [1, 1 / 2])
     np.testing.assert_allclose(result.class_recall, [2 / 3, 1])
     np.testing.assert_allclose(result.class_f1, [4 / 5, 2 / 3])
-    np.testing.assert_array_equal(result.class_pixels, [3, 1])
+    np.testing.assert_array_equal(result.support, [3, 1])
     assert result.miou == pytest.approx(7 / 12)
     assert result.accuracy == 0.75
     # By chance they agree in 3/4 x 2/4 + 1/4 x 2/4 = 1/2 of the pixels.

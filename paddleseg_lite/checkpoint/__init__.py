@@ -1,14 +1,16 @@
-"""Weights and training state on disk."""
+"""Weights and training state on disk.
 
-from paddleseg_lite.checkpoint.folders import latest_checkpoint
-from paddleseg_lite.checkpoint.save import (
-    TrainState,
-    load_checkpoint,
-    read_info,
-    save_checkpoint,
-    save_weights,
-)
-from paddleseg_lite.checkpoint.weights import LoadReport, load_pretrained, load_weights, read_weights
+Names are imported when they are first used: downloading and unpickling know no Paddle.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paddleseg_lite.checkpoint.folders import latest_checkpoint
+    from paddleseg_lite.checkpoint.save import load_checkpoint, read_info, save_checkpoint, save_weights
+    from paddleseg_lite.checkpoint.state import TrainState
+    from paddleseg_lite.checkpoint.weights import LoadReport, load_pretrained, load_weights, read_weights
 
 __all__ = [
     "LoadReport",
@@ -22,3 +24,11 @@ __all__ = [
     "save_checkpoint",
     "save_weights",
 ]
+_HOMES = {"latest_checkpoint": "folders", "TrainState": "state"}
+_HOMES |= dict.fromkeys(["LoadReport", "load_pretrained", "load_weights", "read_weights"], "weights")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'save')}"), name)

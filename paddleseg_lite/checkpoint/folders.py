@@ -6,18 +6,17 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 from itertools import count
 from pathlib import Path
 
 from paddleseg_lite.checkpoint.unpickle import PathLike
-from paddleseg_lite.files import sha256
+from paddleseg_lite.files import TEMPORARY, remove, sha256, temporary_beside
 
 _log = logging.getLogger(__name__)
 
 MODEL = "model"  # with a weights format as its ending
 OPTIMIZER, STATE, SUMS = "model.pdopt", "state.json", "SHA256SUMS"
-NEW, OLD = ".new-", ".old-"  # hidden folders: half-written; replaced or about to be removed
+OLD = ".old-"  # before the name of a checkpoint that is being replaced
 _ABANDONED = "abandoned_"
 
 
@@ -33,10 +32,10 @@ def latest_checkpoint(save_dir: PathLike) -> Path | None:
     replaced = [path for path in Path(save_dir).glob(f"{OLD}iter_*") if _is_checkpoint(path, OLD)]
     # Sorting is stable: of the same iteration, the one that replaces comes first.
     for folder in sorted([*_checkpoints(Path(save_dir)), *replaced], key=_iteration, reverse=True):
-        fault = fault_of(folder)
-        if fault is None:
+        corruption = find_corruption(folder)
+        if corruption is None:
             return folder
-        _log.warning("skipping the damaged checkpoint %s: %s", folder, fault)
+        _log.warning("skipping the damaged checkpoint %s: %s", folder, corruption)
     return None
 
 
@@ -75,7 +74,7 @@ def _iteration(folder: Path) -> int:
     return int(folder.name.rsplit("_", 1)[-1])
 
 
-def fault_of(folder: Path) -> str | None:
+def find_corruption(folder: Path) -> str | None:
     """Say what is wrong with a checkpoint, or None."""
     try:
         sums = (folder / SUMS).read_text(encoding="utf-8")
@@ -98,8 +97,8 @@ def tidy(save_dir: Path) -> None:
             shutil.rmtree(old)
         else:
             os.rename(old, target)
-    for half in save_dir.glob(NEW + "*"):
-        shutil.rmtree(half)
+    for half in save_dir.glob(f"{TEMPORARY}*"):
+        remove(half)
 
 
 def remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:
@@ -108,7 +107,7 @@ def remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:
     for folder in others[keep - 1 :]:
         try:
             # Renamed first: a half-removed folder must not look like a damaged checkpoint.
-            with tempfile.TemporaryDirectory(prefix=NEW, dir=save_dir) as hidden:
-                os.rename(folder, Path(hidden) / folder.name)
+            with temporary_beside(folder) as hidden:
+                os.rename(folder, hidden)
         except OSError as error:
             _log.warning("cannot remove the old checkpoint %s: %s", folder, error)

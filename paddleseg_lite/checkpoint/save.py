@@ -9,79 +9,28 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Union
 
+import numpy as np
 import paddle
 
-from paddleseg_lite.checkpoint.folders import (
-    MODEL,
-    NEW,
-    OLD,
-    OPTIMIZER,
-    STATE,
-    SUMS,
-    fault_of,
-    latest_checkpoint,
-    remove_oldest,
-    tidy,
-    weights_file,
-)
+from paddleseg_lite.checkpoint import folders
+from paddleseg_lite.checkpoint.folders import weights_file
 from paddleseg_lite.checkpoint.optimizer import translated_state
-from paddleseg_lite.checkpoint.plain_data import plain, restored
+from paddleseg_lite.checkpoint.state import FORMAT, TrainState, as_json, from_json
 from paddleseg_lite.checkpoint.unpickle import PathLike, read_pickle
-from paddleseg_lite.checkpoint.weights import (
-    FORMATS,
-    LoadReport,
-    load_pretrained,
-    load_weights,
-    read_weights,
-    write_weights,
-)
+from paddleseg_lite.checkpoint.weights import FORMATS, load_weights, read_weights, write_weights
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import sha256, sync_to_disk
+from paddleseg_lite.files import sha256, sync_to_disk, temporary_beside
 from paddleseg_lite.paddle_compat import optimizer_state, set_optimizer_state
 
-__all__ = [
-    "LoadReport",
-    "TrainState",
-    "latest_checkpoint",
-    "load_checkpoint",
-    "load_pretrained",
-    "load_weights",
-    "read_info",
-    "read_weights",
-    "save_checkpoint",
-    "save_weights",
-    "weights_file",
-]
-
 _AVERAGE = "ema"  # with a weights format as its ending
+_INFO = "info.json"
 
 StateDict = Mapping[str, Any]
 Model = Union[paddle.nn.Layer, StateDict]
-
-
-@dataclass
-class TrainState:
-    """Where a run stands, besides weights and optimizer.
-
-    Attributes:
-        iteration: finished iterations.
-        best_miou: the best mIoU so far, -1 before the first evaluation.
-        best_iteration: its iteration.
-        extra: whatever else must survive: numbers, strings, arrays, tensors, lists, and dicts of them with
-            string keys, as in the state dict of a GradScaler. Tuples come back as lists, tensors as arrays.
-    """
-
-    iteration: int = 0
-    best_miou: float = -1.0
-    best_iteration: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(
@@ -114,33 +63,32 @@ def save_checkpoint(
     target = save_dir / f"iter_{state.iteration}"
     weights = model.state_dict()
     names = {key: value.name for key, value in weights.items()}
-    described = {**asdict(state), "optimizer": type(optimizer).__name__, "names": names}
+    described = {**state.state_dict(), "optimizer": type(optimizer).__name__, "names": names}
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
-        tidy(save_dir)
-        with tempfile.TemporaryDirectory(prefix=NEW, dir=save_dir) as hidden:
-            folder = Path(hidden) / target.name
-            folder.mkdir()
-            write_weights(weights, folder / f"{MODEL}.{weights_format}")
-            paddle.save(optimizer_state(optimizer), str(folder / OPTIMIZER))
-            (folder / STATE).write_text(json.dumps(described, default=plain, indent=1), encoding="utf-8")
+        folders.tidy(save_dir)
+        with temporary_beside(target) as new:
+            new.mkdir()
+            write_weights(weights, new / f"{folders.MODEL}.{weights_format}")
+            paddle.save(optimizer_state(optimizer), str(new / folders.OPTIMIZER))
+            _write_json(new / folders.STATE, described)
             if average is not None:
-                write_weights(average, folder / f"{_AVERAGE}.{weights_format}")
-            sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-            (folder / SUMS).write_text("".join(sums), encoding="utf-8")
-            sync_to_disk(*folder.iterdir(), folder)
+                write_weights(average, new / f"{_AVERAGE}.{weights_format}")
+            sums = [f"{sha256(path)}  {path.name}\n" for path in sorted(new.iterdir())]
+            (new / folders.SUMS).write_text("".join(sums), encoding="utf-8")
+            sync_to_disk(*new.iterdir(), new)
             if target.exists():  # it stays on the disk, under a name that tidy knows, until replaced
-                os.rename(target, save_dir / (OLD + target.name))
-            os.rename(folder, target)
+                os.rename(target, save_dir / (folders.OLD + target.name))
+            os.rename(new, target)
             sync_to_disk(save_dir)
-        tidy(save_dir)
+        folders.tidy(save_dir)
     except OSError as error:
         raise UserError(
             f"cannot write the checkpoint {target} ({error.strerror or error}); earlier checkpoints are "
             "untouched: free some space or give another save_dir, then resume"
         ) from error
     if keep > 0:
-        remove_oldest(save_dir, target, keep)
+        folders.remove_oldest(save_dir, target, keep)
     return target
 
 
@@ -163,25 +111,23 @@ def save_weights(
     Raises:
         UserError: the disk is full or not writable; what was there before is untouched.
     """
-    folder, name = Path(folder), f"{MODEL}.{weights_format}"
+    folder, name = Path(folder), f"{folders.MODEL}.{weights_format}"
     if isinstance(model_or_state_dict, paddle.nn.Layer):
         model_or_state_dict = model_or_state_dict.state_dict()
     weights = dict(model_or_state_dict)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(NEW + "*"):
-            shutil.rmtree(leftover)
-        with tempfile.TemporaryDirectory(prefix=NEW, dir=folder) as hidden:
-            new_model, new_info = Path(hidden) / name, Path(hidden) / "info.json"
-            write_weights(weights, new_model)
+        folders.tidy(folder)
+        with temporary_beside(folder / name) as new:
+            new.mkdir()
+            write_weights(weights, new / name)
             # The sum tells whether an info.json belongs to these weights, should a crash part the two.
-            described = {**info, "sha256": sha256(new_model)}
-            new_info.write_text(json.dumps(described, default=plain, indent=1), encoding="utf-8")
-            sync_to_disk(new_model, new_info)
-            os.replace(new_model, folder / name)
-            os.replace(new_info, folder / new_info.name)
+            _write_json(new / _INFO, {**info, "sha256": sha256(new / name)})
+            sync_to_disk(new / name, new / _INFO)
+            os.replace(new / name, folder / name)
+            os.replace(new / _INFO, folder / _INFO)
         for ending in {*FORMATS} - {weights_format}:  # older weights, which would now be taken for these
-            (folder / f"{MODEL}.{ending}").unlink(missing_ok=True)
+            (folder / f"{folders.MODEL}.{ending}").unlink(missing_ok=True)
         sync_to_disk(folder, folder.parent)
     except OSError as error:
         raise UserError(
@@ -195,10 +141,27 @@ def read_info(folder: PathLike) -> dict[str, Any]:
     """Return what `save_weights` noted beside the weights; {} if the two do not belong together."""
     folder = Path(folder)
     try:
-        info = json.loads((folder / "info.json").read_text(encoding="utf-8"))
+        info = json.loads((folder / _INFO).read_text(encoding="utf-8"))
         return info if info.pop("sha256", None) == sha256(weights_file(folder)) else {}
     except (OSError, ValueError):
         return {}
+
+
+def read_state(folder: PathLike) -> TrainState:
+    """Return what a checkpoint holds besides weights and optimizer.
+
+    Raises:
+        UserError: the checkpoint is missing, damaged, or of a later version.
+    """
+    state = TrainState()
+    state.load_state_dict(_read_json(Path(folder)))
+    return state
+
+
+def read_average(folder: PathLike) -> dict[str, np.ndarray] | None:
+    """Return the moving average of the weights that a checkpoint holds, None if it has none."""
+    path = weights_file(folder, _AVERAGE)
+    return read_weights(path) if path.exists() else None
 
 
 def load_checkpoint(
@@ -212,21 +175,33 @@ def load_checkpoint(
         optimizer: an optimizer like the one that was saved, over the model's parameters.
 
     Raises:
-        UserError: the checkpoint is missing, damaged, or of another model or optimizer.
+        UserError: the checkpoint is missing, damaged, or of another model, optimizer or later version.
     """
     folder = Path(folder)
-    if fault := fault_of(folder):
-        raise UserError(f"cannot resume from {folder}: {fault}; give another iter_N folder")
-    state = json.loads((folder / STATE).read_text(encoding="utf-8"), object_hook=restored)
-    kind = state.pop("optimizer")
-    if kind != type(optimizer).__name__:
+    saved = _read_json(folder)
+    if saved["optimizer"] != type(optimizer).__name__:
         raise UserError(
-            f"cannot resume from {folder}: it was saved with the optimizer {kind}, this run has "
-            f"{type(optimizer).__name__}; resume with the config the run was started with"
+            f"cannot resume from {folder}: it was saved with the optimizer {saved['optimizer']}, this run "
+            f"has {type(optimizer).__name__}; resume with the config the run was started with"
         )
-    names = state.pop("names")
-    saved = read_pickle(folder / OPTIMIZER)
-    accumulators = translated_state(optimizer, saved, model, names, folder / OPTIMIZER)
-    load_weights(model, weights_file(folder, MODEL))
-    set_optimizer_state(optimizer, accumulators)  # that they fit has been checked
-    return TrainState(**state)
+    path = folder / folders.OPTIMIZER
+    accumulators = translated_state(optimizer, read_pickle(path), model, saved["names"], path)
+    load_weights(model, weights_file(folder))
+    set_optimizer_state(optimizer, accumulators)  # that it fits has been checked
+    state = TrainState()
+    state.load_state_dict(saved)
+    return state
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, default=as_json, indent=1), encoding="utf-8")
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint's state.json, after checking all its files."""
+    if corruption := folders.find_corruption(folder):
+        raise UserError(f"cannot resume from {folder}: {corruption}; give another iter_N folder")
+    content = json.loads((folder / folders.STATE).read_text(encoding="utf-8"), object_hook=from_json)
+    if content.get("format", 1) > FORMAT:
+        raise UserError(f"cannot resume from {folder}: a later version saved it; update paddleseg_lite")
+    return content

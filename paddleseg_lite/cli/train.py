@@ -114,8 +114,8 @@ def work(args: argparse.Namespace) -> None:
             print(dataset.describe())
     seed_everything(args.seed)
     # A run that goes on has its weights in the checkpoint; the pretrained ones may be gone.
-    model = plan.model(pretrained=not args.pretrained and not options.goes_on)
-    if args.pretrained and not options.goes_on:
+    model = plan.model(pretrained=not args.pretrained and not options.is_resuming)
+    if args.pretrained and not options.is_resuming:
         load_pretrained(model, args.pretrained, args.allow_missing)
     optimizer, criterion = plan.optimizer(model), plan.criterion()
     result = train(model, train_dataset, optimizer, criterion, options, val_dataset)

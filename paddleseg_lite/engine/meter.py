@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from paddleseg_lite import parallel
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.kernels.threads import cpu_count
 from paddleseg_lite.losses.criterion import Criterion
@@ -19,24 +20,24 @@ STARVING = 0.2  # share of the time that may pass in waiting for data
 
 
 class Meter:
-    """Sums of losses since the last log line; they survive in checkpoints, times do not.
+    """Sums since the last log line: of this rank's losses, which survive in checkpoints, and of times.
 
     Args:
         names: of the losses.
-        saved: what `state` returned, to go on from.
     """
 
-    def __init__(self, names: Sequence[str], saved: dict[str, Any] | None = None) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        saved = saved or {"count": 0, "losses": [0.0] * len(self.names), "kept": 0.0}
-        self.count: int = saved["count"]
-        self.losses: list[float] = list(saved["losses"])
-        self.kept: float = saved["kept"]
+        self.count, self.losses, self.kept = 0, [0.0] * len(self.names), 0.0
         self.restart_clock()
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the sums, as plain data."""
         return {"count": self.count, "losses": self.losses, "kept": self.kept}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.count, self.losses, self.kept = state["count"], list(state["losses"]), state["kept"]
 
     def restart_clock(self) -> None:
         """Leave out the time since the last iteration, such as that of an evaluation."""
@@ -58,14 +59,15 @@ class Meter:
     def means(self, has_kept: bool) -> dict[str, Any]:
         """Return loss, `losses` by name if there are several, kept, and seconds per iteration.
 
-        All but the seconds are NaN if every iteration was passed over.
+        Losses and kept are means over the ranks, which ask together. All but the seconds are NaN if every
+        iteration was passed over.
         """
         count, timed = self.count or math.nan, max(self.timed, 1)
-        losses = [total / count for total in self.losses]
+        *losses, kept = [total / count for total in parallel.all_reduce_mean([*self.losses, self.kept])]
         return {
             "loss": sum(losses),
             **({"losses": dict(zip(self.names, losses))} if len(losses) > 1 else {}),
-            **({"kept": self.kept / count} if has_kept else {}),
+            **({"kept": kept} if has_kept else {}),
             "batch_cost": self.spent / timed,
             "reader_cost": self.reading / timed,
         }

@@ -81,7 +81,7 @@ class TrainOptions:
         _check_save_dir(self.save_dir, self.resume)
 
     @property
-    def goes_on(self) -> bool:
+    def is_resuming(self) -> bool:
         """Whether the run starts from a checkpoint, or fails: pretrained weights are not needed."""
         return self.resume is not None and (str(self.resume) != AUTO or holds_run(self.save_dir))
 

@@ -8,15 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import paddle
-
 from paddleseg_lite import parallel
-from paddleseg_lite.checkpoint import TrainState, latest_checkpoint, load_checkpoint, read_info
-from paddleseg_lite.checkpoint.folders import set_aside_newer
-from paddleseg_lite.engine.ema import ExponentialMovingAverage
+from paddleseg_lite.checkpoint.folders import latest_checkpoint, set_aside_newer
+from paddleseg_lite.checkpoint.save import load_checkpoint, read_info, read_state
+from paddleseg_lite.checkpoint.state import TrainState
+from paddleseg_lite.engine import rng
 from paddleseg_lite.engine.environment import versions
+from paddleseg_lite.engine.meter import Meter
 from paddleseg_lite.engine.options import AUTO, TrainOptions, holds_run
-from paddleseg_lite.engine.rng import set_rng_state
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 
@@ -47,49 +46,41 @@ def checkpoint_to_resume(options: TrainOptions) -> Path | None:
     return newest
 
 
-def load(
-    folder: Path,
-    model: paddle.nn.Layer,
-    optimizer: paddle.optimizer.Optimizer,
-    step: TrainStep,
-    ema: ExponentialMovingAverage | None,
-    options: TrainOptions,
-) -> TrainState:
-    """Bring everything into the state that a checkpoint holds, and tell what is different now.
+def load(folder: Path, step: TrainStep, meter: Meter, options: TrainOptions) -> TrainState:
+    """Bring all but the moving average into the state that a checkpoint holds; tell what is different now.
 
     Raises:
         UserError: the checkpoint is damaged, of another model or optimizer, or of another stream of samples.
     """
-    _check_precision(folder, options)
-    state = load_checkpoint(folder, model, optimizer)
-    own = stream(options)
-    if state.extra.get("stream", own) != own:
-        raise UserError(
-            f"{folder} was saved with {state.extra['stream']}, this run has {own} and would see other "
-            "samples than the run it goes on with; give the same --seed and --batch_size"
-        )
-    if ema is not None:
-        ema.load(folder)
-    if scaler := state.extra.get("scaler"):
-        step.scaler.load_state_dict(scaler)
-    generators = state.extra.get("rng", [])
-    if len(generators) == parallel.world_size():
-        set_rng_state(generators[parallel.rank()])
+    state = read_state(folder)
+    _check_settings(folder, state, options)
+    load_checkpoint(folder, step.model, step.optimizer)
+    if state.scaler:
+        step.scaler.load_state_dict(state.scaler)
+    if len(state.generators) == parallel.world_size():
+        rng.load_state_dict(state.generators[parallel.rank()])
+    if state.meters:  # of as many ranks, unless it was saved by another number of them
+        meter.load_state_dict(state.meters[parallel.rank() % len(state.meters)])
     _remember_best(state, options.save_dir)
-    for difference in differences(state.extra.get("run", {}), description(options)):
+    for difference in differences(state.run, description(options)):
         log.warning(f"[TRAIN] not as it was when {folder} was saved: {difference}")
     log.info(f"[TRAIN] resumed {folder} at iteration {state.iteration}")
     return state
 
 
-def _check_precision(folder: Path, options: TrainOptions) -> None:
-    """Refuse to go on between level O2, whose optimizer keeps float32 copies of the weights, and the rest."""
-    try:
-        run = json.loads((folder / "state.json").read_text(encoding="utf-8"))["extra"]["run"]
-        saved = run["settings"]
-        precision, level = saved["precision"], saved["amp_level"]
-    except (OSError, ValueError, KeyError):
-        return  # a damaged checkpoint is refused when it is loaded; one made by hand need not say
+def _check_settings(folder: Path, state: TrainState, options: TrainOptions) -> None:
+    """Refuse another stream of samples, and to go on between level O2 and the rest.
+
+    The optimizer of level O2 keeps float32 copies of the weights, which the others lack.
+    """
+    own = stream(options)
+    if state.stream not in ({}, own):
+        raise UserError(
+            f"{folder} was saved with {state.stream}, this run has {own} and would see other "
+            "samples than the run it goes on with; give the same --seed and --batch_size"
+        )
+    saved = state.run.get("settings", {})
+    precision, level = (saved.get(name, getattr(options, name)) for name in ("precision", "amp_level"))
     if (level == "O2") != (options.amp_level == "O2"):
         raise UserError(
             f"{folder} was saved with --precision {precision} --amp_level {level}, this run has --precision "
@@ -119,8 +110,7 @@ def _remember_best(state: TrainState, save_dir: Path) -> None:
     if info.get("miou", -1.0) > state.best_miou:
         state.best_miou, state.best_iteration = info["miou"], info["iteration"]
     info = read_info(save_dir / "ema_best_model")
-    if "miou" in info:
-        state.extra["best_ema_miou"] = max(info["miou"], state.extra.get("best_ema_miou", -1.0))
+    state.best_ema_miou = max(info.get("miou", -1.0), state.best_ema_miou)
 
 
 def description(options: TrainOptions) -> dict[str, Any]:

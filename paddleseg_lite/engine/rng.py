@@ -1,4 +1,4 @@
-"""The state of every random number generator that a network or a loss may draw from, as plain data.
+"""The state of every random number generator that a network or a loss may draw from.
 
 The order and the augmentation of samples do not depend on it: they are functions of the seed.
 """
@@ -21,8 +21,8 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
 
 
-def rng_state() -> dict[str, Any]:
-    """Return the generators' state: Paddle's on CPU and GPUs, NumPy's global one, Python's."""
+def state_dict() -> dict[str, Any]:
+    """Return the state of Paddle's generators on CPU and GPUs, NumPy's global one and Python's."""
     name, keys, *rest = np.random.get_state(legacy=True)
     version, internal, gauss = random.getstate()
     return {
@@ -32,9 +32,9 @@ def rng_state() -> dict[str, Any]:
     }
 
 
-def set_rng_state(saved: dict[str, Any]) -> None:
-    """Continue from what `rng_state` returned; generators of devices that are not here are left alone."""
-    set_generator_states(saved)
-    np.random.set_state(tuple(saved["numpy"]))
-    version, internal, gauss = saved["python"]
+def load_state_dict(state: dict[str, Any]) -> None:
+    """Continue from what `state_dict` returned; generators of devices that are not here are left alone."""
+    set_generator_states(state)
+    np.random.set_state(tuple(state["numpy"]))
+    version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))

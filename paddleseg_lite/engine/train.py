@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -10,28 +11,28 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import paddle
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite import parallel
-from paddleseg_lite.checkpoint import TrainState, save_checkpoint, save_weights
+from paddleseg_lite.checkpoint.save import read_average, save_checkpoint
+from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.loader import Batch, train_batches
-from paddleseg_lite.engine import nonfinite, resume
+from paddleseg_lite.engine import nonfinite, resume, rng
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
-from paddleseg_lite.engine.logging import Logbook
+from paddleseg_lite.engine.evaluation import Evaluator
 from paddleseg_lite.engine.meter import Meter, StarvationWatch, kept_fraction, log_line, scalars, train_record
 from paddleseg_lite.engine.options import TrainOptions, TrainResult
-from paddleseg_lite.engine.rng import rng_state
-from paddleseg_lite.engine.showcase import showcase
+from paddleseg_lite.engine.run_logger import RunLogger
 from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
-from paddleseg_lite.engine.step import StepResult, TrainStep
+from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.engine.stopwatch import WARM_UP, Stopwatch
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.evaluate import EvaluationStopped, evaluate
+from paddleseg_lite.inference.evaluate import EvaluationStopped
 from paddleseg_lite.losses.criterion import Criterion
-from paddleseg_lite.metrics import Metrics
 
 __all__ = ["TrainOptions", "TrainResult", "Trainer", "train"]
 
@@ -57,20 +58,21 @@ class Trainer:
         if options.early_stop_intervals is not None and val_dataset is None:
             raise UserError("--early_stop_intervals needs evaluations; add --do_eval")
         self.starvation = StarvationWatch(train_dataset, options.num_workers)
-        self.logbook = Logbook(options.save_dir, parallel.is_main(), options.use_vdl)
+        self.logger = RunLogger(options.save_dir, parallel.is_main(), options.use_vdl)
         self.signals = StopSignals(LAUNCHER_REPEATS if parallel.world_size() > 1 else 0)
         self.watch = Stopwatch(options.profile)
+        self.state, self.meter = TrainState(), Meter(criterion.names)
         self.loss: float | None = None
         self.recent: deque[float] = deque(maxlen=_REMEMBERED)
 
     def run(self) -> TrainResult:
         """Train up to `options.iters`."""
         started = time.perf_counter()
-        with self.logbook, logging_redirect_tqdm(), self.signals:
+        with self.logger, logging_redirect_tqdm(), self.signals:
             self._start()
             with closing(self._batches()) as batches, self._bar() as bar:
                 try:
-                    self._finish_evaluation()
+                    self._evaluate_if_due()
                     stopped = self._loop(batches, bar)
                 except EvaluationStopped:
                     stopped = True
@@ -83,23 +85,31 @@ class Trainer:
         return TrainResult(self.state.iteration, self.loss, best, self.state.best_iteration, seconds, by)
 
     def _start(self) -> None:
-        """Load what there is to go on from, then let everything take the form it is trained in."""
+        """Let everything take the form it is trained in, and load what there is to go on from."""
         options = self.options
-        if options.goes_on:  # before another process can be in the middle of a save
-            self.logbook.claim()
+        if options.is_resuming:  # before another process can be in the middle of a save
+            self.logger.claim()
         folder = resume.checkpoint_to_resume(options)
         self.step = TrainStep(
             self.model, self.criterion, self.optimizer, options.precision, options.amp_level, self.watch
         )
-        self.ema = ExponentialMovingAverage(self.model) if options.use_ema else None
-        self.state = TrainState()
         if folder is not None:
-            self.state = resume.load(folder, self.model, self.optimizer, self.step, self.ema, options)
+            self.state = resume.load(folder, self.step, self.meter, options)
         parallel.check_same("the iteration they start from", self.state.iteration)
-        self.meter = Meter(self.criterion.names, self.state.extra.get("meter"))
+        self.ema = ExponentialMovingAverage(self.model) if options.use_ema else None
+        if self.ema and folder is not None:
+            self.ema.load_state_dict(read_average(folder) or {})
+        if self.val_dataset is not None:
+            self.evaluator = Evaluator(
+                self.step, self.ema, self.val_dataset, options, self.logger, self._wants_stop
+            )
+
+    def _wants_stop(self) -> bool:
+        """Return whether this process was asked to stop."""
+        return self.signals.received is not None
 
     def _batches(self) -> Generator[list[Batch], None, None]:
-        """Yield the batches of each iteration."""
+        """Yield the batches of each iteration, one for each of its passes."""
         options = self.options
         stream = train_batches(
             self.train_dataset,
@@ -113,8 +123,8 @@ class Trainer:
             world_size=parallel.world_size(),
         )
         with closing(stream):
-            while batches := list(islice(stream, options.accumulate)):
-                yield batches
+            while passes := list(islice(stream, options.accumulate)):
+                yield passes
 
     def _bar(self) -> tqdm:
         return tqdm(
@@ -130,54 +140,101 @@ class Trainer:
         """Train until the end, a better end, or a signal; return whether it was a signal."""
         self.model.train()
         self.meter.restart_clock()
-        while not self._stalled():
+        while not self._is_stalled():
             started = time.perf_counter()
-            batch = next(batches, None)
-            if batch is None:
+            passes = next(batches, None)
+            if passes is None:
                 break
-            waited = time.perf_counter() - started
             self.watch.lap("read")
-            result = self.step(batch, stop=self.signals.received is not None)
+            waited = time.perf_counter() - started
+
+            losses, is_finite, stop = self._forward_and_backward(passes)
+            if is_finite:
+                self.step.update()
             self._begin()  # not before: it might not begin
-            self._count(batch, result, waited)
+            if not is_finite:
+                self._handle_nonfinite_loss(passes, losses)
+            elif self.ema:
+                self.ema.update()
+            self.step.advance_schedule()
+            self.state.iteration += 1
+
+            self.meter.tick(waited)
+            if is_finite:
+                self.recent.append(sum(losses))
+                self.meter.add(losses, kept_fraction(self.criterion))
             bar.update()
             self.watch.next_iteration()
             is_last = self.state.iteration == self.options.iters
             if self.state.iteration % self.options.log_iters == 0 or is_last:
-                self._report()
-                bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
+                self._report(bar)
+
             is_due = self.state.iteration % self.options.save_interval == 0 or is_last
-            if is_due or result.stop:
-                self.state.extra["to_evaluate"] = is_due and self.val_dataset is not None
+            if is_due or stop:
+                self.state.evaluation_is_due = is_due and self.val_dataset is not None
                 log.info(f"[TRAIN] saved {self._save()}")
-                self._finish_evaluation()
+                self._evaluate_if_due()
                 self.meter.restart_clock()
                 self.watch.restart()
-            if result.stop and not is_last:
+            if stop and not is_last:
                 return True
         return False
 
+    def _forward_and_backward(self, passes: list[Batch]) -> tuple[list[float], bool, bool]:
+        """Make the gradient of the mean over the batches of all ranks, unless a loss is not finite.
+
+        Returns:
+            This rank's losses, means over its passes; whether all were finite on all ranks: if not, nothing
+            has changed; and whether some rank was asked to stop.
+        """
+        step, count = self.step, len(passes)
+        before = step.statistics()  # a forward pass changes them, even one whose loss is NaN
+        sums, is_finite, stop = [0.0] * len(self.criterion.losses), True, False
+        for number, (batch, shares) in enumerate(zip(passes, step.shares(passes)), start=1):
+            with step.exchange(is_last=number == count):
+                losses = step.forward(batch, shares)
+                values = step.values(losses)
+                sums = [total + value for total, value in zip(sums, values)]
+                is_finite = is_finite and all(map(math.isfinite, values))
+                if number == count:  # all ranks must decide alike before they exchange gradients
+                    flags = np.array([not is_finite, self._wants_stop()], np.int64)
+                    is_bad, stop = (bool(count) for count in parallel.all_reduce_sum(flags))
+                    is_finite = not is_bad
+                if is_finite:
+                    step.backward(losses, count)
+        if not is_finite:
+            step.undo(before)
+        return [total / count for total in sums], is_finite, stop
+
     def _begin(self, will_evaluate: bool = False) -> None:
         """Begin to write into the folder; after the first call this does nothing."""
-        if self.logbook.open(self.state.iteration, self.options.config, will_evaluate):
+        if self.logger.open(self.state.iteration, self.options.config, will_evaluate):
             resume.set_newer_aside(self.state, self.options)
 
-    def _count(self, batch: list[Batch], result: StepResult, waited: float) -> None:
-        """Do what follows an update of the weights, or the lack of one."""
-        if not result.is_finite:
-            nonfinite.judge(self.state, batch, result, self.recent, self.model, self.options, self._save)
-        self.step.advance_schedule()
-        self.state.iteration += 1
-        self.meter.tick(waited)
-        if not result.is_finite:
-            return
-        if self.ema:
-            self.ema.update()
-        self.recent.append(sum(result.losses))
-        kept = kept_fraction(self.criterion)
-        self.meter.add(result.losses, None if kept is None else parallel.mean([kept])[0])
+    def _handle_nonfinite_loss(self, passes: list[Batch], losses: list[float]) -> None:
+        """Pass over an iteration whose loss is not finite, or end the run after saving.
 
-    def _report(self) -> None:
+        Raises:
+            UserError: more than `options.skip_nonfinite` iterations in this run had such a loss, or the
+                weights are not finite, which no other batch can cure.
+        """
+        state, options = self.state, self.options
+        found = nonfinite.describe(state.iteration + 1, passes, losses, self.recent)
+        nonfinite.check_weights(self.model, options.save_dir, found)
+        if state.skipped < options.skip_nonfinite:
+            state.skipped += 1
+            log.warning(
+                f"[TRAIN] {found}: passed over, {state.skipped} of {options.skip_nonfinite} tolerated"
+            )
+            return
+        self._save()
+        raise UserError(
+            f"{found}. The weights before it are in {options.save_dir / f'iter_{state.iteration}'}: look "
+            "at these images and labels, lower the learning rate, or resume with --skip_nonfinite N to pass "
+            "over N"
+        )
+
+    def _report(self, bar: tqdm) -> None:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
         options, iteration = self.options, self.state.iteration
         images = options.batch_size * options.accumulate * parallel.world_size()
@@ -185,76 +242,43 @@ class Trainer:
         self.loss = means["loss"]
         record = train_record(means, iteration, images, len(self.train_dataset), self.optimizer.get_lr())
         log.info(log_line(record, options.iters))
+        bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
         self.starvation.look(means["batch_cost"], means["reader_cost"])
-        self.logbook.record("train", record)
-        self.logbook.scalars("Train", scalars(record), iteration)
+        self.logger.record("train", record)
+        self.logger.scalars("Train", scalars(record), iteration)
         self.meter = Meter(self.criterion.names)
 
-    def _finish_evaluation(self) -> None:
+    def _evaluate_if_due(self) -> None:
         """Do the evaluation that is due at this iteration, and save again with what came of it."""
-        if self.val_dataset is None or not self.state.extra.get("to_evaluate"):
+        if self.val_dataset is None or not self.state.evaluation_is_due:
             return
         self._begin(will_evaluate=True)
-        metrics = self._evaluate("Evaluate", self.val_dataset)
-        if metrics.miou > self.state.best_miou:
-            self.state.best_miou, self.state.best_iteration = metrics.miou, self.state.iteration
-            self._save_best("best_model", metrics)
-        log.info(f"[EVAL] best mIoU so far: {self.state.best_miou:.4f}, at iter {self.state.best_iteration}")
-        if self.ema:
-            with self.ema.applied():
-                metrics = self._evaluate("EvaluateEMA", self.val_dataset)
-                if metrics.miou > self.state.extra.get("best_ema_miou", -1.0):
-                    self.state.extra["best_ema_miou"] = metrics.miou
-                    self._save_best("ema_best_model", metrics)
-        self.state.extra["to_evaluate"] = False
+        self.evaluator(self.state)
         self._save()
-        self.model.train()
-
-    def _evaluate(self, tag: str, dataset: SegmentationDataset) -> Metrics:
-        options, iteration = self.options, self.state.iteration
-        parallel.share_statistics(self.model)
-        self.model.eval()
-        metrics = evaluate(
-            self.step.predict,
-            dataset,
-            inference=options.inference,
-            num_workers=options.num_workers,
-            stop=lambda: self.signals.received is not None,
-        )
-        log.info(f"[EVAL] {tag} at iter {iteration}: {metrics.summary()}\n{metrics.table()}")
-        self.logbook.record("eval", {"iteration": iteration, "tag": tag, **metrics.as_dict()})
-        self.logbook.scalars(tag, {"mIoU": metrics.miou, "Acc": metrics.accuracy}, iteration)
-        self.logbook.scalars(f"{tag}/IoU", dict(zip(metrics.classes, metrics.class_iou)), iteration)
-        if options.use_vdl and parallel.is_main():
-            rows = showcase(self.step.predict, dataset, options.inference)
-            self.logbook.pictures(f"{tag}/image, truth, prediction", rows, iteration)
-        return metrics
 
     def _save(self) -> Path | None:
         """Write a checkpoint; of several ranks the first one does and returns its folder."""
-        options, extra = self.options, self.state.extra
-        nonfinite.check_weights(self.model, options, f"diverged by iteration {self.state.iteration}")
-        generators = parallel.all_gather_object(rng_state())
+        options, state = self.options, self.state
+        found = f"diverged by iteration {state.iteration}"
+        nonfinite.check_weights(self.model, options.save_dir, found)
+        state.generators = parallel.all_gather_object(rng.state_dict())
+        state.meters = parallel.all_gather_object(self.meter.state_dict())
+        state.scaler = self.step.scaler.state_dict()
+        state.stream, state.run = resume.stream(options), resume.description(options)
         if not parallel.is_main():
             return None
-        extra.update(rng=generators, scaler=self.step.scaler.state_dict(), meter=self.meter.state())
-        extra.update(stream=resume.stream(options), run=resume.description(options))
         return save_checkpoint(
             options.save_dir,
             self.model,
             self.optimizer,
-            self.state,
+            state,
             keep=options.keep_checkpoint_max,
-            average=self.ema.weights if self.ema else None,
+            average=self.ema.state_dict() if self.ema else None,
             weights_format=options.weights_format,
         )
 
-    def _save_best(self, name: str, metrics: Metrics) -> None:
-        if parallel.is_main():
-            info = {"iteration": self.state.iteration, "miou": metrics.miou}
-            save_weights(self.model, self.options.save_dir / name, self.options.weights_format, **info)
-
-    def _stalled(self) -> bool:
+    def _is_stalled(self) -> bool:
+        """Return whether too many evaluations brought no better mIoU."""
         intervals = self.options.early_stop_intervals
         if intervals is None or self.val_dataset is None:
             return False
@@ -266,7 +290,7 @@ class Trainer:
     def _write_profile(self) -> None:
         if self.watch.seconds():
             log.info(f"[PROFILE] mean of {self.watch.iterations} iterations\n{self.watch.table()}")
-            self.logbook.write("profile.txt", self.watch.table() + "\n")
+            self.logger.write("profile.txt", self.watch.table() + "\n")
         elif self.options.profile:
             log.warning(f"[PROFILE] the first {WARM_UP} iterations are not measured, there were no others")
 

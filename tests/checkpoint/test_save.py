@@ -89,7 +89,8 @@ def test_a_resumed_run_is_bit_identical(tmp_path: Path, kind: str, stepped: bool
     """
     model, optimizer = make(kind)
     train(model, optimizer, 0, 5)
-    state = TrainState(5, 0.5, 4, {"note": "x", "scale": np.array([65536.0], np.float32), "n": [1, 2]})
+    scaler = {"scale": np.array([65536.0], np.float32), "n": [1, 2]}
+    state = TrainState(5, 0.5, 4, scaler=scaler)
     folder = save_checkpoint(tmp_path, model, optimizer, state)
     train(model, optimizer, 5, 10)
 
@@ -98,10 +99,9 @@ def test_a_resumed_run_is_bit_identical(tmp_path: Path, kind: str, stepped: bool
         train(other, other_optimizer, 0, 1)
     loaded = load_checkpoint(folder, other, other_optimizer)
     assert (loaded.iteration, loaded.best_miou, loaded.best_iteration) == (5, 0.5, 4)
-    assert loaded.extra["note"] == "x"
-    assert loaded.extra["n"] == [1, 2]
-    np.testing.assert_array_equal(loaded.extra["scale"], state.extra["scale"])
-    assert loaded.extra["scale"].dtype == np.float32
+    assert loaded.scaler["n"] == [1, 2]
+    np.testing.assert_array_equal(loaded.scaler["scale"], scaler["scale"])
+    assert loaded.scaler["scale"].dtype == np.float32
     train(other, other_optimizer, 5, 10)
     assert snapshot(other) == snapshot(model)
     assert other_optimizer.get_lr() == optimizer.get_lr()
@@ -205,18 +205,18 @@ def test_a_crash_at_any_moment_loses_nothing(tmp_path: Path, iteration: int) -> 
     step, finished = 0, False
     while not finished:
         folder = tmp_path / str(step)
-        save_checkpoint(folder, model, optimizer, TrainState(2, extra={"round": 1}))
+        save_checkpoint(folder, model, optimizer, TrainState(2, skipped=1))
         with pytest.MonkeyPatch.context() as patch:
             dying_at(patch, step)
             try:
-                save_checkpoint(folder, model, optimizer, TrainState(iteration, extra={"round": 2}), keep=1)
+                save_checkpoint(folder, model, optimizer, TrainState(iteration, skipped=2), keep=1)
                 finished = True
             except Died:
                 step += 1
         found = latest_checkpoint(folder)
         assert found is not None, f"killed at step {step}"
-        assert load_checkpoint(found, *make()).extra["round"] in (1, 2)
-        save_checkpoint(folder, model, optimizer, TrainState(4, extra={"round": 3}), keep=1)
+        assert load_checkpoint(found, *make()).skipped in (1, 2)
+        save_checkpoint(folder, model, optimizer, TrainState(4, skipped=3), keep=1)
         assert [path.name for path in folder.iterdir()] == ["iter_4"], f"killed at step {step}"
         shutil.rmtree(folder)
     assert step > 8

@@ -40,7 +40,7 @@ def fork_trainer(save_dir: Path, iters: int, num_workers: int = 0) -> int:
 
 def half_written(save_dir: Path) -> bool:
     """Return whether a checkpoint or weights are being written at this moment."""
-    return any(save_dir.glob(".new-*")) or any(save_dir.glob("*best_model/.new-*"))
+    return any(save_dir.glob(".part-*")) or any(save_dir.glob("*best_model/.part-*"))
 
 
 def kill_somewhen(

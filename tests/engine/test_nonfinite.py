@@ -10,9 +10,8 @@ import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
 from paddleseg_lite.datasets.loading.loader import train_batches
-from paddleseg_lite.engine import train as engine
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.losses import Criterion, CrossEntropyLoss
+from paddleseg_lite.losses import CrossEntropyLoss
 from tests.conftest import PixelNet, Squares
 from tests.engine.toy import DropoutNet, toy_run
 
@@ -61,18 +60,19 @@ def test_some_losses_that_are_not_finite_can_be_passed_over(tmp_path, caplog):
 
 def test_a_bad_batch_does_not_hide_behind_relu(tmp_path):
     """Paddle's ReLU makes 0 of NaN: the loss of PixelNet is finite, its batch statistics are not."""
-    batch = next(train_batches(Poisoned({f"train_{n}.png" for n in range(6)}), 2, start_iter=0, iters=1))
-    model = PixelNet()
-    assert np.isfinite(CrossEntropyLoss()(model(batch.images)[0], batch.labels.astype("int64")).item())
-    model = PixelNet()
-    optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
-    before = {key: value.numpy() for key, value in model.state_dict().items()}
-    step = engine.TrainStep(model, Criterion([CrossEntropyLoss()], [1.0]), optimizer, "fp32", "O1")
-    result = step([batch])
-    assert not result.is_finite
-    assert np.isnan(result.losses).all()
-    for key, value in model.state_dict().items():
-        np.testing.assert_array_equal(value.numpy(), before[key], err_msg=key)
+    dataset = Poisoned({f"train_{n}.png" for n in range(6)})
+    batch = next(train_batches(dataset, 2, start_iter=0, iters=1))
+    loss = CrossEntropyLoss()(PixelNet()(batch.images)[0], batch.labels.astype("int64"))
+    assert np.isfinite(loss.item())
+    toy_run(tmp_path, iters=3, dataset=dataset, skip_nonfinite=3)
+    paddle.seed(1)
+    untrained = {key: value.numpy() for key, value in PixelNet().state_dict().items()}
+    for key, value in read_weights(tmp_path / "iter_3" / "model.pdparams").items():
+        np.testing.assert_array_equal(value, untrained[key], err_msg=key)
+    (line,) = (json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
+    assert line["loss"] is None, "not a loss of 0 and billions of images per second"
+    assert line["ips"] * line["batch_cost"] == pytest.approx(2)
+    assert 1e-4 < line["batch_cost"] < 60
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
@@ -105,13 +105,3 @@ def test_a_run_that_diverges_keeps_its_good_checkpoints(tmp_path, monkeypatch, o
     assert latest_checkpoint(tmp_path) == good
     for value in read_weights(good / "model.pdparams").values():
         assert np.isfinite(value).all()
-
-
-def test_an_interval_of_bad_batches_has_no_loss_but_a_time(tmp_path):
-    """Not a loss of 0 and billions of images per second."""
-    dataset = Poisoned({f"train_{n}.png" for n in range(6)})
-    toy_run(tmp_path, iters=3, dataset=dataset, skip_nonfinite=9)
-    (line,) = (json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
-    assert line["loss"] is None
-    assert line["ips"] * line["batch_cost"] == pytest.approx(2)
-    assert 1e-4 < line["batch_cost"] < 60

@@ -20,7 +20,7 @@ import yaml
 
 from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.engine.environment import git_revision
-from paddleseg_lite.engine.logging import Logbook
+from paddleseg_lite.engine.run_logger import RunLogger
 from paddleseg_lite.engine.stopwatch import PARTS, Stopwatch
 from paddleseg_lite.inference.evaluate import evaluate
 from tests.conftest import PixelNet, Squares
@@ -125,7 +125,7 @@ def test_visualdl_has_scalars_and_pictures(tmp_path):
 
 def test_pictures_show_image_truth_and_prediction():
     """Side by side, in the data set's colours."""
-    from paddleseg_lite.engine.showcase import showcase
+    from paddleseg_lite.engine.evaluation import showcase
     from paddleseg_lite.inference.augment import PLAIN
 
     dataset = Squares("val", length=9)
@@ -227,7 +227,7 @@ def test_stopwatch_leaves_out_the_warm_up(monkeypatch):
 
 def test_logbook_of_another_rank_writes_nothing(tmp_path):
     """Only rank 0 writes."""
-    with Logbook(tmp_path / "run", is_active=False, use_vdl=True) as book:
+    with RunLogger(tmp_path / "run", is_active=False, use_vdl=True) as book:
         book.open(0, {"a": 1})
         book.record("train", {"iteration": 1})
         book.scalars("Train", {"loss": 1.0}, 1)
@@ -263,6 +263,6 @@ def test_files_of_a_run_reach_the_disk_before_they_are_renamed(tmp_path, monkeyp
     """Else a power cut may leave an empty config.yml under its final name."""
     synced = []
     monkeypatch.setattr("paddleseg_lite.files.os.fsync", lambda file: synced.append(file))
-    with Logbook(tmp_path) as book:
+    with RunLogger(tmp_path) as book:
         book.open(0, {"a": 1})
         assert len(synced) == 2, "config.yml, environment.json"

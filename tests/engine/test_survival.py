@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ import paddle
 import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
-from paddleseg_lite.engine import train as engine
+from paddleseg_lite.engine import evaluation
+from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import sha256
 from paddleseg_lite.inference.evaluate import evaluate
 from tests.engine.toy import GENERATOR_CAN_BE_SAVED, DropoutNet, toy_run
 from tests.paths import ENVIRONMENT, REPOSITORY
@@ -46,6 +49,15 @@ def assert_same_end(whole: Path, parts: Path, files: tuple[str, ...] = ("model.p
     assert metrics(whole) == metrics(parts)
 
 
+def change_state(folder: Path, change: Callable[[dict], object]) -> None:
+    """Change what a checkpoint's state.json says, and its checksum."""
+    file, sums = folder / "state.json", folder / "SHA256SUMS"
+    state, before = json.loads(file.read_text()), sha256(file)
+    change(state)
+    file.write_text(json.dumps(state))
+    sums.write_text(sums.read_text().replace(before, sha256(file)))
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_twenty_times_ends_like_one_that_was_not(tmp_path):
     """SIGKILL at random moments, many of them while a checkpoint is written; with and without workers.
@@ -66,15 +78,15 @@ def test_a_run_that_is_killed_twenty_times_ends_like_one_that_was_not(tmp_path):
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, iteration: int, number: int) -> None:
     """Let the process get a signal while it computes an iteration."""
-    original, done = engine.TrainStep.__call__, []
+    original, done = TrainStep.forward, []
 
-    def step(self, *args, **kwargs):
+    def forward(self, *args):
         done.append(1)
         if len(done) == iteration:
             os.kill(os.getpid(), number)
-        return original(self, *args, **kwargs)
+        return original(self, *args)
 
-    monkeypatch.setattr(engine.TrainStep, "__call__", step)
+    monkeypatch.setattr(TrainStep, "forward", forward)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -106,7 +118,7 @@ def test_a_signal_ends_an_evaluation_which_is_done_after_resuming(tmp_path, monk
         return evaluate(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "evaluate", interrupted)
+        patch.setattr(evaluation, "evaluate", interrupted)
         assert toy_run(tmp_path / "parts", do_eval=True).stopped_by == "SIGTERM"
     assert sorted(path.name for path in (tmp_path / "parts").glob("*_*")) == ["iter_3"]
     toy_run(tmp_path / "parts", do_eval=True, resume="auto")
@@ -226,8 +238,8 @@ def test_everything_random_goes_on(tmp_path):
     toy_run(tmp_path / "parts", resume="auto", net=DropoutNet)
     assert_same_end(tmp_path / "whole", tmp_path / "parts")
     state = tmp_path / "parts" / "iter_3" / "state.json"
-    saved = json.loads(state.read_text())["extra"]
-    assert saved["rng"][0]["paddle"]
+    saved = json.loads(state.read_text())
+    assert saved["generators"][0]["paddle"]
     assert saved["run"]["versions"]["paddle"] == paddle.__version__
 
 
@@ -281,7 +293,7 @@ def test_a_write_that_fails_halfway_keeps_the_last_good_checkpoint(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     assert latest_checkpoint(tmp_path).name == "iter_3"
-    assert not list(tmp_path.glob(".new-*"))
+    assert not list(tmp_path.glob(".part-*"))
 
 
 def test_going_on_from_an_older_checkpoint_leaves_the_newer_ones_behind(tmp_path, caplog):
@@ -318,7 +330,40 @@ def test_one_process_at_a_time_trains_into_a_folder(tmp_path):
 def test_resuming_between_level_o2_and_the_rest_is_refused(tmp_path):
     """The optimizer of the one has float32 copies of the weights, which the other lacks."""
     toy_run(tmp_path, iters=3)
-    file = tmp_path / "iter_3" / "state.json"
-    file.write_text(file.read_text().replace('"amp_level": "O1"', '"amp_level": "O2"'))
+    change_state(
+        tmp_path / "iter_3", lambda state: state["run"]["settings"].update(precision="bf16", amp_level="O2")
+    )
     with pytest.raises(UserError, match="--amp_level O2, this run has --precision fp32 --amp_level O1"):
         toy_run(tmp_path, iters=6, resume=tmp_path / "iter_3")
+
+
+def test_checkpoints_of_the_first_format_are_resumed(tmp_path, caplog):
+    """Its state.json had most of its entries in a dict "extra"; the run goes on as if it were today's."""
+    options = {"do_eval": True, "use_ema": True, "net": DropoutNet, "log_iters": 4}
+    toy_run(tmp_path / "whole", **options)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, 2, signal.SIGTERM)
+        toy_run(tmp_path / "old", **options)
+    folder = latest_checkpoint(tmp_path / "old")
+
+    def as_first_format(state: dict) -> None:
+        assert state.pop("format") == 2
+        kept = ("iteration", "best_miou", "best_iteration", "optimizer", "names")
+        extra = {name: state.pop(name) for name in [*state] if name not in kept}
+        extra["to_evaluate"] = extra.pop("evaluation_is_due")
+        extra["rng"], extra["meter"] = extra.pop("generators"), extra.pop("meters")[0]
+        state["extra"] = extra
+
+    change_state(folder, as_first_format)
+    with caplog.at_level("WARNING"):
+        toy_run(tmp_path / "old", resume="auto", **options)
+    assert "not as it was" not in caplog.text
+    assert_same_end(tmp_path / "whole", tmp_path / "old", ("model.pdparams", "ema.pdparams"))
+
+
+def test_checkpoints_of_a_later_format_are_refused(tmp_path):
+    """What this version does not know of would be lost without a word."""
+    toy_run(tmp_path, iters=3)
+    change_state(tmp_path / "iter_3", lambda state: state.update(format=3))
+    with pytest.raises(UserError, match="a later version saved it; update paddleseg_lite"):
+        toy_run(tmp_path, resume=tmp_path / "iter_3")

@@ -177,7 +177,7 @@ def test_counts_must_be_positive(tmp_path, name):
 def test_pretrained_weights_are_needed_only_by_a_run_that_begins(tmp_path):
     """The file may be gone by the time a run goes on, whose weights are in its checkpoint."""
     options = {"iters": 1, "batch_size": 1, "save_dir": tmp_path}
-    assert not TrainOptions(**options, resume="auto").goes_on
+    assert not TrainOptions(**options, resume="auto").is_resuming
     (tmp_path / ".old-iter_3").mkdir()
-    assert TrainOptions(**options, resume="auto").goes_on
-    assert TrainOptions(**options, resume=tmp_path / "iter_3").goes_on
+    assert TrainOptions(**options, resume="auto").is_resuming
+    assert TrainOptions(**options, resume=tmp_path / "iter_3").is_resuming

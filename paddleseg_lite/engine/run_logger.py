@@ -30,7 +30,7 @@ _ENDLESS = 1 << 30
 _REMEDY = "earlier checkpoints are untouched: free some space or give another save_dir, then resume"
 
 
-class Logbook:
+class RunLogger:
     """The files of one run; a context manager.
 
     Nothing is written before `open`: a run that fails in its first step leaves no trace in the folder. Log
@@ -51,7 +51,7 @@ class Logbook:
         self._handler = MemoryHandler(_ENDLESS, flushLevel=_ENDLESS, flushOnClose=False)
         self._level = _PACKAGE_LOG.level
 
-    def __enter__(self) -> Logbook:
+    def __enter__(self) -> RunLogger:
         if self.is_active:
             _PACKAGE_LOG.addHandler(self._handler)
             if _PACKAGE_LOG.getEffectiveLevel() > logging.INFO:

@@ -1,0 +1,122 @@
+"""The evaluations of a run: what they tell, and the best weights so far."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from paddleseg_lite import parallel
+from paddleseg_lite.checkpoint.save import save_weights
+from paddleseg_lite.checkpoint.state import TrainState
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.engine.ema import ExponentialMovingAverage
+from paddleseg_lite.engine.options import TrainOptions
+from paddleseg_lite.engine.run_logger import RunLogger
+from paddleseg_lite.engine.step import TrainStep
+from paddleseg_lite.inference.augment import InferenceOptions, Network
+from paddleseg_lite.inference.evaluate import evaluate, predict_labels
+from paddleseg_lite.metrics import Metrics
+from paddleseg_lite.visualize import colorize, to_rgb
+
+log = logging.getLogger(__name__)
+
+_WIDTH = 480  # of each of the three pictures in a row, in pixels
+
+
+class Evaluator:
+    """Evaluates the network of a run, and its moving average.
+
+    Args:
+        step: has the network.
+        ema: the average, if there is one.
+        dataset: in mode "val".
+        options: of the run.
+        logger: what is told.
+        stop: asked after each batch whether to give up.
+    """
+
+    def __init__(
+        self,
+        step: TrainStep,
+        ema: ExponentialMovingAverage | None,
+        dataset: SegmentationDataset,
+        options: TrainOptions,
+        logger: RunLogger,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.step, self.ema, self.dataset = step, ema, dataset
+        self.options, self.logger, self.stop = options, logger, stop
+
+    def __call__(self, state: TrainState) -> None:
+        """Evaluate; save what is better than the best in `state`, and note it there.
+
+        Raises:
+            EvaluationStopped: `stop` said so.
+        """
+        metrics = self._evaluate("Evaluate", state.iteration)
+        if metrics.miou > state.best_miou:
+            state.best_miou, state.best_iteration = metrics.miou, state.iteration
+            self._save("best_model", metrics, state.iteration)
+        log.info(f"[EVAL] best mIoU so far: {state.best_miou:.4f}, at iter {state.best_iteration}")
+        if self.ema:
+            with self.ema.applied():
+                metrics = self._evaluate("EvaluateEMA", state.iteration)
+                if metrics.miou > state.best_ema_miou:
+                    state.best_ema_miou = metrics.miou
+                    self._save("ema_best_model", metrics, state.iteration)
+        state.evaluation_is_due = False
+        self.step.model.train()
+
+    def _evaluate(self, tag: str, iteration: int) -> Metrics:
+        step, options, logger = self.step, self.options, self.logger
+        parallel.share_statistics(step.model)
+        step.model.eval()
+        metrics = evaluate(
+            step.predict, self.dataset, options.inference, num_workers=options.num_workers, stop=self.stop
+        )
+        log.info(f"[EVAL] {tag} at iter {iteration}: {metrics.summary()}\n{metrics.table()}")
+        logger.record("eval", {"iteration": iteration, "tag": tag, **metrics.as_dict()})
+        logger.scalars(tag, {"mIoU": metrics.miou, "Acc": metrics.accuracy}, iteration)
+        logger.scalars(f"{tag}/IoU", dict(zip(metrics.classes, metrics.class_iou)), iteration)
+        if options.use_vdl and parallel.is_main():
+            rows = showcase(step.predict, self.dataset, options.inference)
+            logger.pictures(f"{tag}/image, truth, prediction", rows, iteration)
+        return metrics
+
+    def _save(self, name: str, metrics: Metrics, iteration: int) -> None:
+        if parallel.is_main():
+            info = {"iteration": iteration, "miou": metrics.miou}
+            folder = self.options.save_dir / name
+            save_weights(self.step.model, folder, self.options.weights_format, **info)
+
+
+def showcase(
+    model: Network, dataset: SegmentationDataset, inference: InferenceOptions, count: int = 4
+) -> list[np.ndarray]:
+    """Return rows of image | truth | prediction, uint8 [H, W, 3] RGB, of images spread over the data set.
+
+    Args:
+        model: see `evaluate`; in eval mode.
+        dataset: in mode "val".
+        inference: scales, flips, sliding windows.
+        count: rows at most.
+    """
+    rows = []
+    for index in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
+        image, truth = dataset.reader(int(index))
+        prediction = predict_labels(model, [dataset.sample(int(index))], inference)[0].astype(np.uint8)
+        pictures = [to_rgb(image), colorize(prediction, dataset.palette)]
+        if truth is not None:
+            pictures.insert(1, colorize(truth, dataset.palette))
+        rows.append(np.hstack([_narrow(picture) for picture in pictures]))
+    return rows
+
+
+def _narrow(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    if width <= _WIDTH:
+        return picture
+    return cv2.resize(picture, (_WIDTH, round(height * _WIDTH / width)), interpolation=cv2.INTER_AREA)
