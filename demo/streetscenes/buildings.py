@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from demo.streetscenes import palette as pal
 from demo.streetscenes.canvas import Canvas
-from demo.streetscenes.geometry import Colour, Frame
+from demo.streetscenes.geometry import Color, Frame
 from demo.streetscenes.shapes import darker, limb, rectangles
 
 
@@ -22,7 +22,7 @@ def _block(
     length: float,
     depth: float,
     y: tuple[float, float],
-    albedo: Colour,
+    albedo: Color,
     label: int,
 ) -> tuple[bool, bool]:
     """A box behind the plot's front; returns whether its near end and its front are seen."""
@@ -80,8 +80,8 @@ def building(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.r
     shops, shop = rng.random() < 0.5, pal.paint(rng)
     x = -side * 0.02
 
-    def face(left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, colour: Colour) -> None:
-        canvas.fill(frame.on_side(x, rectangles(left, right, low, high)), colour, None, disjoint=True)
+    def face(left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, color: Color) -> None:
+        canvas.fill(frame.on_side(x, rectangles(left, right, low, high)), color, None, disjoint=True)
 
     lows = np.arange(1 if shops else 0, floors) * floor + 1.0
     if front:
@@ -143,19 +143,19 @@ def wall(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rando
 
 def fence(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.random.Generator) -> None:
     """A fence of bars, pickets or wire. The gaps show what is behind, yet all of it is labelled as fence."""
-    height, colour = float(rng.uniform(1.5, 2.2)), pal.paint(rng)
+    height, color = float(rng.uniform(1.5, 2.2)), pal.paint(rng)
     kind = int(rng.integers(3))
     canvas.mark(frame.on_side(0.0, rectangles(0.0, length, 0.1, height)), pal.FENCE)
     if kind == 0:  # iron bars
         at = np.arange(0.0, length, 0.26)
         canvas.fill(
-            frame.on_side(0.0, rectangles(at, at + 0.06, 0.1, height)), colour, pal.FENCE, disjoint=True
+            frame.on_side(0.0, rectangles(at, at + 0.06, 0.1, height)), color, pal.FENCE, disjoint=True
         )
     elif kind == 1:  # wooden pickets
         at = np.arange(0.0, length, 0.3)
         canvas.fill(
             frame.on_side(0.0, rectangles(at, at + 0.17, 0.08, height - 0.05)),
-            colour,
+            color,
             pal.FENCE,
             disjoint=True,
         )
@@ -164,12 +164,12 @@ def fence(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rand
         up = [limb((a, 0.1), (a + height, height), 0.035, 0.035) for a in at]
         down = [limb((a, height), (a + height, 0.1), 0.035, 0.035) for a in at]
         strands = np.clip(np.stack(up + down), [0.0, 0.1], [length, height])
-        canvas.fill(frame.on_side(0.0, strands), colour, pal.FENCE)
+        canvas.fill(frame.on_side(0.0, strands), color, pal.FENCE)
     rails = rectangles(0.0, length, [0.3, height - 0.2], [0.38, height - 0.1])
-    canvas.fill(frame.on_side(0.0, rails), darker(colour, 0.85), pal.FENCE)
+    canvas.fill(frame.on_side(0.0, rails), darker(color, 0.85), pal.FENCE)
     posts = np.append(np.arange(0.0, length - 0.5, 2.2), length - 0.1)
     canvas.fill(
         frame.on_side(0.0, rectangles(posts, posts + 0.13, 0.0, height + 0.1)),
-        darker(colour, 0.7),
+        darker(color, 0.7),
         pal.FENCE,
     )

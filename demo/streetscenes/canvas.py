@@ -12,19 +12,19 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from demo.streetscenes.geometry import NEAR, UP, Camera, Colour, Light
+from demo.streetscenes.geometry import NEAR, UP, Camera, Color, Light
 
 _BITS = 4  # cv2 draws with 1/16 pixel precision
 _ONE = 1 << _BITS
 
 
 class _Stroke(NamedTuple):
-    """N polygons of K corners in one colour."""
+    """N polygons of K corners in one color."""
 
     points: np.ndarray  # world [N, K, 3]
-    albedo: Colour | None  # None: label only
+    albedo: Color | None  # None: label only
     label: int | None  # None: paint only
-    normal: Colour | None  # None: that of the polygons' own plane
+    normal: Color | None  # None: that of the polygons' own plane
     hole: bool = False  # the second polygon is a hole in the first
     disjoint: bool = False
 
@@ -56,12 +56,12 @@ class Canvas:
     def fill(
         self,
         points: np.ndarray,
-        albedo: Colour,
+        albedo: Color,
         label: int | None,
-        normal: Colour | None = None,
+        normal: Color | None = None,
         disjoint: bool = False,
     ) -> None:
-        """Fill world polygons that share one colour and one normal.
+        """Fill world polygons that share one color and one normal.
 
         Args:
             points: [N, K, 3] or [K, 3], metres.
@@ -74,7 +74,7 @@ class Canvas:
         if len(points):
             self._strokes.append(_Stroke(points, albedo, label, normal, disjoint=disjoint))
 
-    def ring(self, outer: np.ndarray, inner: np.ndarray, albedo: Colour, label: int) -> None:
+    def ring(self, outer: np.ndarray, inner: np.ndarray, albedo: Color, label: int) -> None:
         """Paint the area between two polygons [K, 3]; the label covers the hole as well, as annotators do."""
         self._strokes.append(_Stroke(np.stack([outer, inner]), albedo, label, None, hole=True))
 
@@ -82,7 +82,7 @@ class Canvas:
         """Label world polygons [N, K, 3] without painting them (what is seen through a fence)."""
         self._strokes.append(_Stroke(points, None, label, UP))
 
-    def faces(self, normal: Colour, point: Sequence[float] | np.ndarray) -> bool:
+    def faces(self, normal: Color, point: Sequence[float] | np.ndarray) -> bool:
         """Whether a surface with this outward normal through this point shows its outside to the camera."""
         ex, ey, ez = self.camera.eye
         x, y, z = point
@@ -93,7 +93,7 @@ class Canvas:
         strokes, self._strokes = self._strokes, []
         if not strokes:
             return
-        colours = self._colours(strokes)
+        colors = self._colors(strokes)
         counts = np.repeat([s.points.shape[1] for s in strokes], [len(s.points) for s in strokes])
         starts = np.concatenate([[0], np.cumsum(counts)])
         projected = self.camera.project(np.concatenate([s.points.reshape(-1, 3) for s in strokes]))
@@ -105,7 +105,7 @@ class Canvas:
         inside &= (high - low).max(axis=1) > 0.7  # far windows and bricks are smaller than a pixel
         state = np.where(whole, np.where(inside, 1, 0), 2).tolist()  # 0: unseen, 1: seen, 2: to be clipped
         bounds, k = starts.tolist(), 0
-        for stroke, colour in zip(strokes, colours):
+        for stroke, color in zip(strokes, colors):
             polygons = []
             for j in range(k, k + len(stroke.points)):
                 if state[j] == 1:
@@ -115,10 +115,10 @@ class Canvas:
                     if len(part) >= 3:
                         polygons.append(_fixed(part))
             k += len(stroke.points)
-            self._draw(stroke, colour, polygons)
+            self._draw(stroke, color, polygons)
 
-    def _colours(self, strokes: list[_Stroke]) -> list[tuple[float, float, float]]:
-        """The shaded colour (0..255) of each stroke, judged by its middle polygon."""
+    def _colors(self, strokes: list[_Stroke]) -> list[tuple[float, float, float]]:
+        """The shaded color (0..255) of each stroke, judged by its middle polygon."""
         eye = np.array(self.camera.eye)
         corners = np.stack([s.points[len(s.points) // 2, :3] for s in strokes])
         own = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -132,16 +132,16 @@ class Canvas:
         distances = np.linalg.norm(place - eye, axis=1)
         return self.light.shade([s.albedo or (0, 0, 0) for s in strokes], normals, distances).tolist()
 
-    def _draw(self, stroke: _Stroke, colour: Sequence[float], polygons: list[np.ndarray]) -> None:
+    def _draw(self, stroke: _Stroke, color: Sequence[float], polygons: list[np.ndarray]) -> None:
         if stroke.hole:
             if len(polygons) == 2:
-                cv2.fillPoly(self.image, polygons, colour, cv2.LINE_AA, _BITS)
+                cv2.fillPoly(self.image, polygons, color, cv2.LINE_AA, _BITS)
                 cv2.fillPoly(self.label, polygons[:1], stroke.label or 0, cv2.LINE_8, _BITS)
             return
         # In a common call, overlaps would cancel out.
         for group in [polygons] if stroke.disjoint and polygons else [[polygon] for polygon in polygons]:
             if stroke.albedo is not None:
-                cv2.fillPoly(self.image, group, colour, cv2.LINE_AA, _BITS)
+                cv2.fillPoly(self.image, group, color, cv2.LINE_AA, _BITS)
             if stroke.label is not None:
                 cv2.fillPoly(self.label, group, stroke.label, cv2.LINE_8, _BITS)
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from demo.streetscenes import palette as pal
 from demo.streetscenes.canvas import Canvas
-from demo.streetscenes.geometry import UP, Colour, Frame
+from demo.streetscenes.geometry import UP, Color, Frame
 from demo.streetscenes.shapes import box, darker, disc, limb, rectangles
 
 LAMPS = ((0.9, 0.08, 0.06), (0.95, 0.65, 0.05), (0.1, 0.85, 0.45))
 
 
-def pole(canvas: Canvas, frame: Frame, height: float, width: float, albedo: Colour) -> None:
+def pole(canvas: Canvas, frame: Frame, height: float, width: float, albedo: Color) -> None:
     """A round post: bright on one flank, dark on the other."""
     half = width / 2
     canvas.fill(frame.on_end(0.0, rectangles(-half, half, 0.0, height)), albedo, pal.POLE)
@@ -31,15 +31,15 @@ def street_lamp(canvas: Canvas, frame: Frame, towards: float, rng: np.random.Gen
 
 
 def _signal(
-    canvas: Canvas, frame: Frame, x: float, low: float, scale: float, state: int, housing: Colour
+    canvas: Canvas, frame: Frame, x: float, low: float, scale: float, state: int, housing: Color
 ) -> None:
     w, h = 0.3 * scale, 1.15 * scale
     canvas.fill(frame.on_end(-0.1, rectangles(x - w * 0.75, x + w * 0.75, low, low + h)), housing, pal.LIGHT)
     for i in range(3):
         centre = (x, low + h * (0.82 - 0.32 * i))
         lit = i == state
-        colour = LAMPS[i] if lit else darker(LAMPS[i], 0.12)
-        canvas.fill(frame.on_end(-0.12, disc(centre, w * 0.46, 12)[None]), colour, None, UP)
+        color = LAMPS[i] if lit else darker(LAMPS[i], 0.12)
+        canvas.fill(frame.on_end(-0.12, disc(centre, w * 0.46, 12)[None]), color, None, UP)
 
 
 def traffic_light(canvas: Canvas, frame: Frame, towards: float, rng: np.random.Generator) -> None:
@@ -63,8 +63,8 @@ def _panel(rng: np.random.Generator, canvas: Canvas, frame: Frame, y: float) -> 
     red, white = pal.varied(rng, (0.75, 0.08, 0.08), 0.3), pal.varied(rng, (0.85, 0.85, 0.83), 0.15)
     blue, black = pal.varied(rng, (0.08, 0.22, 0.65), 0.3), (0.05, 0.05, 0.05)
 
-    def draw(shape: np.ndarray, colour: Colour) -> None:
-        canvas.fill(frame.on_end(-0.08, shape if shape.ndim == 3 else shape[None]), colour, pal.SIGN)
+    def draw(shape: np.ndarray, color: Color) -> None:
+        canvas.fill(frame.on_end(-0.08, shape if shape.ndim == 3 else shape[None]), color, pal.SIGN)
 
     if kind == 0:
         draw(disc((0, y), r, 16), red)

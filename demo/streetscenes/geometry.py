@@ -1,6 +1,6 @@
 """The pinhole camera, the light, and local systems of coordinates.
 
-World axes, in metres: x to the right, y up, z ahead along the road. The ground is y = 0. Colours are RGB,
+World axes, in metres: x to the right, y up, z ahead along the road. The ground is y = 0. Colors are RGB,
 0..1.
 """
 
@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 NEAR = 0.7  # metres; what is closer is clipped away
-UP: Colour = (0.0, 1.0, 0.0)
+UP: Color = (0.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class Light:
     Attributes:
         direction: unit vector towards the sun.
         sun, ambient: RGB strength of direct and of diffuse light.
-        haze: RGB of the air; visibility: metres at which 63 % of a colour is lost to it.
+        haze: RGB of the air; visibility: metres at which 63 % of a color is lost to it.
         shadow: 0..1, how dark the sun's shadows are (0 under an overcast sky).
     """
 
-    direction: Colour
-    sun: Colour
-    ambient: Colour
-    haze: Colour
+    direction: Color
+    sun: Color
+    ambient: Color
+    haze: Color
     visibility: float
     shadow: float
 
@@ -125,7 +125,7 @@ class Frame:
         m = self.matrix
         return flat @ m[:2] + (z * m[2] + m[3])
 
-    def turn(self, direction: Sequence[float]) -> Colour:
+    def turn(self, direction: Sequence[float]) -> Color:
         """A local direction -> the world's, both unit vectors."""
         c, s = math.cos(self.yaw), math.sin(self.yaw)
         x, y, z = direction

@@ -9,7 +9,7 @@ import numpy as np
 
 from demo.streetscenes import palette as pal
 from demo.streetscenes.canvas import Canvas
-from demo.streetscenes.geometry import UP, Colour, Frame
+from demo.streetscenes.geometry import UP, Color, Frame
 from demo.streetscenes.shapes import darker, limb, rectangles
 
 
@@ -33,7 +33,7 @@ def _clumps(
     frame: Frame,
     centres: np.ndarray,
     radii: np.ndarray,
-    leaf: Colour,
+    leaf: Color,
     rng: np.random.Generator,
 ) -> None:
     """Leafy balls, dark ones first and low, bright ones last and high."""
@@ -102,7 +102,7 @@ def hedge(canvas: Canvas, frame: Frame, side: float, length: float, rng: np.rand
     _clumps(canvas, frame, centres, rng.uniform(0.2, 0.38, count), leaf, rng)
 
 
-def tufts(canvas: Canvas, points: np.ndarray, colour: Colour, rng: np.random.Generator) -> None:
+def tufts(canvas: Canvas, points: np.ndarray, color: Color, rng: np.random.Generator) -> None:
     """Blades of grass at ground points [N, 3]: the strokes that tell a lawn from asphalt."""
     lean = rng.uniform(-0.12, 0.12, len(points))
     high = rng.uniform(0.08, 0.24, len(points))
@@ -110,7 +110,7 @@ def tufts(canvas: Canvas, points: np.ndarray, colour: Colour, rng: np.random.Gen
     a, b, c = points - width, points + width, points + np.stack([lean, high, 0 * lean], -1)
     blades = np.stack([a, b, c], axis=1)
     for k, tone in enumerate((0.6, 0.85, 1.25)):
-        canvas.fill(blades[k::3], darker(colour, tone), pal.TERRAIN, UP, disjoint=True)
+        canvas.fill(blades[k::3], darker(color, tone), pal.TERRAIN, UP, disjoint=True)
 
 
 def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:

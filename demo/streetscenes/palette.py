@@ -1,4 +1,4 @@
-"""Label ids of Cityscapes and random surface colours.
+"""Label ids of Cityscapes and random surface colors.
 
 The ranges overlap on purpose: a red patch may be a bus, a brick wall, a coat or a sign, a grey one anything.
 """
@@ -61,6 +61,6 @@ def glass(rng: np.random.Generator) -> RGB:
 
 
 def varied(rng: np.random.Generator, albedo: RGB, spread: float = 0.12) -> RGB:
-    """A neighbour of the colour, brighter or darker by up to `spread`."""
+    """A neighbour of the color, brighter or darker by up to `spread`."""
     factor = rng.uniform(1 - spread, 1 + spread)
     return (min(1.0, albedo[0] * factor), min(1.0, albedo[1] * factor), min(1.0, albedo[2] * factor))

@@ -12,14 +12,14 @@ import numpy as np
 
 from demo.streetscenes import palette as pal
 from demo.streetscenes.canvas import Canvas
-from demo.streetscenes.geometry import Colour, Frame
+from demo.streetscenes.geometry import Color, Frame
 from demo.streetscenes.shapes import Point, darker, disc, limb, rectangles
 
-Brush = Callable[[np.ndarray, Colour, int], None]  # (polygons [N, K, 2], colour, label)
+Brush = Callable[[np.ndarray, Color, int], None]  # (polygons [N, K, 2], color, label)
 DARK, METAL, RUBBER = (0.06, 0.06, 0.065), (0.45, 0.45, 0.47), (0.04, 0.04, 0.045)
 
 
-def _skin(rng: np.random.Generator) -> Colour:
+def _skin(rng: np.random.Generator) -> Color:
     return pal.hsv(rng.uniform(0.03, 0.08), rng.uniform(0.3, 0.6), rng.uniform(0.25, 0.85))
 
 
@@ -27,7 +27,7 @@ def _brush(canvas: Canvas, frame: Frame) -> Brush:
     """Paint flat polygons in the frame's x-y plane, lit as if they faced up and to the camera."""
     normal = (0.0, 0.6, -0.8)
 
-    def brush(polygons: np.ndarray, albedo: Colour, label: int) -> None:
+    def brush(polygons: np.ndarray, albedo: Color, label: int) -> None:
         polygons = np.asarray(polygons, float)
         polygons = polygons[None] if polygons.ndim == 2 else polygons
         canvas.fill(frame.on_end(0.0, polygons), albedo, label, normal)
@@ -35,7 +35,7 @@ def _brush(canvas: Canvas, frame: Frame) -> Brush:
     return brush
 
 
-def _head(brush: Brush, centre: Point, radius: float, skin: Colour, hair: Colour, label: int) -> None:
+def _head(brush: Brush, centre: Point, radius: float, skin: Color, hair: Color, label: int) -> None:
     brush(disc(centre, radius), hair, label)
     brush(disc((centre[0], centre[1] - radius * 0.28), radius * 0.78), skin, label)
 
@@ -89,7 +89,7 @@ def _wheel(canvas: Canvas, frame: Frame, centre: Point, radius: float, tyre: flo
     canvas.fill(frame.on_end(0, spokes), METAL, label)
 
 
-def _bicycle_side(canvas: Canvas, frame: Frame, colour: Colour) -> None:
+def _bicycle_side(canvas: Canvas, frame: Frame, color: Color) -> None:
     brush, b = _brush(canvas, frame), pal.BICYCLE
     for x in (-0.54, 0.54):
         _wheel(canvas, frame, (x, 0.35), 0.36, 0.06, b)
@@ -99,7 +99,7 @@ def _bicycle_side(canvas: Canvas, frame: Frame, colour: Colour) -> None:
         limb((-0.16, 0.76), neck, 0.06, 0.06), limb((-0.54, 0.35), (-0.16, 0.76), 0.05, 0.05),
         limb((0.54, 0.35), (0.34, 1.02), 0.06, 0.06),
     ]  # fmt: skip
-    brush(np.stack(tubes), colour, b)
+    brush(np.stack(tubes), color, b)
     brush(
         np.stack(
             [limb((-0.34, 0.92), (-0.06, 0.9), 0.08, 0.05), limb((0.28, 1.05), (0.48, 1.0), 0.06, 0.05)]
@@ -110,16 +110,16 @@ def _bicycle_side(canvas: Canvas, frame: Frame, colour: Colour) -> None:
     brush(disc(crank, 0.1, 10), METAL, b)
 
 
-def _bicycle_front(canvas: Canvas, frame: Frame, colour: Colour) -> None:
+def _bicycle_front(canvas: Canvas, frame: Frame, color: Color) -> None:
     brush, b = _brush(canvas, frame), pal.BICYCLE
     ellipse = disc((0, 0.36), 0.36) * (0.17, 1.0)
     brush(ellipse, RUBBER, b)
-    brush(limb((0, 0.5), (0, 1.05), 0.09, 0.09), colour, b)
+    brush(limb((0, 0.5), (0, 1.05), 0.09, 0.09), color, b)
     brush(limb((-0.32, 1.04), (0.32, 1.04), 0.06, 0.06), DARK, b)
     brush(rectangles(-0.11, 0.11, 0.84, 0.93), DARK, b)
 
 
-def _motorcycle_side(canvas: Canvas, frame: Frame, colour: Colour) -> None:
+def _motorcycle_side(canvas: Canvas, frame: Frame, color: Color) -> None:
     brush, m = _brush(canvas, frame), pal.MOTORCYCLE
     for x in (-0.68, 0.72):
         _wheel(canvas, frame, (x, 0.34), 0.35, 0.13, m)
@@ -131,19 +131,19 @@ def _motorcycle_side(canvas: Canvas, frame: Frame, colour: Colour) -> None:
     )
     brush(np.array([(-0.3, 0.25), (0.3, 0.22), (0.4, 0.62), (-0.25, 0.65)]), DARK, m)
     brush(limb((-0.95, 0.38), (0.1, 0.3), 0.14, 0.1), METAL, m)
-    brush(np.array([(-0.15, 0.62), (0.42, 0.6), (0.5, 0.85), (0.3, 0.98), (-0.05, 0.88)]), colour, m)
+    brush(np.array([(-0.15, 0.62), (0.42, 0.6), (0.5, 0.85), (0.3, 0.98), (-0.05, 0.88)]), color, m)
     brush(
         np.array([(-0.85, 0.72), (-0.2, 0.62), (-0.05, 0.86), (-0.45, 0.84), (-0.9, 0.92)]),
-        darker(colour, 0.8),
+        darker(color, 0.8),
         m,
     )
     brush(limb((-0.75, 0.9), (-0.05, 0.85), 0.1, 0.12), DARK, m)
-    brush(np.array([(0.35, 0.7), (0.72, 0.78), (0.62, 1.1), (0.42, 1.22)]), colour, m)
+    brush(np.array([(0.35, 0.7), (0.72, 0.78), (0.62, 1.1), (0.42, 1.22)]), color, m)
     brush(disc((0.66, 0.92), 0.1, 10), (0.85, 0.85, 0.8), m)
     brush(limb((0.2, 1.1), (0.46, 1.06), 0.07, 0.07), DARK, m)
 
 
-def _motorcycle_front(canvas: Canvas, frame: Frame, colour: Colour) -> None:
+def _motorcycle_front(canvas: Canvas, frame: Frame, color: Color) -> None:
     brush, m = _brush(canvas, frame), pal.MOTORCYCLE
     brush(disc((0, 0.35), 0.36) * (0.32, 1.0), RUBBER, m)
     brush(
@@ -155,7 +155,7 @@ def _motorcycle_front(canvas: Canvas, frame: Frame, colour: Colour) -> None:
     )
     brush(
         np.array([(-0.2, 0.55), (0.2, 0.55), (0.32, 0.85), (0.22, 1.12), (-0.22, 1.12), (-0.32, 0.85)]),
-        colour,
+        color,
         m,
     )
     brush(disc((0, 0.88), 0.13, 10), (0.85, 0.85, 0.8), m)
@@ -208,14 +208,14 @@ def _rider_front(canvas: Canvas, frame: Frame, rng: np.random.Generator, motor: 
 
 def two_wheeler(canvas: Canvas, frame: Frame, rng: np.random.Generator, motor: bool, ridden: bool) -> None:
     """A bicycle or motorcycle at the frame's heading; its rider, if any, is labelled apart from it."""
-    colour, edge_on = pal.paint(rng), abs(np.sin(frame.yaw - canvas.camera.yaw)) < 0.5
+    color, edge_on = pal.paint(rng), abs(np.sin(frame.yaw - canvas.camera.yaw)) < 0.5
     if edge_on:
         plane = Frame(frame.x, frame.z, canvas.camera.yaw, frame.y, frame.scale)
-        (_motorcycle_front if motor else _bicycle_front)(canvas, plane, colour)
+        (_motorcycle_front if motor else _bicycle_front)(canvas, plane, color)
         if ridden:
             _rider_front(canvas, plane, rng, motor)
         return
     plane = Frame(frame.x, frame.z, frame.yaw - np.pi / 2, frame.y, frame.scale)
-    (_motorcycle_side if motor else _bicycle_side)(canvas, plane, colour)
+    (_motorcycle_side if motor else _bicycle_side)(canvas, plane, color)
     if ridden:
         _rider_side(canvas, plane, rng, motor)

@@ -51,8 +51,8 @@ def _bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
     t = np.linspace(-0.02, 1.02, 24)
     arc = np.stack([t * width, height * (1 - rise * (1 - (2 * t - 1) ** 4))], axis=-1)
     outline = np.rint(np.concatenate([arc, [(1.1 * width, 1.1 * height), (-0.1 * width, 1.1 * height)]]) * 16)
-    colour = canvas.light.shade([paint], np.array([UP]), np.zeros(1))[0].tolist()
-    cv2.fillPoly(canvas.image, [outline.astype(np.int32)], colour, cv2.LINE_AA, 4)
+    color = canvas.light.shade([paint], np.array([UP]), np.zeros(1))[0].tolist()
+    cv2.fillPoly(canvas.image, [outline.astype(np.int32)], color, cv2.LINE_AA, 4)
     cv2.fillPoly(canvas.label, [outline.astype(np.int32)], pal.EGO, cv2.LINE_8, 4)
 
 

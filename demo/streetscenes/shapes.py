@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from demo.streetscenes.canvas import Canvas
-from demo.streetscenes.geometry import Colour, Frame
+from demo.streetscenes.geometry import Color, Frame
 
 Point = tuple[float, float]
 
 
-def darker(albedo: Colour, factor: float) -> Colour:
-    """The colour multiplied by a factor and kept within 0..1."""
+def darker(albedo: Color, factor: float) -> Color:
+    """The color multiplied by a factor and kept within 0..1."""
     return (min(1.0, albedo[0] * factor), min(1.0, albedo[1] * factor), min(1.0, albedo[2] * factor))
 
 
@@ -25,13 +25,13 @@ def prism(
     frame: Frame,
     profile: Sequence[Point],
     half_width: float,
-    albedo: Colour,
+    albedo: Color,
     label: int,
-    edge_albedos: dict[int, Colour] | None = None,
+    edge_albedos: dict[int, Color] | None = None,
 ) -> None:
     """A side view (z, y), counter-clockwise, extruded to local x = -half_width..half_width.
 
-    `edge_albedos` recolours the inner part of the surface that starts at vertex i: a windscreen in its frame.
+    `edge_albedos` recolors the inner part of the surface that starts at vertex i: a windscreen in its frame.
     """
     side = np.asarray(profile, dtype=np.float64)
     w, eye, surfaces = half_width, canvas.camera.eye, []
@@ -59,7 +59,7 @@ def box(
     z: Point,
     y: Point,
     half_width: float,
-    albedo: Colour,
+    albedo: Color,
     label: int,
 ) -> None:
     """A box from z[0] to z[1] and y[0] to y[1]."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from demo.streetscenes import palette as pal
 from demo.streetscenes.canvas import Canvas
-from demo.streetscenes.geometry import UP, Colour, Frame
+from demo.streetscenes.geometry import UP, Color, Frame
 from demo.streetscenes.nature import noise_tile, tufts
 from demo.streetscenes.shapes import rectangles
 
@@ -170,12 +170,12 @@ def _pavement(canvas: Canvas, street: Street, side: int, rng: np.random.Generato
 
 
 def _lawn_texture(
-    canvas: Canvas, street: Street, a: float, b: float, y: float, colour: Colour, rng: np.random.Generator
+    canvas: Canvas, street: Street, a: float, b: float, y: float, color: Color, rng: np.random.Generator
 ) -> None:
     count = int(min(210, 60 * abs(b - a)))
     z = np.sort(2.5 + 32 * rng.random(count) ** 2)[::-1]
     x = rng.uniform(min(a, b), max(a, b), count) + street.bend * z * z
-    tufts(canvas, np.stack([x, np.full(count, y), z], axis=-1), colour, rng)
+    tufts(canvas, np.stack([x, np.full(count, y), z], axis=-1), color, rng)
 
 
 def paint_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:

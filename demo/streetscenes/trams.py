@@ -6,17 +6,17 @@ import numpy as np
 
 from demo.streetscenes import palette as pal
 from demo.streetscenes.canvas import Canvas
-from demo.streetscenes.geometry import UP, Colour, Frame
+from demo.streetscenes.geometry import UP, Color, Frame
 from demo.streetscenes.shapes import box, limb, prism, rectangles, visible_sides
 from demo.streetscenes.vehicles import BLACK, LAMP_RED, ORANGE, WHITE
 
 
 def _tram_section(
-    canvas: Canvas, frame: Frame, z: tuple[float, float], colours: tuple[Colour, Colour, Colour], nose: float
+    canvas: Canvas, frame: Frame, z: tuple[float, float], colors: tuple[Color, Color, Color], nose: float
 ) -> None:
     """One section; `nose` slopes the front (> 0), the back (< 0) or neither."""
     back, front = z
-    paint, stripe, window = colours
+    paint, stripe, window = colors
     w, top = 1.3, 3.45
     tip, tail = max(nose, 0.0), max(-nose, 0.0)
     profile = [
@@ -47,7 +47,7 @@ def _tram_section(
 def tram(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
     """A tram of three sections with bellows, sloped noses, double stripes and a pantograph on its roof."""
     section = float(rng.uniform(7.0, 9.0))
-    colours = (pal.paint(rng), pal.paint(rng), pal.glass(rng))
+    colors = (pal.paint(rng), pal.paint(rng), pal.glass(rng))
     half, gap = 1.5 * section, 0.5
     spans = [
         (-half, -half + section - gap / 2),
@@ -60,7 +60,7 @@ def tram(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
         range(3), key=lambda i: -float(np.sum((frame.place(np.array([0, 0, sum(spans[i]) / 2])) - eye) ** 2))
     )
     for rank, i in enumerate(order):
-        _tram_section(canvas, frame, spans[i], colours, noses[i])
+        _tram_section(canvas, frame, spans[i], colors, noses[i])
         if i == 1:
             _pantograph(canvas, frame)
         if rank < 2:  # the bellows towards the next nearer section

@@ -6,7 +6,7 @@ import numpy as np
 
 from demo.streetscenes import palette as pal
 from demo.streetscenes.canvas import Canvas
-from demo.streetscenes.geometry import UP, Colour, Frame
+from demo.streetscenes.geometry import UP, Color, Frame
 from demo.streetscenes.shapes import (
     box,
     darker,
@@ -106,7 +106,7 @@ def car(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
 
 
 def _cab(
-    canvas: Canvas, frame: Frame, z: tuple[float, float], height: float, paint: Colour, window: Colour
+    canvas: Canvas, frame: Frame, z: tuple[float, float], height: float, paint: Color, window: Color
 ) -> None:
     """A lorry's cab over the engine, with windscreen, grille and side window."""
     back, front = z

@@ -31,7 +31,7 @@ class Dataset(SegmentationDataset):
         img_channels: channels of the images.
         label_map: {id in the files: class id or ignore_index}.
         classes: names of the classes.
-        palette: a colour [red, green, blue] for each class.
+        palette: a color [red, green, blue] for each class.
         cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Transforms that change colours and leave geometry alone; they work on integers, before Normalize."""
+"""Transforms that change colors and leave geometry alone; they work on integers, before Normalize."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class RandomDistort:
         ]
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the sample with its colours changed, same dtype."""
+        """Return the sample with its colors changed, same dtype."""
         _require_integers("RandomDistort", sample)
         image = sample.image
         for position in rng.permutation(len(self._steps)):

@@ -30,7 +30,7 @@ class _Warp:
             )
         image, label = sample.image, sample.label
         fill = padding_value(image, self.im_padding_value)
-        # Plane by plane: a border colour has at most 4 channels in cv2.
+        # Plane by plane: a border color has at most 4 channels in cv2.
         planes = [_warp_plane(plane, matrix, size, cv2.INTER_LINEAR, fill) for plane in cv2.split(image)]
         if label is not None:
             label = _warp_plane(label, matrix, size, cv2.INTER_NEAREST, self.label_padding_value)

@@ -60,7 +60,7 @@ def test_declared_facts(tmp_path):
 
 
 def test_default_palette_is_vocs():
-    """Protects the colours that everybody knows: aeroplane, bicycle, tv monitor."""
+    """Protects the colors that everybody knows: aeroplane, bicycle, tv monitor."""
     palette = voc_palette(21)
     assert palette[[0, 1, 2, 20]].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0], [0, 64, 128]]
 

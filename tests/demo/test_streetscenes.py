@@ -1,4 +1,4 @@
-"""StreetScenes: deterministic, all 19 classes, labels that fit the pixels, colours that give none away."""
+"""StreetScenes: deterministic, all 19 classes, labels that fit the pixels, colors that give none away."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def test_every_class_is_common(scenes: list[tuple[np.ndarray, np.ndarray]]) -> N
     assert set(ids) <= {*CLASSES, palette.UNLABELLED, palette.EGO, palette.STATIC}
 
 
-def colour_miou(scenes: list[tuple[np.ndarray, np.ndarray]], fitted: int, levels: int) -> float:
-    """mIoU of the best guess from a pixel's quantised colour: fitted on some scenes, scored on the rest."""
+def color_miou(scenes: list[tuple[np.ndarray, np.ndarray]], fitted: int, levels: int) -> float:
+    """mIoU of the best guess from a pixel's quantised color: fitted on some scenes, scored on the rest."""
 
     def cells(image: np.ndarray) -> np.ndarray:
         return (image.astype(np.int64) * levels // 256 @ [levels * levels, levels, 1]).ravel()
@@ -99,16 +99,16 @@ def colour_miou(scenes: list[tuple[np.ndarray, np.ndarray]], fitted: int, levels
 
 
 @pytest.mark.parametrize("levels", [16, 32])
-def test_colour_does_not_give_classes_away(levels: int, scenes: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Protects that the data set is no toy: half of the demo's 0.50 must be far out of colour's reach."""
-    assert colour_miou(scenes, 60, levels) < 0.15
+def test_color_does_not_give_classes_away(levels: int, scenes: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Protects that the data set is no toy: half of the demo's 0.50 must be far out of color's reach."""
+    assert color_miou(scenes, 60, levels) < 0.15
 
 
-def test_the_colour_classifier_would_find_a_toy_out(scenes: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Protects the test above: on scenes painted in one colour for each class it reaches nearly 1."""
+def test_the_color_classifier_would_find_a_toy_out(scenes: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Protects the test above: on scenes painted in one color for each class it reaches nearly 1."""
     paint = np.random.default_rng(0).integers(0, 256, (20, 3), dtype=np.uint8)
     toys = [(paint[TRAIN_ID[label]], label) for _, label in scenes]
-    assert colour_miou(toys, 60, 32) > 0.9
+    assert color_miou(toys, 60, 32) > 0.9
 
 
 DRAWN = {
@@ -128,7 +128,7 @@ DRAWN = {
 def test_labels_lie_exactly_on_what_was_painted(label: int, yaw: float) -> None:
     """Protects the alignment of image and label, from all sides, for whatever is not see-through."""
     canvas = open_canvas()
-    canvas.image[:] = (1, 2, 3)  # no surface is so dark in this light, none has this colour
+    canvas.image[:] = (1, 2, 3)  # no surface is so dark in this light, none has this color
     DRAWN[label](canvas, Frame(2.0, 18.0, yaw), np.random.default_rng(3))
     canvas.flush()
     painted = (canvas.image != (1, 2, 3)).any(axis=2)

@@ -1,4 +1,4 @@
-"""Colour transforms against Pillow's enhancers, which PaddleSeg uses, and against their definitions."""
+"""Color transforms against Pillow's enhancers, which PaddleSeg uses, and against their definitions."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_normalize_refuses_another_number_of_channels():
 
 
 @pytest.mark.parametrize("transform", [RandomDistort(), RandomNoise(1), RandomBlur(1)])
-def test_colours_after_normalize_are_refused(transform):
+def test_colors_after_normalize_are_refused(transform):
     """Protects from a wrong order in a YAML, which would distort values around 0."""
     rng = np.random.default_rng(0)
     with pytest.raises(UserError, match="before Normalize"):

@@ -3,6 +3,7 @@
 `check_datasets` reads, `report` tells, `pictures` shows.
 """
 
-from paddleseg_lite.datasets.check.findings import Findings, check_datasets
+from paddleseg_lite.datasets.check.check import check_datasets
+from paddleseg_lite.datasets.check.findings import Findings
 
 __all__ = ["Findings", "check_datasets"]

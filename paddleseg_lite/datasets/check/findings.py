@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
 
 import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.check.hints import diagnose
-from paddleseg_lite.datasets.check.pair import JPEG_LABEL, Colour, PairFacts, inspect_pair
-from paddleseg_lite.datasets.loading.process_map import process_map
-from paddleseg_lite.datasets.problems import Problem, collected
+from paddleseg_lite.datasets.check.pair import JPEG_LABEL, Color, PairFacts
+from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.datasets.reading.labels import IDS
-from paddleseg_lite.errors import UserError
 
 
 class Findings:
@@ -38,8 +32,8 @@ class Findings:
         drawable: [pairs] bool, whether image and label can be laid over each other.
         sizes: images by (height, width).
         bits: images by bits of a channel.
-        palettes: id -> colours that palette PNGs give it.
-        colours: pixels by colour in labels of colours; colour_labels: how many such labels.
+        palettes: id -> colors that palette PNGs give it.
+        colors: pixels by color in labels of colors; color_labels: how many such labels.
         jpeg_labels: how many labels are JPEGs.
         wide: ids of labels that have some outside 0 to 255; wide_labels: how many such labels.
         masks: pairs whose label has 0 and 255 and nothing else.
@@ -52,14 +46,14 @@ class Findings:
         self.causes: list[str] = []
         self.warnings: list[str] = []
         self.raw, self.bad = np.zeros(IDS, np.int64), np.zeros(IDS, np.int64)
-        self.flat = self.ignored = self.colour_labels = self.jpeg_labels = 0
+        self.flat = self.ignored = self.color_labels = self.jpeg_labels = 0
         pairs, classes = (len(dataset), dataset.num_classes) if dataset else (0, 0)
         self.class_pixels, self.class_images, self.class_context = np.zeros((3, classes), np.int64)
         self.present, self.drawable = np.zeros((pairs, classes), bool), np.zeros(pairs, bool)
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.bits: Counter[int] = Counter()
-        self.palettes: dict[int, set[Colour]] = {}
-        self.colours: Counter[Colour] = Counter()
+        self.palettes: dict[int, set[Color]] = {}
+        self.colors: Counter[Color] = Counter()
         self.wide: set[int] = set()
         self.wide_labels = 0
         self.masks: list[int] = []
@@ -87,10 +81,10 @@ class Findings:
         if facts.image_size is not None:
             self.sizes[facts.image_size] += 1
             self.bits[facts.bits] += 1
-        for value, colour in facts.palette.items():
-            self.palettes.setdefault(value, set()).add(colour)
-        self.colours += facts.colours
-        self.colour_labels += bool(facts.colours)
+        for value, color in facts.palette.items():
+            self.palettes.setdefault(value, set()).add(color)
+        self.colors += facts.colors
+        self.color_labels += bool(facts.colors)
         self.wide.update(facts.wide)
         self.wide_labels += bool(facts.wide)
         if facts.raw[255]:
@@ -128,55 +122,3 @@ class Findings:
             left[best] = False
             missing &= ~self.present[best]
         return sorted(picked)
-
-
-def check_datasets(
-    builders: Mapping[str, Callable[[], SegmentationDataset]], num_workers: int = 0
-) -> list[Findings]:
-    """Read every pair of some data sets and find all that would make training wrong.
-
-    Args:
-        builders: for each section, a function that builds its data set.
-        num_workers: processes that read; 0 reads in this one.
-
-    Returns:
-        Findings in the order of `builders`; also for a data set that could not be built.
-    """
-    results = [_check(section, build, num_workers) for section, build in builders.items()]
-    _compare(results)
-    return results
-
-
-def _check(section: str, build: Callable[[], SegmentationDataset], num_workers: int) -> Findings:
-    with collected() as problems:
-        try:
-            dataset = build()
-        except UserError as error:
-            findings = Findings(section, None)
-            findings.problems = [*problems, Problem("data set that cannot be opened", "", str(error))]
-            return findings
-    findings = Findings(section, dataset)
-    findings.problems += problems
-    inspect: Any = partial(inspect_pair, dataset=dataset)
-    for facts in process_map(inspect, range(len(dataset)), num_workers, section, "pair"):
-        findings.add(facts)
-    diagnose(findings, dataset)
-    return findings
-
-
-def _compare(results: list[Findings]) -> None:
-    """Warn of images that are named twice, in one data set or in two."""
-    seen: dict[str, str] = {}
-    for findings in results:
-        images = [image for image, _ in findings.dataset.pairs] if findings.dataset else []
-        twice = [image for image, count in Counter(images).items() if count > 1]
-        if twice:
-            findings.warnings.append(f"{len(twice)} images are named more than once, such as {twice[0]}")
-        for other in dict.fromkeys(seen.values()):
-            shared = [image for image in dict.fromkeys(images) if seen.get(image) == other]
-            if shared:
-                findings.warnings.append(
-                    f"{len(shared)} images are in {other} too, such as {shared[0]}: scores on images "
-                    "that were trained on say little"
-                )
-        seen.update(dict.fromkeys(images, findings.section))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from paddleseg_lite.datasets.check.masks import is_mask, is_noise, look_for_mixed_masks, mask
-from paddleseg_lite.datasets.check.pair import MAX_COLOURS, Colour
+from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.check.findings import Findings
+from paddleseg_lite.datasets.check.pair import MAX_COLORS, Color
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.datasets.reading.labels import ranges
 
-if TYPE_CHECKING:
-    from paddleseg_lite.datasets.base import SegmentationDataset
-    from paddleseg_lite.datasets.check.findings import Findings
-
 NOT_ALL_CLASSES = "classes that are not there"
-_LISTED = 12  # colours or ids that a hint spells out
+MIXED_MASKS = "masks of 0 and 255 among labels of class ids"
+_LISTED = 12  # colors or ids that a hint spells out
 
 
 def diagnose(findings: Findings, data: SegmentationDataset) -> None:
@@ -27,24 +24,21 @@ def diagnose(findings: Findings, data: SegmentationDataset) -> None:
         findings: of all pairs.
         data: the data set that they are about.
     """
-    causes = [_jpeg_labels(findings), _colour_labels(findings, data), _wide_labels(findings, data)]
+    causes = [hint(findings, data) for hint in (_jpeg_labels, _color_labels, _wide_labels)]
     occurring = np.flatnonzero(findings.class_pixels).tolist()
     is_single = data.num_classes > 1 and len(occurring) < 2 and bool(findings.raw.any())
-    if is_single and (data.mode == "train" or is_mask(findings, data)):
+    if is_single and (data.mode == "train" or _is_mask(findings, data)):
         words = f"only {occurring[0]} ({data.classes[occurring[0]]}) occurs" if occurring else "none occurs"
         message = (
             f"of {data.num_classes} classes {words}, and {_share(findings.ignored, findings)} of the pixels "
             f"are ignored ({data.ignore_index}): nothing can be learned from these labels"
         )
         findings.problems.append(Problem(NOT_ALL_CLASSES, "", message))
-    mixed = None if is_single else look_for_mixed_masks(findings, data)
+    mixed = _mixed_masks(findings, data)
     if mixed:
         causes.append(mixed)
-    elif findings.bad.any() or is_single:
-        # Smeared ids look like any pattern; what can still be told is whether they were masks.
-        is_smeared = findings.jpeg_labels > 0 or is_noise(findings)
-        patterns = (mask, _smeared) if is_smeared else _PATTERNS
-        causes.append(next((hint for pattern in patterns if (hint := pattern(findings, data))), None))
+    elif (findings.bad.any() or is_single) and not findings.jpeg_labels:  # of those, any id may be a smear
+        causes.append(next((hint for pattern in _PATTERNS if (hint := pattern(findings, data))), None))
     findings.causes += [cause for cause in causes if cause]
     _warn(findings, data, occurring)
 
@@ -64,7 +58,7 @@ def _warn(findings: Findings, data: SegmentationDataset, occurring: list[int]) -
         findings.warnings.append("some images have 8 bits for each channel, others 16; they are scaled alike")
 
 
-def _jpeg_labels(findings: Findings) -> str | None:
+def _jpeg_labels(findings: Findings, data: SegmentationDataset) -> str | None:
     if not findings.jpeg_labels:
         return None
     return (
@@ -73,29 +67,29 @@ def _jpeg_labels(findings: Findings) -> str | None:
     )
 
 
-def _colour_labels(findings: Findings, data: SegmentationDataset) -> str | None:
-    """RGB masks: grey in three channels, the data set's own colours, other colours, or no labels at all."""
-    colours = findings.colours
-    if not colours:
+def _color_labels(findings: Findings, data: SegmentationDataset) -> str | None:
+    """RGB masks: grey in three channels, the data set's own colors, other colors, or no labels at all."""
+    colors = findings.colors
+    if not colors:
         return None
-    start = f"{findings.colour_labels} labels have colours instead of ids"
-    if all(red == green == blue for red, green, blue in colours):
-        values = ranges(sorted({red for red, _, _ in colours}))
+    start = f"{findings.color_labels} labels have colors instead of ids"
+    if all(red == green == blue for red, green, blue in colors):
+        values = ranges(sorted({red for red, _, _ in colors}))
         return f"{start}, but all three channels are equal (values {values}): save one of them, as PNG"
-    if len(colours) >= MAX_COLOURS and not findings.jpeg_labels:
+    if len(colors) >= MAX_COLORS and not findings.jpeg_labels:
         return (
             f"{start}, hundreds of them: these are photographs rather than labels; are image and label "
             "swapped in the list, or was the mask blended over its image?"
         )
-    palette = {tuple(colour): index for index, colour in enumerate(data.palette.tolist())}
-    known = sum(count for colour, count in colours.items() if colour in palette)
-    if known > 0.9 * sum(colours.values()):
-        used = sorted((palette[colour], colour) for colour in colours if colour in palette)
-        others = [colour for colour in colours if colour not in palette]
-        table = _listed([f"{colour} is {index}" for index, colour in used])
-        rest = f"; ignored perhaps: {_listed([str(colour) for colour in others])}" if others else ""
+    palette = {tuple(color): index for index, color in enumerate(data.palette.tolist())}
+    known = sum(count for color, count in colors.items() if color in palette)
+    if known > 0.9 * sum(colors.values()):
+        used = sorted((palette[color], color) for color in colors if color in palette)
+        others = [color for color in colors if color not in palette]
+        table = _listed([f"{color} is {index}" for index, color in used])
+        rest = f"; ignored perhaps: {_listed([str(color) for color in others])}" if others else ""
         return f"{start}, those of the data set's palette: {table}{rest}. {_CONVERT}"
-    return f"{start}: {_listed([str(colour) for colour, _ in colours.most_common()])} (R, G, B). {_CONVERT}"
+    return f"{start}: {_listed([str(color) for color, _ in colors.most_common()])} (R, G, B). {_CONVERT}"
 
 
 def _wide_labels(findings: Findings, data: SegmentationDataset) -> str | None:
@@ -124,7 +118,58 @@ def _wide_labels(findings: Findings, data: SegmentationDataset) -> str | None:
     )
 
 
-_CONVERT = "Replace every colour by its id and save one channel as PNG; docs/data.md shows how"
+_CONVERT = "Replace every color by its id and save one channel as PNG; docs/data.md shows how"
+
+
+def _is_mask(findings: Findings, data: SegmentationDataset) -> bool:
+    is_mapped = (data.label_map or {}).get(255) not in (None, data.ignore_index)
+    return np.flatnonzero(findings.raw).tolist() == [0, 255] and not is_mapped
+
+
+def _mask(findings: Findings, data: SegmentationDataset) -> str | None:
+    """0 and 255: a binary mask to look at."""
+    if not _is_mask(findings, data):
+        return None
+    ignored = ", which is ignore_index and is not learned" if data.ignore_index == 255 else ""
+    target = "1" if data.num_classes == 2 else "CLASS"
+    return (
+        f"the labels are masks of 0 and 255: 255 stands for the foreground{ignored}. Set label_map: "
+        f"{{255: {target}}} on the data set"
+    )
+
+
+def _mixed_masks(findings: Findings, data: SegmentationDataset) -> str | None:
+    """Masks of 0 and 255 among labels of 0 and 1, none of which has 255 for pixels that don't count.
+
+    If 255 is ignored it is a problem, which is added, though every id is allowed.
+    """
+    is_told = findings.has_void or 255 in (data.label_map or {})
+    if data.num_classes != 2 or not findings.masks or is_told or not findings.class_pixels[1]:
+        return None
+    if data.ignore_index == 255:
+        path = data.pairs[findings.masks[0]][1] or ""
+        message = (
+            f"{len(findings.masks)} labels have no ids but 0 and 255, which is ignored, such as {path}, "
+            "while others have class ids: their foreground would not be learned"
+        )
+        findings.problems.append(Problem(MIXED_MASKS, path, message))
+    return (
+        "some labels are masks of 0 and 255: if 255 stands for the foreground in them, set label_map: "
+        "{255: 1} on the data set; if it marks pixels that don't count, say so with label_map: "
+        f"{{255: {data.ignore_index}}}"
+    )
+
+
+def _smeared(findings: Findings, data: SegmentationDataset) -> str | None:
+    """Many ids that no one drew, scattered along the edges; they look like any other pattern, too."""
+    bad = np.count_nonzero(findings.bad)
+    if bad < 5 or findings.flat >= 0.6 * findings.bad.sum():
+        return None
+    return (
+        f"{bad} ids that are no classes lie scattered, pixel by pixel: the labels were resized with "
+        "interpolation, or saved as JPEG once. Make them anew: resize labels by the nearest pixel, and save "
+        "them as PNG"
+    )
 
 
 def _label_ids(findings: Findings, data: SegmentationDataset) -> str | None:
@@ -134,21 +179,6 @@ def _label_ids(findings: Findings, data: SegmentationDataset) -> str | None:
     return (
         "ids up to 33 with 19 classes look like Cityscapes' labelIds: use the data set type Cityscapes, "
         "which maps them to train ids, or write train ids with tools/prepare_cityscapes.py"
-    )
-
-
-def _few_smeared(findings: Findings, data: SegmentationDataset) -> str | None:
-    """A few ids right above the classes, rare and scattered: how a JPEG smears labels of few classes."""
-    bad = np.flatnonzero(findings.bad)
-    pixels = findings.bad.sum()
-    is_next = len(bad) > 0 and bad[0] == data.num_classes and bad[-1] - bad[0] == len(bad) - 1
-    if not is_next or pixels > 0.02 * findings.raw.sum() or findings.flat > 0.85 * pixels:
-        return None
-    return (
-        f"the ids {ranges(bad.tolist())} lie scattered, in {_share(pixels, findings)} of the pixels: the "
-        "labels may have been saved as JPEG, or resized with interpolation, which also turns ids into others "
-        "that are classes; make them anew as PNG, resized by the nearest pixel. If these ids are classes, "
-        f"set num_classes to at least {bad[-1] + 1}"
     )
 
 
@@ -184,29 +214,18 @@ def _spread_ids(findings: Findings, data: SegmentationDataset) -> str | None:
 
 def _palette(findings: Findings, data: SegmentationDataset) -> str | None:
     """Palette PNGs whose indices are not the ids."""
-    colours = _palette_colours(findings)
-    if not any(findings.bad[value] for value in colours):
+    colors = _palette_colors(findings)
+    if not any(findings.bad[value] for value in colors):
         return None
-    start = "the labels are palette PNGs; what counts in them is the index, not the colour"
-    known = {tuple(colour): index for index, colour in enumerate(data.palette.tolist())}
-    found = {value: known[colour] for value, colour in colours.items() if colour in known}
-    strange = [value for value in colours if value not in found and findings.bad[value]]
+    start = "the labels are palette PNGs; what counts in them is the index, not the color"
+    known = {tuple(color): index for index, color in enumerate(data.palette.tolist())}
+    found = {value: known[color] for value, color in colors.items() if color in known}
+    strange = [value for value in colors if value not in found and findings.bad[value]]
     if found and not strange:
         mapping = ", ".join(f"{value}: {index}" for value, index in found.items() if value != index)
-        return f"{start}. By their colours, the data set's own, label_map: {{{mapping}}} would be right"
-    table = _listed([f"{value} is {colour}" for value, colour in colours.items()])
+        return f"{start}. By their colors, the data set's own, label_map: {{{mapping}}} would be right"
+    table = _listed([f"{value} is {color}" for value, color in colors.items()])
     return f"{start}: {table} (R, G, B). Map the indices with label_map, or convert the files"
-
-
-def _smeared(findings: Findings, data: SegmentationDataset) -> str | None:
-    """Ids that no one drew, scattered along the edges."""
-    if not is_noise(findings):
-        return None
-    return (
-        f"{np.count_nonzero(findings.bad)} ids that are no classes lie scattered, pixel by pixel: the labels "
-        "were resized with interpolation, or saved as JPEG once. Make them anew: resize labels by the "
-        "nearest pixel, and save them as PNG"
-    )
 
 
 def _more_classes(findings: Findings, data: SegmentationDataset) -> str | None:
@@ -230,25 +249,25 @@ def _more_classes(findings: Findings, data: SegmentationDataset) -> str | None:
 
 
 def _warn_of_palette(findings: Findings, data: SegmentationDataset) -> None:
-    """Colours of palette PNGs that are the data set's, but at other ids."""
-    colours = _palette_colours(findings)
-    if data.label_map or not colours:
+    """Colors of palette PNGs that are the data set's, but at other ids."""
+    colors = _palette_colors(findings)
+    if data.label_map or not colors:
         return
-    known = {tuple(colour): index for index, colour in enumerate(data.palette.tolist())}
-    colours = {value: colour for value, colour in colours.items() if value < data.num_classes}
-    moved = [value for value, colour in colours.items() if known.get(colour, value) != value]
-    if moved and all(colour in known for colour in colours.values()):
-        table = _listed([f"{value} has the colour of {known[colours[value]]}" for value in moved])
+    known = {tuple(color): index for index, color in enumerate(data.palette.tolist())}
+    colors = {value: color for value, color in colors.items() if value < data.num_classes}
+    moved = [value for value, color in colors.items() if known.get(color, value) != value]
+    if moved and all(color in known for color in colors.values()):
+        table = _listed([f"{value} has the color of {known[colors[value]]}" for value in moved])
         findings.warnings.append(
-            f"the labels are palette PNGs whose colours are the data set's, but at other ids: {table}; the "
-            "index counts, not the colour"
+            f"the labels are palette PNGs whose colors are the data set's, but at other ids: {table}; the "
+            "index counts, not the color"
         )
 
 
-def _palette_colours(findings: Findings) -> dict[int, Colour]:
-    """Return the colours that all palette PNGs agree upon."""
-    agreed = {value: colours for value, colours in sorted(findings.palettes.items()) if len(colours) == 1}
-    return {value: next(iter(colours)) for value, colours in agreed.items()}
+def _palette_colors(findings: Findings) -> dict[int, Color]:
+    """Return the colors that all palette PNGs agree upon."""
+    agreed = {value: colors for value, colors in sorted(findings.palettes.items()) if len(colors) == 1}
+    return {value: next(iter(colors)) for value, colors in agreed.items()}
 
 
 def _ids(findings: Findings, data: SegmentationDataset) -> list[int]:
@@ -270,4 +289,4 @@ def _listed(entries: list[str]) -> str:
     return ", ".join(entries[:_LISTED]) + more
 
 
-_PATTERNS = (mask, _label_ids, _few_smeared, _ids_from_one, _spread_ids, _palette, _more_classes)
+_PATTERNS = (_mask, _smeared, _label_ids, _ids_from_one, _spread_ids, _palette, _more_classes)

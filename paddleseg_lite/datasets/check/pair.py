@@ -15,12 +15,12 @@ from paddleseg_lite.datasets.reading.images import png_palette, read_image, read
 from paddleseg_lite.datasets.reading.labels import IDS, LabelRule, as_ids, ranges
 from paddleseg_lite.errors import UserError
 
-COLOUR_LABEL, JPEG_LABEL, BAD_IDS = "label of colours", "label as JPEG", "ids that are no classes"
-MAX_COLOURS = 257  # more are a photograph's
+COLOR_LABEL, JPEG_LABEL, BAD_IDS = "label of colors", "label as JPEG", "ids that are no classes"
+MAX_COLORS = 257  # more are a photograph's
 MAX_WIDE = 1000
 _EXACT = 1 << 24  # counts up to here are exact in float32, which cv2 counts in
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 @dataclass
@@ -36,8 +36,8 @@ class PairFacts:
         bad: [256] int64, those of them whose id is not allowed.
         flat: how many of the bad pixels have a right neighbour with the same id.
         classes: [num_classes] int64, pixels of each class after the mapping.
-        palette: colours of the ids that occur, if the label is a palette PNG.
-        colours: pixels of each colour, if the label has colours; at most MAX_COLOURS.
+        palette: colors of the ids that occur, if the label is a palette PNG.
+        colors: pixels of each color, if the label has colors; at most MAX_COLORS.
         wide: the ids, at most MAX_WIDE, if some are outside 0 to 255.
     """
 
@@ -49,16 +49,16 @@ class PairFacts:
     image_size: tuple[int, int] | None = None
     bits: int = 8
     flat: int = 0
-    palette: dict[int, Colour] = field(default_factory=dict)
-    colours: Counter[Colour] = field(default_factory=Counter)
+    palette: dict[int, Color] = field(default_factory=dict)
+    colors: Counter[Color] = field(default_factory=Counter)
     wide: list[int] = field(default_factory=list)
 
     @property
     def is_drawable(self) -> bool:
         """Whether image and label can be laid over each other."""
         kinds = {problem.kind for problem in self.problems}
-        has_both = self.image_size is not None and bool(self.raw.any() or self.colours)
-        return has_both and kinds <= {JPEG_LABEL, BAD_IDS, COLOUR_LABEL}
+        has_both = self.image_size is not None and bool(self.raw.any() or self.colors)
+        return has_both and kinds <= {JPEG_LABEL, BAD_IDS, COLOR_LABEL}
 
 
 def inspect_pair(index: int, dataset: SegmentationDataset) -> PairFacts:
@@ -93,8 +93,8 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
     try:
         label = read_label(path)
     except UserError as error:
-        facts.colours, facts.wide = count_colours(data), _wide_ids(path)
-        kind = COLOUR_LABEL if facts.colours else "label that cannot be used"
+        facts.colors, facts.wide = count_colors(data), _wide_ids(path)
+        kind = COLOR_LABEL if facts.colors else "label that cannot be used"
         facts.problems.append(Problem(kind, path, str(error)))
         return
     _count(facts, dataset, label, dataset.label_rule(path), path)
@@ -107,7 +107,7 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
     palette = png_palette(data)
     if palette is not None:
         used = [value for value in np.flatnonzero(facts.raw).tolist() if value < len(palette)]
-        facts.palette = {value: _colour(palette[value]) for value in used}
+        facts.palette = {value: _color(palette[value]) for value in used}
 
 
 def _count(
@@ -168,8 +168,8 @@ def count_ids(label: np.ndarray) -> np.ndarray:
     return counts
 
 
-def count_colours(data: bytes) -> Counter[Colour]:
-    """Return pixels of each RGB colour in an image file's bytes, the commonest first, at most MAX_COLOURS.
+def count_colors(data: bytes) -> Counter[Color]:
+    """Return pixels of each RGB color in an image file's bytes, the commonest first, at most MAX_COLORS.
 
     Empty if they are no image of three or four channels with 8 bits.
     """
@@ -181,7 +181,7 @@ def count_colours(data: bytes) -> Counter[Colour]:
         return Counter()
     blue, green, red = (image[..., channel].astype(np.int32) for channel in range(3))
     packed, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
-    most = np.argsort(-counts, kind="stable")[:MAX_COLOURS]
+    most = np.argsort(-counts, kind="stable")[:MAX_COLORS]
     return Counter(
         {
             (int(value >> 16), int(value >> 8 & 255), int(value & 255)): int(count)
@@ -190,6 +190,6 @@ def count_colours(data: bytes) -> Counter[Colour]:
     )
 
 
-def _colour(values: np.ndarray) -> Colour:
+def _color(values: np.ndarray) -> Color:
     red, green, blue = values.tolist()
     return red, green, blue

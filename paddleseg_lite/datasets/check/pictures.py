@@ -15,7 +15,7 @@ from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.visualize import LabelRow, colorize, label_sheet, to_rgb
 
-_COLOURS = ("#2a6f97", "#e07a3f")
+_COLORS = ("#2a6f97", "#e07a3f")
 _BAR = 0.38  # height of a bar, where classes are 1 apart
 
 
@@ -50,12 +50,12 @@ def write_histogram(path: Path, results: Sequence[Findings]) -> bool:
     figure = Figure(figsize=(11, 1.5 + 0.32 * len(classes)), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
-    for offset, (findings, colour) in enumerate(zip(shown, _COLOURS)):
+    for offset, (findings, color) in enumerate(zip(shown, _COLORS)):
         place = np.arange(len(findings.class_pixels)) + (offset - (len(shown) - 1) / 2) * _BAR
         pixels = 100 * findings.class_pixels / findings.class_pixels.sum()
         images = 100 * findings.class_images / max(len(findings.present), 1)
-        left.barh(place, pixels, _BAR, color=colour, label=findings.section)
-        right.barh(place, images, _BAR, color=colour, label=findings.section)
+        left.barh(place, pixels, _BAR, color=color, label=findings.section)
+        right.barh(place, images, _BAR, color=color, label=findings.section)
     shares = np.concatenate([findings.class_pixels / findings.class_pixels.sum() for findings in shown])
     left.set_xscale("log")
     left.set_xlim(50 * shares[shares > 0].min(), 100)
@@ -78,8 +78,8 @@ def write_histogram(path: Path, results: Sequence[Findings]) -> bool:
 def write_samples(path: Path, results: Sequence[Findings], rows: int = 4) -> bool:
     """Draw image, label and overlay of up to `rows` pairs of each data set, as PNG; False if there are none.
 
-    The pairs are chosen so that all classes are seen. Labels of colours are shown as they are, ids that are
-    not allowed in the file's own colours or greys, hatched.
+    The pairs are chosen so that all classes are seen. Labels of colors are shown as they are, ids that are
+    not allowed in the file's own colors or greys, hatched.
     """
     shown = [_row(findings, index) for findings in results for index in findings.chosen(rows)]
     data = next((findings.dataset for findings in results if findings.dataset is not None), None)
@@ -97,30 +97,30 @@ def _row(findings: Findings, index: int) -> LabelRow:
         raise ValueError("there is no data set to take a pair from")
     image_path, label_path = data.pairs[index]
     title = f"{findings.section}: {label_path or image_path}"
-    colours = None
+    colors = None
     if label_path is None or data.has_own_reader:
         image, label = data.read_files(index)
         rule = LabelRule(data.num_classes, data.ignore_index)
     else:
         image, label = read_image(image_path, data.in_channels), read_stored_label(label_path)
         rule = data.label_rule(label_path)
-        colours = png_palette(Path(label_path).read_bytes())
+        colors = png_palette(Path(label_path).read_bytes())
     picture = to_rgb(image)
     label = np.asarray(label)
     if label.ndim == 3 and label.shape[2] > 1:
         size = (picture.shape[1], picture.shape[0])
         mask = cv2.resize(to_rgb(label)[..., ::-1], size, interpolation=cv2.INTER_NEAREST)
         nothing = np.zeros(picture.shape[:2], bool)
-        return LabelRow(f"{title} (colours, as they are)", picture, mask, nothing, nothing)
+        return LabelRow(f"{title} (colors, as they are)", picture, mask, nothing, nothing)
     label = as_ids(label, title)
     wrong = ~rule.allowed[label]
     ids = rule.table[label]
-    painted = np.where(wrong[..., None], _as_stored(label, colours), colorize(ids, np.asarray(data.palette)))
+    painted = np.where(wrong[..., None], _as_stored(label, colors), colorize(ids, np.asarray(data.palette)))
     return LabelRow(title, picture, painted, ~wrong & (ids == data.ignore_index), wrong)
 
 
-def _as_stored(label: np.ndarray, colours: np.ndarray | None) -> np.ndarray:
-    """Return a label as other programs show it: in the colours of its palette, else in greys."""
-    if colours is None:
+def _as_stored(label: np.ndarray, colors: np.ndarray | None) -> np.ndarray:
+    """Return a label as other programs show it: in the colors of its palette, else in greys."""
+    if colors is None:
         return to_rgb(label * (255 // max(int(label.max()), 1)))
-    return colorize(label, colours[:256])
+    return colorize(label, colors[:256])

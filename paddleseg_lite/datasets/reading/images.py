@@ -16,7 +16,7 @@ from paddleseg_lite.datasets.reading.png import SIGNATURE as PNG_SIGNATURE
 from paddleseg_lite.datasets.reading.png import RgbPng, open_rgb
 from paddleseg_lite.errors import UserError, missing_modules
 
-PNG_GRAY, _PNG_RGB, PNG_PALETTE = 0, 2, 3  # colour types
+PNG_GRAY, _PNG_RGB, PNG_PALETTE = 0, 2, 3  # color types
 _PNG_SUB = 1  # the filter that leaves each value's difference from the pixel to the left
 
 
@@ -70,13 +70,13 @@ def open_image(path: str | Path, channels: int = 3) -> np.ndarray | RgbPng:
 def read_label(path: str | Path) -> np.ndarray:
     """Read a label file: one class id per pixel, as stored.
 
-    Palette PNGs give their indices, not their colours; PNGs of 1, 2 and 4 bits their values, unscaled.
+    Palette PNGs give their indices, not their colors; PNGs of 1, 2 and 4 bits their values, unscaled.
 
     Returns:
         [H, W] uint8.
 
     Raises:
-        UserError: the file is missing or unreadable, has colours instead of ids, or an id above 255.
+        UserError: the file is missing or unreadable, has colors instead of ids, or an id above 255.
     """
     return as_ids(read_stored_label(path), path)
 
@@ -85,7 +85,7 @@ def read_stored_label(path: str | Path) -> np.ndarray:
     """Read a label file as it is: `read_label` before anything is checked.
 
     Returns:
-        [H, W] of any type, or [H, W, C] in cv2's order of colours.
+        [H, W] of any type, or [H, W, C] in cv2's order of colors.
 
     Raises:
         UserError: the file is missing or unreadable.
@@ -131,7 +131,7 @@ def _decode(path: str | Path, data: bytes, flags: int) -> np.ndarray:
 
 
 def _decode_ordered(path: str | Path, data: bytes, channels: int) -> np.ndarray:
-    """Decode an image with cv2, colours in RGB order."""
+    """Decode an image with cv2, colors in RGB order."""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if channels == 3 else cv2.IMREAD_UNCHANGED
     image = _decode(path, data, flags)
     if image.ndim == 3 and image.shape[2] == 3:
@@ -194,19 +194,19 @@ def with_palette(png: bytes, palette: np.ndarray) -> bytes:
         png: as cv2 encodes uint8 [H, W].
         palette: uint8 [K, 3], RGB; ids beyond it are black.
     """
-    colours = np.zeros((256, 3), np.uint8)
-    colours[: len(palette)] = palette
+    colors = np.zeros((256, 3), np.uint8)
+    colors[: len(palette)] = palette
     width, height, depth, _, *rest = struct.unpack(">IIBBBBB", png[16:29])
     header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, PNG_PALETTE, *rest))
-    return PNG_SIGNATURE + header + _png_chunk(b"PLTE", colours.tobytes()) + png[33:]
+    return PNG_SIGNATURE + header + _png_chunk(b"PLTE", colors.tobytes()) + png[33:]
 
 
 def png_palette(data: bytes) -> np.ndarray | None:
-    """Return the colours of a palette PNG, [N, 3] uint8 RGB; None if the bytes are anything else."""
+    """Return the colors of a palette PNG, [N, 3] uint8 RGB; None if the bytes are anything else."""
     if data[:8] != PNG_SIGNATURE or len(data) <= 33 or data[25] != PNG_PALETTE:
         return None
-    colours = next((chunk[8:-4] for name, chunk in _png_chunks(data) if name == b"PLTE"), b"")
-    return np.frombuffer(colours, np.uint8, len(colours) // 3 * 3).reshape(-1, 3)
+    colors = next((chunk[8:-4] for name, chunk in _png_chunks(data) if name == b"PLTE"), b"")
+    return np.frombuffer(colors, np.uint8, len(colors) // 3 * 3).reshape(-1, 3)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

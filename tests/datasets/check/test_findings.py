@@ -60,7 +60,7 @@ def test_every_problem_is_found_in_one_go(tmp_path, num_workers):
         ("ids that are no classes", "label5.png"),
         ("image that cannot be used", "image6.npy"),
         ("image is its own label", "image7.png"),
-        ("label of colours", "image7.png"),
+        ("label of colors", "image7.png"),
     }
     text = as_text([findings])
     sizes = "24x32 pixels (width x height), its image 32x24"
@@ -217,7 +217,7 @@ def test_no_pictures_of_nothing(tmp_path):
     assert "label that cannot be used" in as_text([findings])
 
 
-def test_labels_of_colours_are_shown_as_they_are(tmp_path):
+def test_labels_of_colors_are_shown_as_they_are(tmp_path):
     """Protects the first look at RGB masks, for which there are no classes to be counted."""
     write_pairs(tmp_path)
     for index in range(5):
@@ -240,9 +240,9 @@ def test_ids_that_are_not_allowed_and_ignored_pixels_are_hatched(tmp_path):
         cv2.imwrite(str(tmp_path / "label0.png"), np.full((24, 32), value, np.uint8))
         assert write_samples(tmp_path / "samples.png", [check(tmp_path)])
         label = cv2.imread(str(tmp_path / "samples.png"))[100:300, 500:900].reshape(-1, 3)
-        colours = {tuple(colour) for colour in label.tolist()}
+        colors = {tuple(color) for color in label.tolist()}
         lines = {255: {(0, 0, 0), (255, 255, 255)}, 9: {(255, 0, 255), (0, 255, 255)}}
-        assert colours >= lines[value] if value else colours == {(0, 0, 0)}
+        assert colors >= lines[value] if value else colors == {(0, 0, 0)}
 
 
 def test_pictures_of_an_earlier_check_do_not_stay(tmp_path):

@@ -11,9 +11,8 @@ import pytest
 
 from paddleseg_lite.datasets import Dataset
 from paddleseg_lite.datasets.check import Findings, check_datasets
-from paddleseg_lite.datasets.check.hints import NOT_ALL_CLASSES
-from paddleseg_lite.datasets.check.masks import MIXED_MASKS
-from paddleseg_lite.datasets.check.pair import BAD_IDS, COLOUR_LABEL, JPEG_LABEL
+from paddleseg_lite.datasets.check.hints import MIXED_MASKS, NOT_ALL_CLASSES
+from paddleseg_lite.datasets.check.pair import BAD_IDS, COLOR_LABEL, JPEG_LABEL
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow writes palette PNGs; Paddle installs it")
 
@@ -52,10 +51,10 @@ def the_cause(findings: Findings) -> str:
     return cause
 
 
-def palette_image(ids: np.ndarray, colours: dict[int, tuple[int, int, int]]) -> Any:
-    """Return a palette picture whose ids have these colours."""
+def palette_image(ids: np.ndarray, colors: dict[int, tuple[int, int, int]]) -> Any:
+    """Return a palette picture whose ids have these colors."""
     picture = Image.fromarray(ids)
-    table = [value for index in range(256) for value in colours.get(index, (0, 0, 0))]
+    table = [value for index in range(256) for value in colors.get(index, (0, 0, 0))]
     picture.putpalette(table)
     return picture
 
@@ -155,23 +154,23 @@ def test_cityscapes_label_ids(tmp_path):
 RED, GREEN, BLUE, GREY = (255, 0, 0), (0, 200, 0), (0, 0, 90), (9, 9, 9)
 
 
-def painted(*colours: tuple[int, int, int]) -> np.ndarray:
-    """Return a colour mask of stripes."""
-    return np.array(colours, np.uint8)[stripes(*range(len(colours)))]
+def painted(*colors: tuple[int, int, int]) -> np.ndarray:
+    """Return a color mask of stripes."""
+    return np.array(colors, np.uint8)[stripes(*range(len(colors)))]
 
 
-def test_colour_masks_in_the_palette(tmp_path):
-    """Protects RGB masks whose colours are known: the table from colour to id is given."""
+def test_color_masks_in_the_palette(tmp_path):
+    """Protects RGB masks whose colors are known: the table from color to id is given."""
     findings = check(tmp_path, painted(RED, GREEN, BLUE), num_classes=3, palette=[RED, GREEN, BLUE])
-    assert kinds(findings) == {COLOUR_LABEL}
+    assert kinds(findings) == {COLOR_LABEL}
     assert "(255, 0, 0) is 0, (0, 200, 0) is 1, (0, 0, 90) is 2" in the_cause(findings)
     assert "docs/data.md" in the_cause(findings)
 
 
-def test_colour_masks_of_unknown_colours(tmp_path):
-    """Protects RGB masks in general: the colours are listed, the commonest first."""
+def test_color_masks_of_unknown_colors(tmp_path):
+    """Protects RGB masks in general: the colors are listed, the commonest first."""
     cause = the_cause(check(tmp_path, painted(RED, BLUE, RED)))
-    assert "1 labels have colours instead of ids: (255, 0, 0), (0, 0, 90) (R, G, B)" in cause
+    assert "1 labels have colors instead of ids: (255, 0, 0), (0, 0, 90) (R, G, B)" in cause
 
 
 def test_grey_in_three_channels(tmp_path):
@@ -186,8 +185,8 @@ def test_photographs_as_labels(tmp_path):
     assert "swapped in the list" in the_cause(check(tmp_path, noise))
 
 
-def test_palette_pngs_with_the_data_sets_colours_at_other_indices(tmp_path):
-    """Protects palette masks of another program: the map follows from the colours."""
+def test_palette_pngs_with_the_data_sets_colors_at_other_indices(tmp_path):
+    """Protects palette masks of another program: the map follows from the colors."""
     mask = palette_image(stripes(5, 6, 9), {5: RED, 6: BLUE, 9: GREEN})
     findings = check(tmp_path, mask, num_classes=3, palette=[RED, GREEN, BLUE])
     assert kinds(findings) >= {BAD_IDS}
@@ -195,10 +194,10 @@ def test_palette_pngs_with_the_data_sets_colours_at_other_indices(tmp_path):
     assert check(tmp_path, mask, num_classes=3, label_map={5: 0, 6: 2, 9: 1}).is_usable
 
 
-def test_palette_pngs_of_unknown_colours(tmp_path):
+def test_palette_pngs_of_unknown_colors(tmp_path):
     """Protects palette masks in general: what each index looks like is told."""
     cause = the_cause(check(tmp_path, palette_image(stripes(0, 6, 9), {0: RED, 6: GREY, 9: GREEN})))
-    assert "the index, not the colour: 0 is (255, 0, 0), 6 is (9, 9, 9), 9 is (0, 200, 0)" in cause
+    assert "the index, not the color: 0 is (255, 0, 0), 6 is (9, 9, 9), 9 is (0, 200, 0)" in cause
 
 
 def test_palette_pngs_with_classes_in_another_order_are_a_warning(tmp_path):
@@ -206,7 +205,7 @@ def test_palette_pngs_with_classes_in_another_order_are_a_warning(tmp_path):
     mask = palette_image(stripes(0, 1, 2), {0: RED, 1: BLUE, 2: GREEN})
     findings = check(tmp_path, mask, num_classes=3, palette=[RED, GREEN, BLUE])
     assert findings.is_usable
-    assert "1 has the colour of 2, 2 has the colour of 1" in findings.warnings[0]
+    assert "1 has the color of 2, 2 has the color of 1" in findings.warnings[0]
     right = palette_image(stripes(0, 1, 2), {0: RED, 1: GREEN, 2: BLUE})
     assert check(tmp_path, right, num_classes=3, palette=[RED, GREEN, BLUE]).warnings == []
 
@@ -215,9 +214,7 @@ def test_jpeg_masks(tmp_path):
     """Protects from JPEG, whose smeared ids may all be classes: the format alone is a problem."""
     findings = check(tmp_path, stripes(0, 255), suffix=".jpg", num_classes=2)
     assert JPEG_LABEL in kinds(findings)
-    jpeg, mask = findings.causes
-    assert "1 labels are JPEGs" in jpeg
-    assert "masks of 0 and 255, with values between them" in mask
+    assert "1 labels are JPEGs" in the_cause(findings)
     findings = check(tmp_path, stripes(*range(19)), suffix=".jpg", num_classes=30)
     assert JPEG_LABEL in kinds(findings)
     assert "make the labels anew" in the_cause(findings)
@@ -228,7 +225,7 @@ def test_png_that_was_a_jpeg(tmp_path, quality):
     """Protects from smears that have lost their format."""
     data = cv2.imencode(".jpg", stripes(0, 255), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    assert "masks of 0 and 255, with values between" in the_cause(check(tmp_path, mask, num_classes=2))
+    assert "saved as JPEG once" in the_cause(check(tmp_path, mask, num_classes=2))
 
 
 def test_labels_resized_with_interpolation(tmp_path):
@@ -257,32 +254,12 @@ def test_some_masks_of_0_and_255_among_labels(tmp_path):
 
 def test_0_and_255_where_255_is_seen_to_be_void(tmp_path):
     """Protects from false alarms: 255 beside 1 marks pixels that don't count; or with several classes."""
-    void = check(tmp_path, stripes(0, 1, 255), stripes(0, 255), num_classes=2)
-    assert void.is_usable
-    assert "label1.png" in void.warnings[0]
-    several = check(tmp_path, stripes(0, 1, 2, 3), stripes(0, 255))
-    assert several.is_usable
-    assert "label1.png" in several.warnings[0]
-    assert check(tmp_path, stripes(0, 1, 2, 3, 255), stripes(0, 255)).warnings == []
-
-
-@pytest.mark.parametrize("quality", [75, 90, 95])
-def test_few_classes_smeared_by_a_jpeg(tmp_path, quality):
-    """Protects from the advice to add classes, where one or two ids are smears."""
-    discs = np.zeros((3, 192, 256), np.uint8)
-    rng = np.random.default_rng(0)
-    for label in discs:
-        for _ in range(12):
-            centre = (int(rng.integers(256)), int(rng.integers(192)))
-            cv2.circle(label, centre, int(rng.integers(8, 30)), int(rng.integers(3)), cv2.FILLED)
-    data = [cv2.imencode(".jpg", label, [cv2.IMWRITE_JPEG_QUALITY, quality])[1] for label in discs]
-    cause = the_cause(check(tmp_path, *(cv2.imdecode(d, cv2.IMREAD_GRAYSCALE) for d in data), num_classes=3))
-    assert "lie scattered" in cause
-    assert "saved as JPEG" in cause
+    assert check(tmp_path, stripes(0, 1, 255), stripes(0, 255), num_classes=2).is_usable
+    assert check(tmp_path, stripes(0, 1, 2, 3), stripes(0, 255)).is_usable
 
 
 def test_a_rare_class_that_was_not_declared_is_no_smear(tmp_path):
-    """Protects the other side of that: few pixels, but together."""
+    """Protects from the advice to make labels anew: few pixels, but together."""
     label = stripes(0, 1, 2, 3)
     label[10:15, 10:20] = 4
     assert "lie scattered" not in the_cause(check(tmp_path, label))

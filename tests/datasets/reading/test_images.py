@@ -24,7 +24,7 @@ def save(path, array):
     return path
 
 
-def test_colours_are_in_rgb_order(tmp_path):
+def test_colors_are_in_rgb_order(tmp_path):
     """Protects against BGR, which trains well and fails with released weights."""
     path = tmp_path / "bild mit ü.png"
     path.write_bytes(cv2.imencode(".png", RGB[..., ::-1])[1].tobytes())
@@ -82,7 +82,7 @@ def test_npy_serves_any_number_of_channels_as_a_memory_map(tmp_path):
 
 
 def test_gray_file_serves_three_channels(tmp_path):
-    """Protects data sets with a few gray photographs among the colour ones."""
+    """Protects data sets with a few gray photographs among the color ones."""
     image = read_image(save(tmp_path / "a.png", IDS), 3)
     assert (image == IDS[..., None]).all()
 
@@ -138,7 +138,7 @@ def test_float_images_are_refused(tmp_path):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_palette_label_gives_indices(tmp_path, bits):
-    """Protects Pascal VOC's kind of labels: the ids are the indices, not the colours."""
+    """Protects Pascal VOC's kind of labels: the ids are the indices, not the colors."""
     ids = np.minimum(IDS, 2**bits - 1)
     picture = Image.fromarray(ids)
     picture.putpalette([value for index in range(2**bits) for value in (index * 7 % 256, 200, 255 - index)])
@@ -168,7 +168,7 @@ def test_label_without_pixels_is_named(tmp_path, dtype):
 
 @pytest.mark.parametrize(("array", "words"), [(RGB, "one class id"), (IDS.astype(np.uint16) + 300, "303")])
 def test_impossible_labels_are_refused(tmp_path, array, words):
-    """Protects from colour labels and ids that would wrap round in 8 bits."""
+    """Protects from color labels and ids that would wrap round in 8 bits."""
     path = save(tmp_path / "mask.png", array)
     with pytest.raises(UserError, match=rf"mask\.png.*{words}"):
         read_label(path)

@@ -142,7 +142,7 @@ def test_without_the_decoder_cv2_reads(tmp_path, monkeypatch):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), RGB)
 
 
-def test_gray_channels_asked_of_a_colour_file_are_refused(tmp_path):
+def test_gray_channels_asked_of_a_color_file_are_refused(tmp_path):
     """Protects img_channels on the fast path too."""
     (tmp_path / "a.png").write_bytes(encode(RGB))
     with pytest.raises(UserError, match=r"a\.png: 3 channel.*1"):
