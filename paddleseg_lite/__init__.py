@@ -8,7 +8,20 @@ Names are imported when they are first used: importing the package does nothing,
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors and type checkers; below for Python
+    from paddleseg_lite.checkpoint import load_weights
+    from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.zoo import load
+    from paddleseg_lite.datasets import Cityscapes, Dataset
+    from paddleseg_lite.engine.train import TrainOptions, train
+    from paddleseg_lite.errors import UserError
+    from paddleseg_lite.inference.augment import InferenceOptions, augmented_logits
+    from paddleseg_lite.inference.evaluate import evaluate
+    from paddleseg_lite.inference.predict import predict
+    from paddleseg_lite.models import LRASPP, LPSNet
+    from paddleseg_lite.predictor import Predictor
 
 _HOMES = {
     "Cityscapes": "datasets",
@@ -28,11 +41,33 @@ _HOMES = {
     "train": "engine.train",
 }
 
-__all__ = list(_HOMES)
+__all__ = [
+    "LRASPP",
+    "Cityscapes",
+    "Dataset",
+    "InferenceOptions",
+    "LPSNet",
+    "Predictor",
+    "TrainOptions",
+    "UserError",
+    "augmented_logits",
+    "evaluate",
+    "load",
+    "load_config",
+    "load_weights",
+    "predict",
+    "train",
+]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'paddleseg_lite' has no attribute '{name}'")
-    return getattr(import_module(f"paddleseg_lite.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # a type checker must not take every name for one of this package
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'paddleseg_lite' has no attribute '{name}'")
+        return getattr(import_module(f"paddleseg_lite.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
+import paddleseg_lite
 from tests.paths import REPOSITORY
 
 
@@ -28,16 +30,24 @@ def python(code: str, cwd: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with nothing but the unpacked wheel."""
+    """A folder with nothing but the installed wheel, built from a copy."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--wheel-dir", str(folder), str(REPOSITORY)], check=True, capture_output=True)
+    source = folder / "source"  # in the checkout, setuptools would take an old build/ along
+    source.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    for name in ("paddleseg_lite", "configs"):
+        shutil.copytree(REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip"]
+    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    subprocess.run([*pip, *build], check=True, capture_output=True)
     (wheel,) = folder.glob("paddleseg_lite-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
+    install = ["install", "--quiet", "--no-deps", "--target", str(folder / "site"), str(wheel)]
+    subprocess.run([*pip, *install], check=True, capture_output=True)
     return folder / "site"
 
 
+@pytest.mark.slow
 def test_the_wheel_works_without_the_repository(installed, tmp_path):
     """A network can be built and run from the wheel alone; tests and tools are not in it."""
     code = (
@@ -50,17 +60,51 @@ def test_the_wheel_works_without_the_repository(installed, tmp_path):
     assert out.startswith("[1, 3, 33, 47]")
     assert str(installed) in out
     assert (installed / "paddleseg_lite" / "py.typed").exists()
-    assert {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")} == {
-        "paddleseg_lite"
-    }
+    names = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
+    assert names == {"paddleseg_lite", "bin"}
     (information,) = installed.glob("*.dist-info")
     assert list(information.rglob("LICENSE"))
+
+
+@pytest.mark.slow
+def test_the_wheels_command(installed, tmp_path):
+    """`paddleseg-lite` lists the commands, and runs one with a config of the zoo; there is no tools/."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(installed)}
+        command = [str(installed / "bin" / "paddleseg-lite"), *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    assert "check_dataset" in run().stdout
+    assert run("--version").stdout == f"paddleseg_lite {paddleseg_lite.__version__}\n"
+    assert "usage: paddleseg-lite train " in run("train", "--help").stdout
+    config = installed / "paddleseg_lite" / "configs" / "quickstart" / "lpsnet_streetscenes.yml"
+    done = run("check-dataset", "--config", config, "--opts", "train_dataset.dataset_root=nowhere")
+    assert done.returncode == 2
+    assert "there is no folder nowhere" in done.stdout
 
 
 def test_every_public_name_is_there(tmp_path):
     """paddleseg_lite.NAME works for every name in __all__, and an unknown one is an AttributeError."""
     code = "import paddleseg_lite as p\nfor name in p.__all__: getattr(p, name)\nprint(hasattr(p, 'nothing'))"
     assert python(code, tmp_path, PYTHONPATH=str(REPOSITORY)).strip() == "False"
+
+
+def test_an_editor_completes_the_public_names():
+    """What type checkers are told, what Python is told, and what `dir` answers are the same names."""
+    source = ast.parse(Path(paddleseg_lite.__file__).read_text(encoding="utf-8"))
+    (block,) = [
+        node for node in source.body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+    ][:1]
+    told = {
+        alias.name: node.module.removeprefix("paddleseg_lite.")
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert told == paddleseg_lite._HOMES
+    assert sorted(paddleseg_lite.__all__) == sorted(told)
+    assert set(dir(paddleseg_lite)) >= {*told, "__version__"}
 
 
 def test_importing_does_nothing(tmp_path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.errors import UserError
+from tests.paths import ENVIRONMENT, REPOSITORY
 
 
 def write(folder: Path, **texts: str) -> str:
@@ -195,3 +198,19 @@ def test_imports_are_relative_to_the_yaml_that_names_them(tmp_path: Path) -> Non
     write(tmp_path / "own", base="imports: [net.py, package.module]\n")
     config: Config = load_config(write(tmp_path, leaf="_base_: own/base.yml\n"))
     assert config.imports() == [str((tmp_path / "own" / "net.py").resolve()), "package.module"]
+
+
+def test_a_config_is_read_and_its_data_planned_without_paddle() -> None:
+    """A mistake is answered at once, and data are checked and packed where there is no Paddle."""
+    code = """
+import sys
+from paddleseg_lite.config import load_config
+from paddleseg_lite.config.data import DataPlan
+plan = DataPlan(load_config("configs/camvid/lpsnet_s_camvid_480x352_1k.yml", ["iters=3"]))
+assert plan.info("val_dataset").num_classes == 11
+assert len(plan.transforms("train_dataset").transforms) > 2
+assert "paddle" not in sys.modules
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=REPOSITORY, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
