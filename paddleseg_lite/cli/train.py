@@ -4,6 +4,7 @@
   %(prog)s --config C.yml --save_dir output/mine --resume_model auto
   %(prog)s --config C.yml --pretrained cityscapes.pdparams --allow_missing head.
   python -m paddle.distributed.launch --nproc_per_node 2 tools/train.py --config C.yml
+  python -m paddle.distributed.launch --nproc_per_node 2 paddleseg-lite train --config C.yml
 
 Writes to --save_dir: iter_N/ (all that --resume_model needs), config.yml, environment.json, train.log,
 metrics.jsonl, and with --do_eval best_model/, the weights with the highest mIoU. Ctrl-C or SIGTERM: the
