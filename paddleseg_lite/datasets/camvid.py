@@ -10,6 +10,20 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms.base import TransformLike
 
+_COLORS = {
+    "sky": (128, 128, 128),
+    "building": (128, 0, 0),
+    "pole": (192, 192, 128),
+    "road": (128, 64, 128),
+    "pavement": (60, 40, 222),
+    "tree": (128, 128, 0),
+    "sign": (192, 128, 128),
+    "fence": (64, 64, 128),
+    "car": (64, 0, 128),
+    "pedestrian": (64, 64, 0),
+    "bicyclist": (0, 128, 192),
+}
+
 
 @DATASETS.register
 class CamVid(SegmentationDataset):
@@ -32,32 +46,8 @@ class CamVid(SegmentationDataset):
     num_classes = 11
     ignore_index = 255
     in_channels = 3
-    classes = (
-        "sky",
-        "building",
-        "pole",
-        "road",
-        "pavement",
-        "tree",
-        "sign",
-        "fence",
-        "car",
-        "pedestrian",
-        "bicyclist",
-    )
-    palette = (
-        (128, 128, 128),
-        (128, 0, 0),
-        (192, 192, 128),
-        (128, 64, 128),
-        (60, 40, 222),
-        (128, 128, 0),
-        (192, 128, 128),
-        (64, 64, 128),
-        (64, 0, 128),
-        (64, 64, 0),
-        (0, 128, 192),
-    )
+    classes = tuple(_COLORS)
+    palette = tuple(_COLORS.values())
 
     def __init__(
         self,

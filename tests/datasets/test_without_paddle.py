@@ -21,19 +21,20 @@ train_dataset:
 
 COMMANDS = """
 import sys
-from paddleseg_lite.cli import check_dataset, pack_dataset
+import tests.conftest
+from paddleseg_lite.cli.main import main
 from paddleseg_lite.datasets import Dataset, eval_samples
 
 def run(command, *arguments):
     sys.argv = ["", "--config", CONFIG, "--num_workers", "1", *arguments]
     try:
-        command.main()
+        main(command)
     except SystemExit as ended:
         assert not ended.code
 
 CONFIG, ROOT = sys.argv[1:]
-run(check_dataset, "--save_dir", ROOT + "/check")
-run(pack_dataset, "--save_dir", ROOT + "/packed")
+run("check_dataset", "--save_dir", ROOT + "/check")
+run("pack_dataset", "--save_dir", ROOT + "/packed")
 dataset = Dataset((), ROOT + "/files", 4, train_path="list.txt", cache=ROOT + "/packed")
 assert len(list(eval_samples(dataset, num_workers=1))) == 5
 print([name for name in sys.modules if name.partition(".")[0] == "paddle"])

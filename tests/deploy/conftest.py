@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from paddleseg_lite.deploy.sidecar import ExportMetadata
-from tests.conftest import PixelNet
+from tests.toys import PixelNet
 
 HAS_ONNX = all(importlib.util.find_spec(name) for name in ("onnxruntime", "paddle2onnx", "onnx"))
 RUNTIMES = ["paddle_inference", *(["onnxruntime"] if HAS_ONNX else [])]

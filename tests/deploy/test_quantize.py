@@ -11,8 +11,8 @@ import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor
-from tests.conftest import Squares
 from tests.deploy.conftest import HAS_ONNX
+from tests.toys import Squares
 
 pytestmark = pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
 

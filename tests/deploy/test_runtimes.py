@@ -22,8 +22,8 @@ from paddleseg_lite.deploy.fingerprint import export_key
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import InferenceOptions, infer, infer_labels
 from paddleseg_lite.inference.evaluate import evaluate
-from tests.conftest import Squares
 from tests.deploy.conftest import HAS_ONNX, RUNTIMES
+from tests.toys import Squares
 
 OPTIONS = {
     "plain": InferenceOptions(),

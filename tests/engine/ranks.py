@@ -19,8 +19,8 @@ from paddle import nn
 
 from paddleseg_lite import parallel
 from paddleseg_lite.inference.evaluate import evaluate
-from tests.conftest import PixelNet, Squares
 from tests.engine.toy import toy_run
+from tests.toys import PixelNet, Squares
 
 
 class FrozenNet(PixelNet):

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from paddleseg_lite.engine.meter import StarvationWatch
-from tests.conftest import Squares
+from tests.toys import Squares
 
 
 def warnings(caplog, intervals, num_workers=0, cache=None):

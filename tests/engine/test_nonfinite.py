@@ -12,8 +12,8 @@ from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
 from paddleseg_lite.datasets.loading.loader import train_batches
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import CrossEntropyLoss
-from tests.conftest import PixelNet, Squares
 from tests.engine.toy import DropoutNet, toy_run
+from tests.toys import PixelNet, Squares
 
 
 class Poisoned(Squares):

@@ -12,10 +12,10 @@ from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss
-from tests.conftest import PixelNet, Squares
 from tests.engine.ranks import FrozenNet, Lopsided
 from tests.engine.test_survival import metrics
 from tests.engine.toy import toy_run
+from tests.toys import PixelNet, Squares
 
 
 @pytest.mark.parametrize("accumulate", [2, 3])

@@ -23,10 +23,10 @@ from paddleseg_lite.engine.environment import git_revision
 from paddleseg_lite.engine.run_logger import RunLogger
 from paddleseg_lite.engine.stopwatch import PARTS, Stopwatch
 from paddleseg_lite.inference.evaluate import evaluate
-from tests.conftest import PixelNet, Squares
 from tests.engine.test_survival import assert_same_end, metrics
 from tests.engine.toy import toy_run
 from tests.paths import ENVIRONMENT, REPOSITORY
+from tests.toys import PixelNet, Squares
 
 
 def test_config_and_environment_are_written(tmp_path):

@@ -129,7 +129,7 @@ def test_a_signal_ends_an_evaluation_which_is_done_after_resuming(tmp_path, monk
 LONG_RUN = """
 import sys, time
 from pathlib import Path
-from tests.conftest import PixelNet
+from tests.toys import PixelNet
 from tests.engine.toy import toy_run
 
 class Slow(PixelNet):

@@ -15,7 +15,7 @@ from paddleseg_lite.engine.train import TrainOptions, TrainResult, train
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.evaluate import evaluate
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss, OhemCrossEntropyLoss
-from tests.conftest import PixelNet, Squares
+from tests.toys import PixelNet, Squares
 
 
 def run(save_dir: Path, iters: int = 6, do_eval: bool = False, losses: int = 1, **options) -> TrainResult:

@@ -11,7 +11,7 @@ from paddle import nn
 
 from paddleseg_lite.engine.train import TrainOptions, TrainResult, train
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss, OhemCrossEntropyLoss
-from tests.conftest import PixelNet, Squares
+from tests.toys import PixelNet, Squares
 
 # Paddle 2.6 does not give away the state of its CPU generator; docs/training.md says so.
 GENERATOR_CAN_BE_SAVED = len(paddle.get_rng_state("cpu")[0].__getstate__()) > 3

@@ -10,7 +10,7 @@ import paddleseg_lite.inference.evaluate as engine
 from paddleseg_lite.inference.augment import InferenceOptions
 from paddleseg_lite.inference.evaluate import batches_of_one_shape, evaluate
 from paddleseg_lite.transforms import Compose, Sample
-from tests.conftest import PixelNet, Squares
+from tests.toys import PixelNet, Squares
 
 
 @pytest.fixture
