@@ -17,8 +17,9 @@ from paddle import nn
 from paddleseg_lite.checkpoint.download import cache_dir
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.fingerprint import export_key
+from paddleseg_lite.deploy.onnx_cut import cut_last_resize
 from paddleseg_lite.deploy.onnx_graph import EXTRA
-from paddleseg_lite.deploy.onnx_passes import optimise
+from paddleseg_lite.deploy.onnx_passes import PASSES, Pass
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, write_aligned
 from paddleseg_lite.deploy.sidecar import ExportMetadata, hash_files, min_side
 from paddleseg_lite.deploy.verify import live_logits, probe_images, small_image, verify
@@ -30,6 +31,11 @@ _log = logging.getLogger(__name__)
 
 _ABANDONED = 24 * 3600.0  # seconds after which a hidden folder is what a killed process left
 _UNUSED = 30 * 24 * 3600.0  # seconds; every evaluated checkpoint leaves an export
+# What is tried in turn: changes to the ONNX model, and whether it is cut and aligned for `inference.logits`.
+_ATTEMPTS: dict[str, list[tuple[tuple[Pass, ...], bool]]] = {
+    "onnx": [(PASSES, True), (PASSES, False), ((), False)],
+    "paddle": [((), False)],
+}
 
 
 def kept_runtime(
@@ -42,8 +48,7 @@ def kept_runtime(
 
     Args:
         model: the network; put into eval mode.
-        kind: "onnx" (model.onnx, of `onnx_passes.optimise`, and that of `onnx_sizes.write_aligned`) or
-            "paddle".
+        kind: "onnx" (cut by `onnx_cut` where it can be, with a second model of `onnx_sizes`) or "paddle".
         in_channels: channels of its images.
         open_runtime: makes a runtime of a folder, which it does not need afterwards.
 
@@ -87,7 +92,7 @@ def kept_runtime(
 def _write(
     model: nn.Layer, folder: Path, kind: str, in_channels: int, open_runtime: Callable[[Path], Runtime]
 ) -> None:
-    """Export a network into a folder, optimised as far as its answers stay the live network's."""
+    """Export a network into a folder, changed as far as its answers stay the live network's."""
     images = probe_images(model, (None, in_channels, None, None))
     count = live_logits(model, images[0]).shape[1]
     described = ExportMetadata(
@@ -96,33 +101,28 @@ def _write(
         in_channels=in_channels,
         name=type(model).__name__,
     )
-    export(model, folder, described, ExportOptions((None, in_channels, None, None), "none", kind))
-
-    def check() -> None:
-        _compare(model, open_runtime(folder), images, f"the {kind} export")
-
-    if kind == "onnx":
-        plain = (folder / "model.onnx").read_bytes()
-        for is_aligned in (True, False):
-            try:
-                _optimise(folder, is_aligned)
-                check()
-                return
-            except Exception as error:  # onnx and onnxruntime have many classes
-                what = "has no model for aligned sizes" if is_aligned else "is used as it was converted"
-                _log.info("the export %s: %s", what, " ".join(str(error).split())[:300])
-                (folder / ALIGNED).unlink(missing_ok=True)
-                (folder / "model.onnx").write_bytes(plain)
-        hash_files(folder, ["model.onnx"])
-    check()
+    options = ExportOptions((None, in_channels, None, None), "none", kind)
+    for passes, fits_maps in _ATTEMPTS[kind]:
+        export(model, folder, described, options, passes)
+        try:
+            if fits_maps:
+                _fit_to_maps(folder)
+            _compare(model, open_runtime(folder), images, f"the {kind} export")
+            return
+        except Exception as error:  # onnx and onnxruntime have many classes
+            if not passes:
+                raise
+            what = "all changes" if fits_maps else "changes to it"
+            _log.info("the ONNX model cannot have %s: %s", what, " ".join(str(error).split())[:300])
+            shutil.rmtree(folder)
 
 
-def _optimise(folder: Path, is_aligned: bool) -> None:
-    """Change a folder's ONNX model for ONNX Runtime, and write a second one beside it."""
-    model = folder / "model.onnx"
-    optimise(model, model)
-    has_aligned = is_aligned and write_aligned(model, folder / ALIGNED, min_side(folder))
-    hash_files(folder, [model.name, ALIGNED] if has_aligned else [model.name])
+def _fit_to_maps(folder: Path) -> None:
+    """Cut a folder's ONNX model for `inference.logits`, and write the one for aligned sizes beside it."""
+    model, aligned = folder / "model.onnx", folder / ALIGNED
+    cut_last_resize(model)
+    has_aligned = write_aligned(model, aligned, min_side(folder))
+    hash_files(folder, [model.name, aligned.name] if has_aligned else [model.name])
 
 
 def _compare(model: nn.Layer, runtime: Runtime, images: Sequence[np.ndarray], what: str) -> None:

@@ -15,6 +15,7 @@ from paddle import nn
 from paddleseg_lite.deploy.fingerprint import hash_tensors, versions
 from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.onnx_graph import quiet, to_onnx
+from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, optimise
 from paddleseg_lite.deploy.sidecar import ExportMetadata, write_sidecar
 from paddleseg_lite.deploy.verify import probe_images, smallest_side
 from paddleseg_lite.errors import UserError
@@ -95,7 +96,13 @@ class _WithOutput(nn.Layer):
         return F.softmax(logits, axis=1) if self._op == "softmax" else logits
 
 
-def export(model: nn.Layer, save_dir: Path, card: ExportMetadata, options: ExportOptions) -> list[Path]:
+def export(
+    model: nn.Layer,
+    save_dir: Path,
+    card: ExportMetadata,
+    options: ExportOptions,
+    passes: Sequence[Pass] = PASSES,
+) -> list[Path]:
     """Write a network's files into a folder.
 
     The network is traced in eval mode with batch normalisation folded; it is otherwise left as it
@@ -106,6 +113,7 @@ def export(model: nn.Layer, save_dir: Path, card: ExportMetadata, options: Expor
         save_dir: made if there is none.
         card: what inference.yml says besides.
         options: shapes, output, formats.
+        passes: changes to the ONNX model; one that cannot be changed is used as it was converted.
 
     Returns:
         The files: model.json (Paddle 3) or model.pdmodel (Paddle 2.6) with model.pdiparams, model.onnx,
@@ -123,7 +131,7 @@ def export(model: nn.Layer, save_dir: Path, card: ExportMetadata, options: Expor
     try:
         save_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=save_dir) as hidden:
-            files = _write_formats(model, Path(hidden), options)
+            files = _write_formats(model, Path(hidden), options, passes)
             kept = {name: file for name, file in files.items() if options.format in (name, "all")}
             if "paddle" in kept:
                 kept["paddle_weights"] = "model.pdiparams"
@@ -156,7 +164,9 @@ def move_files(names: Sequence[str], source: Path, target: Path) -> None:
     sync_to_disk(target)
 
 
-def _write_formats(model: nn.Layer, folder: Path, options: ExportOptions) -> dict[str, str]:
+def _write_formats(
+    model: nn.Layer, folder: Path, options: ExportOptions, passes: Sequence[Pass]
+) -> dict[str, str]:
     """Write the program, and the ONNX file if it is wanted; return format -> file."""
     image = probe_images(model, options.input_shape)[0]
     wrapped = _WithOutput(folded(model, paddle.to_tensor(image)), options.output_op)
@@ -168,9 +178,22 @@ def _write_formats(model: nn.Layer, folder: Path, options: ExportOptions) -> dic
     program = program_in(folder)
     files = {"paddle": program.name}
     if options.format in ("onnx", "all"):
-        to_onnx(program, folder / "model.pdiparams", folder / "model.onnx")
+        converted = folder / "converted.onnx"
+        to_onnx(program, folder / "model.pdiparams", converted)
+        if not (passes and _is_optimised(converted, folder / "model.onnx", passes)):
+            converted.replace(folder / "model.onnx")
         files["onnx"] = "model.onnx"
     return files
+
+
+def _is_optimised(source: Path, target: Path, passes: Sequence[Pass]) -> bool:
+    """Write an ONNX model anew with these changes; return whether that went well."""
+    try:
+        optimise(source, target, passes)
+    except Exception as error:  # onnx and onnxruntime have many classes, and onnxruntime may be missing
+        _log.info("the ONNX model is used as it was converted: %s", " ".join(str(error).split())[:300])
+        return False
+    return True
 
 
 def program_in(folder: Path) -> Path:

@@ -1,25 +1,23 @@
-"""Changes to an ONNX model that make ONNX Runtime faster on a CPU and leave the answers as they are."""
+"""Changes to an ONNX model that leave its answers as they are, in any runtime and at any size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-LAST_RESIZE = "paddleseg_lite.last_resize"  # metadata: what was cut off
-_GRIDS = {"half_pixel": "half_pixel", "pytorch_half_pixel": "half_pixel", "align_corners": "align_corners"}
+Pass = Callable[[Any], object]  # changes an onnx.ModelProto in place
 
 
-def optimise(source: Path, target: Path) -> None:
-    """Write an ONNX model anew for `engine.maps` and ONNX Runtime's CPU kernels.
+def optimise(source: Path, target: Path, passes: Sequence[Pass]) -> None:
+    """Write an ONNX model anew: as ONNX Runtime folds its constants and biases, and changed by `passes`.
 
-    - ONNX Runtime folds constants and biases, which lets the next steps see weights and shapes.
-    - The last bilinear resize is cut off and put down in the metadata; `engine.maps` does it strip by strip.
-    - Two 1x1 convolutions with nothing between them become one, where that is less work.
-    - A gate of squeeze-and-excite (one factor for each channel) moves into the weights of the 1x1 convolution
-      that follows: they are thousands of times fewer than the values of the map.
+    Args:
+        source: an ONNX model.
+        target: where to write; it may be `source`.
+        passes: of PASSES.
 
     Raises:
         Exception: of whatever class onnx or onnxruntime have for what they cannot read, run or write.
@@ -34,36 +32,13 @@ def optimise(source: Path, target: Path) -> None:
     onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
     model = onnx.load(str(target))
     if not has_branches(model):
-        cut_last_resize(model)
-        merge_convolutions(model)
-        move_gates_into_weights(model)
+        for change in passes:
+            change(model)
     domains = {node.domain for node in model.graph.node}
     for entry in [entry for entry in model.opset_import if entry.domain not in domains]:
         model.opset_import.remove(entry)  # onnxruntime lists all that it knows; an older one knows fewer
     remove_unused(model)
     onnx.save(model, str(target))
-
-
-def cut_last_resize(model: Any) -> bool:
-    """End a model before its last bilinear resize, and put down which one it was.
-
-    Returns:
-        Whether there was such a resize.
-    """
-    import onnx
-
-    graph = model.graph
-    last = next((node for node in graph.node if graph.output[0].name in node.output), None)
-    if len(graph.output) != 1 or last is None or last.op_type != "Resize":
-        return False
-    options = _options(last)
-    grid = _GRIDS.get(options.get("coordinate_transformation_mode", b"half_pixel").decode())
-    if options.get("mode") != b"linear" or grid is None:
-        return False
-    del graph.output[0]
-    graph.output.append(onnx.helper.make_tensor_value_info(last.input[0], onnx.TensorProto.FLOAT, [None] * 4))
-    onnx.helper.set_model_props(model, {LAST_RESIZE: grid})
-    return True
 
 
 def merge_convolutions(model: Any) -> None:
@@ -75,7 +50,7 @@ def merge_convolutions(model: Any) -> None:
 
     graph = model.graph
     constants = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
-    for first, node in _read_by_a_convolution_alone(graph, "Conv"):
+    for first, node in _pairs(graph, "Conv", "Conv"):
         pair = (first, node)
         if not all(_is_pointwise(conv, constants) and set(conv.input[1:]) <= set(constants) for conv in pair):
             continue
@@ -113,7 +88,7 @@ def move_gates_into_weights(model: Any) -> None:
     }
     constants = {value.name: onnx.numpy_helper.to_array(value) for value in graph.initializer}
     gated: dict[str, list[Any]] = {}  # the output of a convolution -> what computes it instead
-    for mul, conv in _read_by_a_convolution_alone(graph, "Mul"):
+    for mul, conv in _pairs(graph, "Mul", "Conv"):
         if not _is_pointwise(conv, constants):
             continue
         weights = constants[conv.input[1]]
@@ -127,6 +102,41 @@ def move_gates_into_weights(model: Any) -> None:
     nodes = [new for node in graph.node for new in gated.get(node.output[0], [node])]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def choose_classes_in_rows(model: Any) -> None:
+    """Replace `ArgMax(Resize(x))` over channels by that of x [N, H, W, C], whose values lie side by side.
+
+    ONNX Runtime resizes it as fast, and finds the largest of 19 neighbours faster than of 19 maps.
+    """
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    for resize, argmax in _pairs(graph, "Resize", "ArgMax"):
+        wanted, options = attributes(argmax), attributes(resize)
+        chosen = [
+            wanted.get(name, default)
+            for name, default in (("axis", 0), ("keepdims", 1), ("select_last_index", 0))
+        ]
+        if chosen != [1, 0, 0] or len(resize.input) != 4 or "axes" in options:
+            continue
+        order, rows, size, large = (
+            f"{resize.output[0]}.{name}" for name in ("order", "rows", "size", "large")
+        )
+        graph.initializer.append(numpy_helper.from_array(np.array([0, 2, 3, 1]), order))
+        made = [
+            helper.make_node("Transpose", [resize.input[0]], [rows], perm=[0, 2, 3, 1]),
+            helper.make_node("Gather", [resize.input[3], order], [size]),
+            helper.make_node("Resize", [rows, *resize.input[1:3], size], [large], **options),
+            helper.make_node("ArgMax", [large], argmax.output, axis=3, keepdims=0),
+        ]
+        nodes = [node for node in graph.node if node not in (resize, argmax)]
+        place = list(graph.node).index(argmax) - 1
+        del graph.node[:]
+        graph.node.extend([*nodes[:place], *made, *nodes[place:]])
+
+
+PASSES: tuple[Pass, ...] = (merge_convolutions, move_gates_into_weights, choose_classes_in_rows)
 
 
 def remove_unused(model: Any) -> None:
@@ -150,22 +160,20 @@ def has_branches(model: Any) -> bool:
     return any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute)
 
 
-def _read_by_a_convolution_alone(graph: Any, kind: str) -> Iterator[tuple[Any, Any]]:
-    """Yield (node of this kind, convolution) where the convolution is all that reads the node's output."""
+def _pairs(graph: Any, first: str, second: str) -> list[tuple[Any, Any]]:
+    """Return pairs of nodes of two kinds, where the second is all that reads the first one's output."""
     readers: dict[str, list[Any]] = {value.name: [None] for value in graph.output}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    for node in graph.node:
-        found = readers.get(node.output[0], [])
-        if node.op_type == kind and len(found) == 1 and found[0] is not None and found[0].op_type == "Conv":
-            yield node, found[0]
+    found = ((node, readers.get(node.output[0], [])) for node in graph.node if node.op_type == first)
+    return [(node, by[0]) for node, by in found if len(by) == 1 and by[0] and by[0].op_type == second]
 
 
 def _is_pointwise(conv: Any, constants: dict[str, np.ndarray]) -> bool:
     """Whether a convolution mixes the channels of each pixel alone, all of them, by constant weights."""
     weights = constants.get(conv.input[1])
-    options = _options(conv)
+    options = attributes(conv)
     return (
         weights is not None
         and weights.shape[2:] == (1, 1)
@@ -208,7 +216,8 @@ def _product(graph: Any, prefix: str, x: str, gate: str, weights: np.ndarray, co
     return nodes
 
 
-def _options(node: Any) -> dict[str, Any]:
+def attributes(node: Any) -> dict[str, Any]:
+    """Return a node's attributes."""
     import onnx
 
     return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from paddle import nn
 
 from paddleseg_lite.deploy.export import ExportOptions, export, move_files
+from paddleseg_lite.deploy.onnx_passes import PASSES
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
 from paddleseg_lite.deploy.sidecar import ExportMetadata
 from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, verify
-from paddleseg_lite.files import make_folder
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import make_folder, temporary_beside
+
+_log = logging.getLogger(__name__)
 
 
 def export_verified(
@@ -43,28 +47,44 @@ def export_verified(
         return export(model, save_dir, card, options), []
     save_dir = Path(save_dir)
     make_folder(save_dir.parent)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=save_dir.parent) as hidden:
-        new = Path(hidden) / "export"
-        names = [path.name for path in export(model, new, card, options)]
-        noise = probe_images(model, options.input_shape)
-        images = []
-        if card.in_channels == 3:
-            shown = pictures or [drawn_picture(index, 256, 128) for index in range(2)]
-            images = [as_input(shown, image.shape, card) for image in noise]
-        findings = []
-        runs: dict[str, Callable[[], Callable[[np.ndarray], np.ndarray]]] = {
-            "onnx": lambda: OnnxRuntime(new / "model.onnx"),
-            "paddle": lambda: PaddleInference(new),
-        }
-        for kind, make in runs.items():
-            if options.format in (kind, "all"):
-                run, what = make(), f"the {kind} export"
-                worst = verify(model, run, images, options.output_op, what)
-                rms = verify(model, run, noise, options.output_op, what, of_noise=True)
-                findings.append(
-                    f"{kind}: differs from the live network by at most {worst:.1e} on {len(images)} images, "
-                    f"by {rms:.1e} (root mean square) on {len(noise)} of noise"
-                )
+    with temporary_beside(save_dir) as new:
+        for passes in [()] if options.format == "paddle" else [PASSES, ()]:
+            names = [path.name for path in export(model, new, card, options, passes)]
+            try:
+                findings = _compare(model, new, card, options, pictures)
+                break
+            except UserError as error:
+                if not passes:
+                    raise
+                _log.info("the ONNX model cannot have changes to it: %s", error)
         make_folder(save_dir)
         move_files(names, new, save_dir)
     return [save_dir / name for name in names], findings
+
+
+def _compare(
+    model: nn.Layer,
+    folder: Path,
+    card: ExportMetadata,
+    options: ExportOptions,
+    pictures: Sequence[np.ndarray],
+) -> list[str]:
+    """Compare a folder's export with the live network; return a line for each of its formats."""
+    noise = probe_images(model, options.input_shape)
+    images = []
+    if card.in_channels == 3:
+        shown = pictures or [drawn_picture(index, 256, 128) for index in range(2)]
+        images = [as_input(shown, image.shape, card) for image in noise]
+    findings = []
+    for kind in ("onnx", "paddle"):
+        if options.format not in (kind, "all"):
+            continue
+        run = OnnxRuntime(folder / "model.onnx") if kind == "onnx" else PaddleInference(folder)
+        what = f"the {kind} export"
+        worst = verify(model, run, images, options.output_op, what)
+        rms = verify(model, run, noise, options.output_op, what, of_noise=True)
+        findings.append(
+            f"{kind}: differs from the live network by at most {worst:.1e} on {len(images)} images, "
+            f"by {rms:.1e} (root mean square) on {len(noise)} of noise"
+        )
+    return findings

@@ -10,7 +10,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE, cut_last_resize, optimise  # noqa: E402
+from paddleseg_lite.deploy.onnx_cut import LAST_RESIZE, cut_last_resize  # noqa: E402
+from paddleseg_lite.deploy.onnx_passes import PASSES, optimise  # noqa: E402
 
 CHANNELS, OUTPUTS = 6, 4
 RNG = np.random.default_rng(0)
@@ -68,7 +69,7 @@ def test_a_gate_moves_into_the_weights(tmp_path, has_bias):
     path = write(tmp_path / "m.onnx", nodes, **constants)
     images = [normal(1, CHANNELS, 5, 7), normal(3, CHANNELS, 8, 4)]  # each image has a gate of its own
     before = [run(path, x)[0] for x in images]
-    optimise(path, path)
+    optimise(path, path, PASSES)
     assert "MatMul" in kinds(path)
     for x, expected in zip(images, before):
         np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
@@ -88,7 +89,7 @@ def test_other_products_stay(tmp_path, nodes, weights):
     path = write(tmp_path / "m.onnx", nodes, squeeze=SQUEEZE, weights=weights, bias=normal(OUTPUTS))
     x = normal(2, CHANNELS, 5, 7)
     expected = run(path, x)[0]
-    optimise(path, path)
+    optimise(path, path, PASSES)
     assert "MatMul" not in kinds(path)
     np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
 
@@ -114,7 +115,7 @@ def test_a_product_without_a_map_stays(tmp_path, left, right):
     path = write(tmp_path / "m.onnx", product(left, right), **constants)
     x = normal(2, CHANNELS, 5, 7)
     expected = run(path, x)[0]
-    optimise(path, path)
+    optimise(path, path, PASSES)
     assert "MatMul" not in kinds(path)
     np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
 
@@ -125,7 +126,7 @@ def test_the_order_of_a_product_does_not_matter(tmp_path, left, right):
     path = write(tmp_path / "m.onnx", product(left, right), **constants)
     x = normal(2, CHANNELS, 5, 7)
     expected = run(path, x)[0]
-    optimise(path, path)
+    optimise(path, path, PASSES)
     assert "MatMul" in kinds(path)
     np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
 
@@ -148,14 +149,14 @@ def test_what_a_branch_reads_stays(tmp_path):
     path = write(tmp_path / "m.onnx", nodes)
     x = normal(1, CHANNELS, 5, 7)
     expected = run(path, x)[0]
-    optimise(path, path)
+    optimise(path, path, PASSES)
     np.testing.assert_array_equal(run(path, x)[0], expected)
 
 
 def test_an_older_onnxruntime_can_read_it(tmp_path):
     """The optimiser lists every set of operators that it knows, the newest of them unknown to older ones."""
     path = write(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])])
-    optimise(path, path)
+    optimise(path, path, PASSES)
     assert [entry.domain for entry in onnx.load(str(path)).opset_import] == [""]
 
 
@@ -166,7 +167,7 @@ def test_a_gated_map_that_is_read_elsewhere_stays(tmp_path, other):
     path = write(tmp_path / "m.onnx", nodes, ("y", other), **constants)
     x = normal(1, CHANNELS, 5, 7)
     expected = run(path, x)
-    optimise(path, path)
+    optimise(path, path, PASSES)
     assert "MatMul" not in kinds(path)
     for found, wanted in zip(run(path, x), expected):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
@@ -178,7 +179,7 @@ RESIZE = helper.make_node("Resize", ["relu", "", "scales"], ["y"], mode="linear"
 def test_the_last_resize_is_neither_kept_nor_computed(tmp_path):
     scales = np.array([1, 1, 2, 2], np.float32)
     path = write(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["relu"]), RESIZE], scales=scales)
-    optimise(path, path)
+    assert cut_last_resize(path)
     assert kinds(path) == ["Relu"]
     x = normal(1, CHANNELS, 5, 7)
     np.testing.assert_array_equal(run(path, x)[0], np.maximum(x, 0))
@@ -190,7 +191,27 @@ def test_the_last_resize_is_neither_kept_nor_computed(tmp_path):
 def test_a_resize_of_another_kind_stays(tmp_path):
     nearest = helper.make_node("Resize", ["x", "", "scales"], ["y"], mode="nearest")
     path = write(tmp_path / "m.onnx", [nearest], scales=np.array([1, 1, 2, 2], np.float32))
-    assert not cut_last_resize(onnx.load(str(path)))
+    assert not cut_last_resize(path)
+    assert kinds(path) == ["Resize"]
+
+
+@pytest.mark.parametrize("grid", ["half_pixel", "align_corners"])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_classes_are_chosen_side_by_side(tmp_path, grid, keepdims):
+    """The same ids, the first of equals among them; another form of output is left alone."""
+    nodes = [
+        helper.make_node(
+            "Resize", ["x", "", "", "size"], ["large"], mode="linear", coordinate_transformation_mode=grid
+        ),
+        helper.make_node("ArgMax", ["large"], ["ids"], axis=1, keepdims=keepdims),
+        helper.make_node("Cast", ["ids"], ["y"], to=TensorProto.FLOAT),
+    ]
+    path = write(tmp_path / "m.onnx", nodes, size=np.array([1, CHANNELS, 20, 33]))
+    x = RNG.integers(0, 3, (1, CHANNELS, 5, 7)).astype(np.float32)
+    expected = run(path, x)[0]
+    optimise(path, path, PASSES)
+    assert ("Transpose" in kinds(path)) == (keepdims == 0)
+    np.testing.assert_array_equal(run(path, x)[0], expected)
 
 
 def two_convolutions(**second):
@@ -221,7 +242,7 @@ def test_two_convolutions_become_one(tmp_path, biases):
     path = write(tmp_path / "m.onnx", nodes, **constants)
     x = normal(2, CHANNELS, 5, 7)
     expected = run(path, x)[0]
-    optimise(path, path)
+    optimise(path, path, PASSES)
     assert kinds(path) == ["Conv"]
     np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
 
@@ -240,7 +261,7 @@ def test_other_pairs_of_convolutions_stay(tmp_path, nodes, channels, outputs):
     path = write(tmp_path / "m.onnx", nodes, outputs, **widths(*channels))
     x = normal(2, CHANNELS, 5, 7)
     expected = run(path, x)
-    optimise(path, path)
+    optimise(path, path, PASSES)
     assert kinds(path).count("Conv") == 2
     for found, wanted in zip(run(path, x), expected):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
