@@ -125,24 +125,22 @@ class RandomScaleAspect(GeometricTransform):
     """
 
     resamples = True
-    attempts = 10
 
     def __init__(self, min_scale: float = 0.5, aspect_ratio: float = 0.33) -> None:
         self.min_scale = number("RandomScaleAspect", "min_scale", min_scale, 0, 1)
         self.aspect_ratio = number("RandomScaleAspect", "aspect_ratio", aspect_ratio, 0, 1)
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Crop the canvas and stretch it, if a rectangle that fits is found within 10 draws."""
-        if self.min_scale == 0 or self.aspect_ratio == 0:
+        """Crop the canvas to the first of ten rectangles that fits, and stretch it back; else leave it."""
+        if not self.min_scale or not self.aspect_ratio:
             return window
-        for _ in range(self.attempts):
-            area = window.height * window.width * rng.uniform(self.min_scale, 1.0)
-            aspect = rng.uniform(self.aspect_ratio, 1.0 / self.aspect_ratio)
-            width, height = int((area * aspect) ** 0.5), int((area / aspect) ** 0.5)
-            if rng.random() < 0.5:
-                width, height = height, width
-            if 0 < width < window.width and 0 < height < window.height:
-                top = int(rng.integers(0, window.height - height))
-                left = int(rng.integers(0, window.width - width))
-                return window.crop(top, left, height, width).resize(window.height, window.width)
-        return window
+        canvas = np.array([[window.height], [window.width]])
+        area = canvas.prod() * rng.uniform(self.min_scale, 1, 10)
+        aspect = rng.uniform(self.aspect_ratio, 1 / self.aspect_ratio, 10) ** rng.choice([-1, 1], 10)
+        sides = np.sqrt([area / aspect, area * aspect]).astype(int)  # [2, 10]: heights, widths
+        fitting = sides[:, ((sides > 0) & (sides < canvas)).all(axis=0)]
+        if not fitting.size:
+            return window
+        height, width = fitting[:, 0].tolist()
+        top, left = rng.integers(canvas[:, 0] - fitting[:, 0]).tolist()
+        return window.crop(top, left, height, width).resize(window.height, window.width)

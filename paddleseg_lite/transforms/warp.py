@@ -102,27 +102,19 @@ class RandomAffine(_Warp):
         self.size = size_pair("RandomAffine", "size", size)
         self.translation_offset = number("RandomAffine", "translation_offset", translation_offset)
         self.max_rotation = number("RandomAffine", "max_rotation", max_rotation)
-        ordered(
-            "RandomAffine",
-            "min_scale_factor",
-            min_scale_factor,
-            "max_scale_factor",
-            max_scale_factor,
-            least=1e-3,
-        )
-        self.min_scale_factor = min_scale_factor
-        self.max_scale_factor = max_scale_factor
+        names = ("min_scale_factor", "max_scale_factor")
+        ordered("RandomAffine", names[0], min_scale_factor, names[1], max_scale_factor, least=1e-3)
+        self.scale_factors = (min_scale_factor, max_scale_factor)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the transformed sample, `size` large."""
-        size = np.array(self.size, np.float64)
-        last = np.array(sample.size[::-1], np.float64) - 1  # the bottom right pixel's centre
-        shift = (rng.random(2) - 0.5) * 2 * self.translation_offset
-        angle = (rng.random() - 0.5) * 2 * self.max_rotation
-        scale = self.min_scale_factor + rng.random() * (self.max_scale_factor - self.min_scale_factor)
-        scale *= (size / np.maximum(last, 1)).mean()
-        # First the image's middle goes to the canvas' middle, then all turns about the shifted middle.
-        pivot = size / 2 + shift
-        matrix = cv2.getRotationMatrix2D((float(pivot[0]), float(pivot[1])), angle, float(scale))
-        matrix[:, 2] = matrix[:, 2] + matrix[:, :2] @ ((size - last) / 2)
-        return self._warp(sample, matrix, self.size)
+        canvas = np.array(self.size) / 2  # its middle, (x, y)
+        middle = (np.array(sample.size[::-1]) - 1) / 2  # that of the image
+        shift = self.translation_offset * rng.uniform(-1, 1, 2)
+        angle = np.deg2rad(self.max_rotation * rng.uniform(-1, 1))
+        scale = rng.uniform(*self.scale_factors) * np.mean(canvas / np.maximum(middle, 0.5))
+        turn = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        # The point that lies `shift` beside the image's middle goes to where it lies so on the canvas, and
+        # the image turns about it.
+        offset = canvas + shift - turn @ (middle + shift)
+        return self._warp(sample, np.column_stack([turn, offset]), self.size)

@@ -169,21 +169,37 @@ def test_center_crop_keeps_the_share():
     assert all(0 <= -window.x.offset <= max(200 - window.width - 1, 0) for window in windows)
 
 
-def test_scale_aspect_crops_by_area_and_stretches_back():
-    """Protects RandomScaleAspect: the visible area lies in [min_scale, 1), the size stays."""
-    transform = T.RandomScaleAspect(0.5, 0.5)
+def test_scale_aspect_crops_by_area_and_aspect_and_stretches_back():
+    """Protects RandomScaleAspect's distribution: area, aspect either way up, place; and the size stays."""
+    transform = T.RandomScaleAspect(0.25, 0.5)
     rng = np.random.default_rng(0)
-    shares = []
-    for _ in range(200):
-        window = transform.plan(Window.identity(300, 300), rng)
-        assert (window.width, window.height) == (300, 300)
-        shares.append(1 / (window.x.scale * window.y.scale))
-    drawn = [share for share in shares if share < 1]
-    assert len(drawn) > 150
-    assert 0.48 < min(drawn) < 0.55
-    assert 0.85 < max(drawn) < 1
-    assert not planned(T.RandomScaleAspect(0, 0.5), 50, 50).x.flipped
+    windows = [transform.plan(Window.identity(1000, 1000), rng) for _ in range(3000)]
+    assert {(window.width, window.height) for window in windows} == {(1000, 1000)}
+    sides = 1000 / np.array([(window.y.scale, window.x.scale) for window in windows])
+    sides = sides[sides[:, 0] < 1000]
+    assert len(sides) > 2990  # of ten rectangles, one fits
+    area, aspect = sides.prod(axis=1) / 1e6, np.maximum(sides[:, 0] / sides[:, 1], sides[:, 1] / sides[:, 0])
+    # An area of up to 1 / 2 fits with every aspect: there, both are drawn uniformly.
+    small, low, high = area < 0.5, *np.quantile(area[area < 0.5], [0.05, 0.95])
+    assert (abs(low - 0.2625) < 0.01, abs(high - 0.4875) < 0.01) == (True, True)
+    assert abs(np.median(aspect[small]) - 1.443) < 0.04  # half of [0.5, 2] lies between 1 / 1.443 and 1.443
+    assert 1.95 < aspect.max() < 2.05
+    assert area.max() > 0.9
+    assert abs(np.mean(sides[:, 0] > sides[:, 1]) - 0.5) < 0.03
     assert planned(T.RandomScaleAspect(0, 0.5), 50, 50) == Window.identity(50, 50)
+    assert planned(T.RandomScaleAspect(0.5, 0), 50, 50) == Window.identity(50, 50)
+
+
+def test_scale_aspect_shows_every_part_of_the_image():
+    """Protects its place: uniform over where the rectangle fits."""
+    transform = T.RandomScaleAspect(0.25, 1.0)  # squares
+    source, rng = coordinates(100, 100), np.random.default_rng(0)
+    middles = []
+    for _ in range(400):
+        sample = transform(source, rng)
+        middles.append([positions(sample, axis)[50, 50] for axis in (0, 1)])
+    assert np.abs(np.mean(middles, axis=0) - 49.5).max() < 2.5
+    assert np.abs(np.corrcoef(np.transpose(middles))[0, 1]) < 0.15
 
 
 @pytest.mark.parametrize(("kind", "prob"), [(T.RandomHorizontalFlip, 0.5), (T.RandomVerticalFlip, 0.1)])
@@ -246,6 +262,34 @@ def test_affine_without_randomness_fits_the_image():
     assert abs(positions(sample, 1)[25, 50] - 100) < 0.6
     assert abs(positions(sample, 0)[25, 50] - 50) < 0.6
     assert abs(positions(sample, 1)[25, 75] - positions(sample, 1)[25, 25] - 100) < 1
+
+
+def test_affine_draws_shift_angle_and_scale_from_their_intervals():
+    """Protects RandomAffine's distribution, seen in the pixels: uniform draws, independent of each other."""
+    source, rng = coordinates(101, 101), np.random.default_rng(0)
+    transform = T.RandomAffine((50, 50), 5, 20, 0.8, 1.2)
+    drawn = []
+    for _ in range(500):
+        sample = transform(source, rng)
+        (top, left, right) = (
+            np.array([positions(sample, 1)[y, x], positions(sample, 0)[y, x]])
+            for y, x in ((25, 25), (25, 20), (25, 30))
+        )
+        along = (right - left) / 10  # source pixels for a step to the right
+        drawn.append([np.hypot(*along) / 2, np.rad2deg(np.arctan2(along[1], along[0])), *(top - 50)])
+    step, angle, dx, dy = np.transpose(drawn)
+    for values, low, high in ((1 / step, 0.8, 1.2), (angle, -20, 20)):
+        width = high - low
+        assert abs(values.mean() - (low + high) / 2) < 0.06 * width
+        assert abs(values.std() - width / 12**0.5) < 0.03 * width
+        assert values.min() > low - 0.02 * width
+        assert values.max() < high + 0.02 * width
+    # The canvas has half as many pixels: a move by s of them is one by 2 s of the image's, less s.
+    for values in (dx, dy):
+        assert abs(values.mean()) < 0.3
+        assert 2 < values.std() < 4.5
+        assert np.abs(values).max() < 11
+    assert np.abs(np.corrcoef(np.transpose(drawn)) - np.eye(4)).max() < 0.2
 
 
 @pytest.mark.parametrize(
