@@ -68,7 +68,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path.parent)
-    temporary = path.with_name(f"{_prefix()}{os.getpid()}-{next(_numbers)}")
+    temporary = path.with_name(f"{TEMPORARY}{socket.gethostname()}-{os.getpid()}-{next(_numbers)}")
     try:
         yield temporary
     finally:
@@ -78,19 +78,14 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 _numbers = itertools.count()  # threads may write the same file
 
 
-def _prefix() -> str:
-    return f"{TEMPORARY}{socket.gethostname()}-"
-
-
 @functools.cache  # once in a process: a folder may hold very many files
 def _remove_leftovers(folder: Path) -> None:
     """Remove what processes of this machine that are gone have left half-written."""
     if os.name == "nt":  # has no way to ask for a process without a risk for it
         return
-    for found in folder.glob(f"{_prefix()}*"):
-        process = found.name[len(_prefix()) :].partition("-")[0]
+    for found in folder.glob(f"{TEMPORARY}{socket.gethostname()}-*-*"):
         try:
-            os.kill(int(process), 0)
+            os.kill(int(found.name.split("-")[-2]), 0)
         except ProcessLookupError:
             remove(found)
         except (OSError, ValueError):  # of another user; of somebody else's naming

@@ -1,4 +1,4 @@
-"""Files from URLs, kept in a cache; archives are unpacked without trusting them."""
+"""Files from URLs, kept in a cache; of archives, the weights alone."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
-from pathlib import Path, PurePosixPath
-from typing import IO
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import atomic_write, make_folder, temporary_beside
+from paddleseg_lite.files import atomic_write
 
 _TIMEOUT = 8  # seconds without an answer
 _CHUNK = 1 << 20  # bytes
 _ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
+_REMEDY = "set PADDLESEG_LITE_HOME to a folder with space"
 
 
 def cache_dir() -> Path:
@@ -35,32 +38,25 @@ def fetch(source: str | Path) -> Path:
 
     Args:
         source: a path or an http(s) URL, of a file or of a tar or zip archive that holds one .pdparams. What
-            a URL gave once is not downloaded again; archives are unpacked into the cache.
+            a URL gave once is not downloaded again; the .pdparams of an archive is unpacked into the cache.
 
     Returns:
         The path, the downloaded file, or the .pdparams unpacked from the archive.
 
     Raises:
-        UserError: the download fails (the message tells how to do it by hand), or the archive is
-            damaged, unsafe, or has no .pdparams.
+        UserError: the download fails (the message tells how to do it by hand), or the archive is damaged or
+            has no .pdparams.
     """
     url = str(source) if urlsplit(str(source)).scheme in ("http", "https") else None
     path = _cached_path(url) if url else Path(source)
-    suffix = next((suffix for suffix in _ARCHIVES if path.name.lower().endswith(suffix)), None)
-    if suffix is None:
-        if url and not path.exists():
-            _download(url, path)
-        return path
-    folder = _unpacked(path, suffix) if url else _unpacked(_cached_copy(path), suffix)
-    if not folder.exists():
-        if url and not path.exists():
-            _download(url, path)
-        _unpack(path, folder)
-    return _weights_in(folder)
-
-
-def _unpacked(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name[: -len(suffix)] + ".unpacked")
+    is_archive = path.name.lower().endswith(_ARCHIVES)
+    cached = path if url or not is_archive else _cached_copy(path)
+    weights = cached.with_name(f"{cached.name}.pdparams") if is_archive else path
+    if url and not path.exists() and not weights.exists():
+        _download(url, path)
+    if is_archive and not weights.exists():
+        atomic_write(weights, lambda temporary: _unpack(path, temporary), _REMEDY)
+    return weights
 
 
 def _cached_copy(archive: Path) -> Path:
@@ -68,9 +64,7 @@ def _cached_copy(archive: Path) -> Path:
     if not archive.is_file():
         raise UserError(f"there is no file {archive}; check the path")
     identity = f"{archive.resolve()} {archive.stat().st_mtime_ns}"
-    folder = cache_dir() / "local" / hashlib.sha256(identity.encode()).hexdigest()[:16]
-    make_folder(folder)
-    return folder / archive.name
+    return cache_dir() / "local" / hashlib.sha256(identity.encode()).hexdigest()[:16] / archive.name
 
 
 def _cached_path(url: str) -> Path:
@@ -98,7 +92,7 @@ def _download(url: str, path: Path) -> None:
                 "line for instance --opts model.pretrained=null or model.backbone.pretrained=null"
             ) from error
 
-    atomic_write(path, download, "set PADDLESEG_LITE_HOME to a folder with space")
+    atomic_write(path, download, _REMEDY)
 
 
 def _copy_with_bar(response: http.client.HTTPResponse, file: IO[bytes], name: str) -> None:
@@ -114,72 +108,32 @@ def _copy_with_bar(response: http.client.HTTPResponse, file: IO[bytes], name: st
         raise OSError(f"the connection ended after {done} of {total} bytes")
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack beside `folder`, then rename; refuse links and members that would leave the folder."""
-    with temporary_beside(folder) as temporary:
-        temporary.mkdir()
-        try:
-            if zipfile.is_zipfile(archive):
-                _unpack_zip(archive, temporary)
-            else:
-                _unpack_tar(archive, temporary)
-        except UserError:
-            raise
-        except (
-            Exception
-        ) as error:  # a damaged archive can fail in any way: zlib.error, EOFError, ReadError ...
-            raise UserError(
-                f"cannot unpack {archive} ({type(error).__name__}); it may be damaged: "
-                "delete it and try again"
-            ) from error
-        try:
-            os.rename(temporary, folder)
-        except OSError:
-            if not folder.exists():  # else another process was faster
-                raise
-
-
-def _unpack_tar(archive: Path, folder: Path) -> None:
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            target = _target(archive, folder, member.name, plain=member.isfile() or member.isdir())
-            source = tar.extractfile(member) if member.isfile() else None
-            _write(source, target)
-
-
-def _unpack_zip(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as zipped:
-        for member in zipped.infolist():
-            mode = stat.S_IFMT(member.external_attr >> 16)
-            plain = mode in (0, stat.S_IFREG, stat.S_IFDIR)
-            target = _target(archive, folder, member.filename, plain)
-            _write(None if member.is_dir() else zipped.open(member), target)
-
-
-def _target(archive: Path, folder: Path, name: str, plain: bool) -> Path:
-    """Where a member goes, if it is a file or folder and stays inside."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if not plain or path.is_absolute() or ".." in path.parts or ":" in name or "\0" in name:
+def _unpack(archive: Path, target: Path) -> None:
+    """Write the one .pdparams of an archive to `target`; no name or link in it leads anywhere else."""
+    try:
+        with zipfile.ZipFile(archive) if zipfile.is_zipfile(archive) else tarfile.open(archive) as opened:
+            found = _weights_in(opened)
+            if len(found) > 1:
+                found = {name: file for name, file in found.items() if Path(name).name == "model.pdparams"}
+            if len(found) != 1:
+                raise UserError(f"{archive} should hold one .pdparams file; unpack it and give the right one")
+            with next(iter(found.values()))() as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file, _CHUNK)
+    except UserError:
+        raise
+    except Exception as error:  # a damaged archive can fail in any way: zlib.error, EOFError, ReadError ...
         raise UserError(
-            f"{archive} was not unpacked: its member {name!r} is a link, or would leave the "
-            "folder; do not trust it"
-        )
-    return folder / path
+            f"cannot unpack {archive} ({type(error).__name__}); it may be damaged: delete it and try again"
+        ) from error
 
 
-def _write(source: IO[bytes] | None, target: Path) -> None:
-    if source is None:
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, _CHUNK)
-
-
-def _weights_in(folder: Path) -> Path:
-    found = sorted(folder.rglob("*.pdparams"))
-    if len(found) > 1:
-        found = [path for path in found if path.name == "model.pdparams"]
-    if len(found) != 1:
-        raise UserError(f"{folder} should hold one .pdparams file; give the path of the right file instead")
-    return found[0]
+def _weights_in(archive: zipfile.ZipFile | tarfile.TarFile) -> dict[str, Callable[[], Any]]:
+    """Return what opens each .pdparams, by name; folders, links and devices are none."""
+    files: dict[str, Callable[[], Any]]
+    if isinstance(archive, tarfile.TarFile):
+        files = {m.name: partial(archive.extractfile, m) for m in archive.getmembers() if m.isfile()}
+    else:
+        kinds = (0, stat.S_IFREG)  # not every program notes what a member is
+        members = [m for m in archive.infolist() if stat.S_IFMT(m.external_attr >> 16) in kinds]
+        files = {m.filename: partial(archive.open, m) for m in members}
+    return {name: file for name, file in files.items() if name.endswith(".pdparams")}
