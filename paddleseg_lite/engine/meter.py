@@ -23,12 +23,12 @@ class Meter:
     """Sums since the last log line: of this rank's losses, which survive in checkpoints, and of times.
 
     Args:
-        names: of the losses.
+        criterion: the losses.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = tuple(names)
-        self.count, self.losses, self.kept = 0, [0.0] * len(self.names), 0.0
+    def __init__(self, criterion: Criterion) -> None:
+        self.criterion = criterion
+        self.count, self.losses, self.kept = 0, [0.0] * len(criterion.losses), 0.0
         self.restart_clock()
 
     def state_dict(self) -> dict[str, Any]:
@@ -50,26 +50,43 @@ class Meter:
         self.reading += reading
         self.timed += 1
 
-    def add(self, losses: Sequence[float], kept: float | None) -> None:
-        """Count an update: its losses, the share of pixels kept."""
+    def add(self, losses: Sequence[float]) -> None:
+        """Count an update: its losses, and the share of pixels that they kept."""
         self.losses = [total + loss for total, loss in zip(self.losses, losses)]
-        self.kept += kept or 0.0
+        self.kept += self._kept_fraction() or 0.0
         self.count += 1
 
-    def means(self, has_kept: bool) -> dict[str, Any]:
-        """Return loss, `losses` by name if there are several, kept, and seconds per iteration.
+    def _kept_fraction(self) -> float | None:
+        """Return the mean share of pixels that the losses kept last, None if none of them chooses."""
+        kept = [getattr(loss, "kept_fraction", None) for loss in self.criterion.losses]
+        shares = [float(fraction) for fraction in kept if fraction is not None]
+        return sum(shares) / len(shares) if shares else None
 
-        Losses and kept are means over the ranks, which ask together. All but the seconds are NaN if every
-        iteration was passed over.
+    def record(self, iteration: int, images: int, in_epoch: int, learning_rate: float) -> dict[str, Any]:
+        """Return what the interval tells: means, where the run stands, images per second.
+
+        Means are over the ranks, which ask together. Losses and kept are NaN if every iteration was passed
+        over; kept is there if a loss chooses its pixels, `losses` by name if there are several.
+
+        Args:
+            iteration: the last one.
+            images: of an iteration.
+            in_epoch: images of an epoch.
+            learning_rate: the current one.
         """
         count, timed = self.count or math.nan, max(self.timed, 1)
         *losses, kept = [total / count for total in parallel.all_reduce_mean([*self.losses, self.kept])]
+        batch_cost = self.spent / timed
         return {
+            "iteration": iteration,
+            "epoch": (iteration * images - 1) // in_epoch + 1,
+            "lr": learning_rate,
             "loss": sum(losses),
-            **({"losses": dict(zip(self.names, losses))} if len(losses) > 1 else {}),
-            **({"kept": kept} if has_kept else {}),
-            "batch_cost": self.spent / timed,
+            **({"losses": dict(zip(self.criterion.names, losses))} if len(losses) > 1 else {}),
+            **({"kept": kept} if self._kept_fraction() is not None else {}),
+            "batch_cost": batch_cost,
             "reader_cost": self.reading / timed,
+            "ips": images / max(batch_cost, 1e-9),
         }
 
 
@@ -85,38 +102,10 @@ def log_line(record: dict[str, Any], iters: int) -> str:
     )
 
 
-def train_record(
-    means: dict[str, Any], iteration: int, images: int, in_epoch: int, learning_rate: float
-) -> dict[str, Any]:
-    """Return what a log interval tells: its means, where the run stands, images per second.
-
-    Args:
-        means: of `Meter.means`.
-        iteration: the last one.
-        images: of an iteration.
-        in_epoch: images of an epoch.
-        learning_rate: the current one.
-    """
-    return {
-        "iteration": iteration,
-        "epoch": (iteration * images - 1) // in_epoch + 1,
-        "lr": learning_rate,
-        **means,
-        "ips": images / max(means["batch_cost"], 1e-9),
-    }
-
-
 def scalars(record: dict[str, Any]) -> dict[str, float]:
     """Return the numbers of a record, by the names under which VisualDL draws them."""
     flat = {name: value for name, value in record.items() if name not in ("iteration", "epoch", "losses")}
     return {**flat, **{f"loss_{name}": loss for name, loss in record.get("losses", {}).items()}}
-
-
-def kept_fraction(criterion: Criterion) -> float | None:
-    """Return the mean share of pixels that the losses kept last, None if none of them chooses."""
-    kept = [getattr(loss, "kept_fraction", None) for loss in criterion.losses]
-    shares = [float(fraction) for fraction in kept if fraction is not None]
-    return sum(shares) / len(shares) if shares else None
 
 
 class StarvationWatch:

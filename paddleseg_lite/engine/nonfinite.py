@@ -1,38 +1,66 @@
-"""When a loss, or the weights, are NaN or infinite."""
+"""What to do when a loss, or the weights, are NaN or infinite."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import paddle
 
 from paddleseg_lite import parallel
+from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.datasets.loading.loader import Batch
+from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.errors import UserError
+
+log = logging.getLogger(__name__)
 
 _SHOWN = 8  # paths in a message
 
 
-def describe(
-    iteration: int, passes: Sequence[Batch], losses: Sequence[float], recent: Sequence[float]
-) -> str:
-    """Say which iteration had a loss that is not finite, for which images; all ranks ask together.
+def handle_nonfinite_loss(
+    state: TrainState,
+    passes: Sequence[Batch],
+    losses: Sequence[float],
+    recent: Sequence[float],
+    model: paddle.nn.Layer,
+    options: TrainOptions,
+    save: Callable[[], object],
+) -> None:
+    """Pass over an iteration whose loss is not finite, or end the run after saving; all ranks do so together.
 
     Args:
-        iteration: its number.
-        passes: this rank's.
-        losses: this rank's.
-        recent: the losses before, on this rank.
+        state: of the iterations before; counts those that were passed over.
+        passes: this rank's batches.
+        losses: this rank's; the weights are as they were before.
+        recent: this rank's losses before.
+        model: with the weights before the iteration.
+        options: of the run.
+        save: writes a checkpoint.
+
+    Raises:
+        UserError: more than `options.skip_nonfinite` iterations in this run had such a loss, or the weights
+            are not finite, which no other batch can cure.
     """
     of_ranks = parallel.all_gather_object([path for batch in passes for path in batch.paths])
     paths = [path for of_rank in of_ranks for path in of_rank]
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     loss, *before = parallel.all_reduce_mean([sum(losses), *recent])
     told = ", ".join(f"{value:.4f}" for value in before) or "none"
-    return (
-        f"the loss is {loss} at iteration {iteration}, for {', '.join(paths[:_SHOWN])}{more}; "
+    found = (
+        f"the loss is {loss} at iteration {state.iteration + 1}, for {', '.join(paths[:_SHOWN])}{more}; "
         f"the last losses were {told}"
+    )
+    check_weights(model, options.save_dir, found)
+    if state.skipped < options.skip_nonfinite:
+        state.skipped += 1
+        log.warning(f"[TRAIN] {found}: passed over, {state.skipped} of {options.skip_nonfinite} tolerated")
+        return
+    save()
+    raise UserError(
+        f"{found}. The weights before it are in {options.save_dir / f'iter_{state.iteration}'}: look at "
+        "these images and labels, lower the learning rate, or resume with --skip_nonfinite N to pass over N"
     )
 
 

@@ -132,7 +132,8 @@ class RunLogger:
         """
         if not self._is_open:
             return
-        line = json.dumps(_finite({"kind": kind, **values, "time": round(time.time(), 3)}))
+        line = json.dumps({"kind": kind, **values, "time": round(time.time(), 3)})
+        line = json.dumps(json.loads(line, parse_constant=lambda name: None))  # no NaN, which is no JSON
         try:
             with (self.folder / METRICS).open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
@@ -191,15 +192,6 @@ def _iteration(line: str, evaluations_follow: bool) -> float:
         return float(values["iteration"]) + (0.5 if is_later else 0.0)
     except (ValueError, KeyError, TypeError):
         return math.inf
-
-
-def _finite(value: Any) -> Any:
-    """Replace what JSON has no word for: NaN and infinity become null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:

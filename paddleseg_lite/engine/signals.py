@@ -43,6 +43,10 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def asked_to_stop(self) -> bool:
+        """Return whether this process was asked to stop."""
+        return self.received is not None
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
         if self.received is None:

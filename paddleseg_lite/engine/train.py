@@ -21,10 +21,11 @@ from paddleseg_lite.checkpoint.save import read_average, save_checkpoint
 from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.loader import Batch, train_batches
-from paddleseg_lite.engine import nonfinite, resume, rng
+from paddleseg_lite.engine import resume, rng
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluation import Evaluator
-from paddleseg_lite.engine.meter import Meter, StarvationWatch, kept_fraction, log_line, scalars, train_record
+from paddleseg_lite.engine.meter import Meter, StarvationWatch, log_line, scalars
+from paddleseg_lite.engine.nonfinite import check_weights, handle_nonfinite_loss
 from paddleseg_lite.engine.options import TrainOptions, TrainResult
 from paddleseg_lite.engine.run_logger import RunLogger
 from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
@@ -61,7 +62,7 @@ class Trainer:
         self.logger = RunLogger(options.save_dir, parallel.is_main(), options.use_vdl)
         self.signals = StopSignals(LAUNCHER_REPEATS if parallel.world_size() > 1 else 0)
         self.watch = Stopwatch(options.profile)
-        self.state, self.meter = TrainState(), Meter(criterion.names)
+        self.state, self.meter = TrainState(), Meter(criterion)
         self.loss: float | None = None
         self.recent: deque[float] = deque(maxlen=_REMEMBERED)
 
@@ -100,13 +101,8 @@ class Trainer:
         if self.ema and folder is not None:
             self.ema.load_state_dict(read_average(folder) or {})
         if self.val_dataset is not None:
-            self.evaluator = Evaluator(
-                self.step, self.ema, self.val_dataset, options, self.logger, self._wants_stop
-            )
-
-    def _wants_stop(self) -> bool:
-        """Return whether this process was asked to stop."""
-        return self.signals.received is not None
+            stop = self.signals.asked_to_stop
+            self.evaluator = Evaluator(self.step, self.ema, self.val_dataset, options, self.logger, stop)
 
     def _batches(self) -> Generator[list[Batch], None, None]:
         """Yield the batches of each iteration, one for each of its passes."""
@@ -153,7 +149,9 @@ class Trainer:
                 self.step.update()
             self._begin()  # not before: it might not begin
             if not is_finite:
-                self._handle_nonfinite_loss(passes, losses)
+                handle_nonfinite_loss(
+                    self.state, passes, losses, self.recent, self.model, self.options, self._save
+                )
             elif self.ema:
                 self.ema.update()
             self.step.advance_schedule()
@@ -162,7 +160,7 @@ class Trainer:
             self.meter.tick(waited)
             if is_finite:
                 self.recent.append(sum(losses))
-                self.meter.add(losses, kept_fraction(self.criterion))
+                self.meter.add(losses)
             bar.update()
             self.watch.next_iteration()
             is_last = self.state.iteration == self.options.iters
@@ -197,8 +195,8 @@ class Trainer:
                 sums = [total + value for total, value in zip(sums, values)]
                 is_finite = is_finite and all(map(math.isfinite, values))
                 if number == count:  # all ranks must decide alike before they exchange gradients
-                    flags = np.array([not is_finite, self._wants_stop()], np.int64)
-                    is_bad, stop = (bool(count) for count in parallel.all_reduce_sum(flags))
+                    flags = np.array([not is_finite, self.signals.asked_to_stop()], np.int64)
+                    is_bad, stop = (bool(ranks) for ranks in parallel.all_reduce_sum(flags))
                     is_finite = not is_bad
                 if is_finite:
                     step.backward(losses, count)
@@ -211,42 +209,18 @@ class Trainer:
         if self.logger.open(self.state.iteration, self.options.config, will_evaluate):
             resume.set_newer_aside(self.state, self.options)
 
-    def _handle_nonfinite_loss(self, passes: list[Batch], losses: list[float]) -> None:
-        """Pass over an iteration whose loss is not finite, or end the run after saving.
-
-        Raises:
-            UserError: more than `options.skip_nonfinite` iterations in this run had such a loss, or the
-                weights are not finite, which no other batch can cure.
-        """
-        state, options = self.state, self.options
-        found = nonfinite.describe(state.iteration + 1, passes, losses, self.recent)
-        nonfinite.check_weights(self.model, options.save_dir, found)
-        if state.skipped < options.skip_nonfinite:
-            state.skipped += 1
-            log.warning(
-                f"[TRAIN] {found}: passed over, {state.skipped} of {options.skip_nonfinite} tolerated"
-            )
-            return
-        self._save()
-        raise UserError(
-            f"{found}. The weights before it are in {options.save_dir / f'iter_{state.iteration}'}: look "
-            "at these images and labels, lower the learning rate, or resume with --skip_nonfinite N to pass "
-            "over N"
-        )
-
     def _report(self, bar: tqdm) -> None:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
         options, iteration = self.options, self.state.iteration
         images = options.batch_size * options.accumulate * parallel.world_size()
-        means = self.meter.means(has_kept=kept_fraction(self.criterion) is not None)
-        self.loss = means["loss"]
-        record = train_record(means, iteration, images, len(self.train_dataset), self.optimizer.get_lr())
+        record = self.meter.record(iteration, images, len(self.train_dataset), self.optimizer.get_lr())
+        self.loss = record["loss"]
         log.info(log_line(record, options.iters))
         bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
-        self.starvation.look(means["batch_cost"], means["reader_cost"])
+        self.starvation.look(record["batch_cost"], record["reader_cost"])
         self.logger.record("train", record)
         self.logger.scalars("Train", scalars(record), iteration)
-        self.meter = Meter(self.criterion.names)
+        self.meter = Meter(self.criterion)
 
     def _evaluate_if_due(self) -> None:
         """Do the evaluation that is due at this iteration, and save again with what came of it."""
@@ -259,8 +233,7 @@ class Trainer:
     def _save(self) -> Path | None:
         """Write a checkpoint; of several ranks the first one does and returns its folder."""
         options, state = self.options, self.state
-        found = f"diverged by iteration {state.iteration}"
-        nonfinite.check_weights(self.model, options.save_dir, found)
+        check_weights(self.model, options.save_dir, f"diverged by iteration {state.iteration}")
         state.generators = parallel.all_gather_object(rng.state_dict())
         state.meters = parallel.all_gather_object(self.meter.state_dict())
         state.scaler = self.step.scaler.state_dict()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -10,8 +11,8 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
+import threading
 
 import numpy as np
 import paddle
@@ -25,7 +26,7 @@ from paddleseg_lite.engine.stopwatch import PARTS, Stopwatch
 from paddleseg_lite.inference.evaluate import evaluate
 from tests.engine.test_survival import assert_same_end, metrics
 from tests.engine.toy import toy_run
-from tests.paths import ENVIRONMENT, REPOSITORY
+from tests.paths import REPOSITORY
 from tests.toys import PixelNet, Squares
 
 
@@ -142,34 +143,25 @@ def test_pictures_show_image_truth_and_prediction():
     np.testing.assert_array_equal(rows[0][1:, 64:], rows[0][1:, 32:64])
 
 
-LOGGED = """
-import logging, sys
-from pathlib import Path
-logging.basicConfig(format="%(asctime)s [%(levelname)s]\\t%(message)s", stream=sys.stdout, level=logging.INFO)
-logging.captureWarnings(True)
-from tests.engine.toy import toy_run  # Paddle would set a handler of its own if there were none
-toy_run(Path(sys.argv[1]), iters=40, do_eval=True, log_iters=1)
-"""
-
-
-def test_the_progress_bar_never_tears_the_log(tmp_path):
+def test_the_progress_bar_never_tears_the_log(tmp_path, monkeypatch):
     """On a terminal every log line starts in the first column and holds nothing but itself."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))  # else tqdm draws into nothing
-    command = [sys.executable, "-c", LOGGED, str(tmp_path)]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, env=ENVIRONMENT, stdout=slave, stderr=slave, stdin=slave
-    )
-    os.close(slave)
-    shown = b""
-    while True:
+    shown: list[bytes] = []
+    reader = threading.Thread(target=read_all, args=(master, shown))
+    reader.start()
+    with os.fdopen(slave, "w") as terminal, monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", terminal)
+        handler = logging.StreamHandler(terminal)
+        handler.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s]\t%(message)s"))
+        logging.getLogger().addHandler(handler)
         try:
-            shown += os.read(master, 4096)
-        except OSError:  # how Linux says that the other end is closed
-            break
+            toy_run(tmp_path, iters=40, do_eval=True, log_iters=1)
+        finally:
+            logging.getLogger().removeHandler(handler)
+    reader.join(60)
     os.close(master)
-    assert process.wait() == 0
-    screen = shown.decode().replace("\x1b[A", "\r")
+    screen = b"".join(shown).decode().replace("\x1b[A", "\r")
     assert "train:" in screen, "there is a bar"
     assert "eval:" in screen
     logged = [line for line in re.split(r"[\r\n]+", screen) if "[TRAIN]" in line or "[EVAL]" in line]
@@ -182,18 +174,17 @@ def test_the_progress_bar_never_tears_the_log(tmp_path):
         assert "%|" not in line
 
 
-def test_in_a_file_there_is_no_progress_bar(tmp_path):
+def read_all(file: int, found: list[bytes]) -> None:
+    """Collect what comes until the other end is closed, which Linux tells of by an error."""
+    with contextlib.suppress(OSError):
+        while data := os.read(file, 4096):
+            found.append(data)
+
+
+def test_in_a_file_there_is_no_progress_bar(tmp_path, capfd):
     """nohup and schedulers write to files, where a bar would be thousands of lines."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOGGED, str(tmp_path)],
-        cwd=REPOSITORY,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "%|" not in done.stdout + done.stderr
-    assert done.stdout.count("[TRAIN] epoch") == 40
+    toy_run(tmp_path, do_eval=True)
+    assert "%|" not in "".join(capfd.readouterr())
 
 
 def test_profile_tells_where_the_time_goes(tmp_path):

@@ -43,7 +43,7 @@ def toy_run(
         save_dir: the run's folder.
         iters: iterations.
         do_eval: whether to evaluate at every save.
-        loss: "ce" or "ohem".
+        loss: "ce", "ohem", or "both", for a network of two outputs.
         net: makes the network, after the seed is set.
         dataset: to train on, instead of six squares.
         **options: of TrainOptions.
@@ -53,13 +53,17 @@ def toy_run(
     schedule = paddle.optimizer.lr.PolynomialDecay(0.2, decay_steps=300)
     schedule = paddle.optimizer.lr.LinearWarmup(schedule, 4, 0.05, 0.2)
     optimizer = paddle.optimizer.Momentum(schedule, 0.9, parameters=model.parameters())
-    losses = {"ce": CrossEntropyLoss, "ohem": lambda: OhemCrossEntropyLoss(min_kept=10)}
+    losses = {"ce": [CrossEntropyLoss()], "ohem": [OhemCrossEntropyLoss(min_kept=10)]}
+    losses["both"] = losses["ce"] + losses["ohem"]
+    if loss == "both":
+        forward = model.forward
+        model.forward = lambda x: forward(x) * 2
     defaults = {"batch_size": 2, "log_iters": 3, "save_interval": 3}
     return train(
         model,
         dataset or Squares("train"),
         optimizer,
-        Criterion([losses[loss]()], [1.0]),
+        Criterion(losses[loss], [1.0, 0.5][: len(losses[loss])]),
         TrainOptions(**{**defaults, "iters": iters, "save_dir": Path(save_dir), **options}),
         Squares("val", length=3) if do_eval else None,
     )
