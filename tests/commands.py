@@ -16,13 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from tests.paths import ENVIRONMENT, TOOLS
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["cv2", "paddleseg_lite.config.build", "paddleseg_lite.engine.train"])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["cv2", "paddleseg_lite.config.build", "paddleseg_lite.engine.train"])
 
 
 class Command:
@@ -45,9 +46,7 @@ class Command:
         self.out.touch()
         self.args = [str(TOOLS / f"{name}.py"), *map(str, args)]
         arguments = (self.args, str(folder), str(self.out), str(self.err), file_bytes)
-        with _environment():  # read by the server when it starts
-            self.process = _CONTEXT.Process(target=_run, args=arguments)
-            self.process.start()
+        self.process = start_process(_run, *arguments)
 
     def wait_for(self, text: str, timeout: float = 60) -> None:
         """Wait until it has printed a text."""
@@ -65,6 +64,14 @@ class Command:
             raise TimeoutError(f"{self.args} takes more than {timeout} s")
         texts = [path.read_text(encoding="utf-8") for path in (self.out, self.err)]
         return subprocess.CompletedProcess(self.args, self.process.exitcode, *texts)
+
+
+def start_process(target: Callable[..., object], *args: object) -> BaseProcess:
+    """Call a module's function in a process of its own, which has Paddle."""
+    with _environment():  # read by the server when it starts
+        process = CONTEXT.Process(target=target, args=args)
+        process.start()
+    return process
 
 
 def run_command(folder: Path, name: str, *args: object, **options: int) -> subprocess.CompletedProcess[str]:

@@ -122,3 +122,14 @@ def test_importing_does_nothing(tmp_path):
         "print('quiet')"
     )
     assert python(code, tmp_path, PYTHONPATH=str(REPOSITORY)).strip() == "quiet"
+
+
+def test_downloading_and_unpickling_leave_paddle_alone(tmp_path):
+    """Its import takes seconds, which reading a pickle or fetching a file should not."""
+    code = (
+        "import sys\n"
+        "import paddleseg_lite.checkpoint.download, paddleseg_lite.checkpoint.unpickle\n"
+        "import paddleseg_lite.checkpoint.folders, paddleseg_lite.checkpoint.state\n"
+        "print('paddle' in sys.modules)"
+    )
+    assert python(code, tmp_path, PYTHONPATH=str(REPOSITORY)).strip() == "False"

@@ -15,13 +15,14 @@ import pytest
 
 from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint import read_weights
-from paddleseg_lite.datasets.loading.loader import _BatchKeys
+from paddleseg_lite.datasets.loading.loader import train_batches
 from paddleseg_lite.errors import UserError
 from tests.engine import ranks
 from tests.engine.test_survival import assert_same_end, metrics
 from tests.paths import ENVIRONMENT, REPOSITORY
+from tests.toys import Squares
 
-pytestmark = pytest.mark.slow
+launches = pytest.mark.slow  # Paddle is imported by several processes
 
 
 def launch(folder: Path, mode: str) -> tuple[int, str]:
@@ -44,6 +45,7 @@ def two_ranks(tmp_path_factory) -> Path:
     return folder
 
 
+@launches
 def test_two_ranks_learn_like_one_with_twice_the_batch(two_ranks, tmp_path):
     """The same loss curve and the same weights within float error, batch normalisation being frozen."""
     ranks.frozen_run(tmp_path / "one", batch_size=4)
@@ -58,6 +60,7 @@ def test_two_ranks_learn_like_one_with_twice_the_batch(two_ranks, tmp_path):
         np.testing.assert_allclose(value, second[key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
+@launches
 def test_sharded_evaluation_counts_every_image_once(two_ranks, tmp_path):
     """Nine images on two ranks: the counts of one process, exactly, known to both ranks."""
     ranks.confusion(tmp_path)
@@ -69,11 +72,13 @@ def test_sharded_evaluation_counts_every_image_once(two_ranks, tmp_path):
     )
 
 
+@launches
 def test_a_run_on_two_ranks_resumes_exactly(two_ranks):
     """Each rank's batch statistics, generators and moving average: the same bits, the same metrics."""
     assert_same_end(two_ranks / "bn_whole", two_ranks / "bn_parts", ("model.pdparams", "ema.pdparams"))
 
 
+@launches
 def test_one_log_for_all_ranks(two_ranks):
     """Only rank 0 writes: each interval and evaluation is there once, throughput counts all ranks."""
     lines = [json.loads(line) for line in (two_ranks / "bn_whole" / "metrics.jsonl").read_text().splitlines()]
@@ -84,6 +89,7 @@ def test_one_log_for_all_ranks(two_ranks):
     assert train[-1]["epoch"] == 4, "6 iterations of 2 x 2 images of 6"
 
 
+@launches
 def test_a_signal_to_one_rank_stops_all_at_the_same_iteration(two_ranks):
     """Else the others would wait for it for ever."""
     told = [(two_ranks / f"stopped_{rank}").read_text().split(" ", 1) for rank in (0, 1)]
@@ -93,6 +99,7 @@ def test_a_signal_to_one_rank_stops_all_at_the_same_iteration(two_ranks):
     assert (two_ranks / "stopped" / f"iter_{told[0][0]}").is_dir()
 
 
+@launches
 def test_a_killed_rank_ends_the_others(tmp_path):
     """Within a minute, and the launcher says that it failed."""
     code, _ = launch(tmp_path, "die")
@@ -103,12 +110,17 @@ def test_a_killed_rank_ends_the_others(tmp_path):
 
 def test_ranks_share_the_batches_of_one_process():
     """Together, in every iteration, the samples of one process with a batch of all."""
-    whole = list(_BatchKeys(7, 12, 3, 6, 0, 1, 0, 1))
-    shares = [list(_BatchKeys(7, 2, 3, 6, 0, 2, rank, 3)) for rank in range(3)]
-    for number, keys in enumerate(whole):
-        shared = [key for share in shares for batch in share[2 * number : 2 * number + 2] for key in batch]
-        assert shared == keys
-    assert len(_BatchKeys(7, 2, 3, 6, 0, 2, 1, 3)) == len(shares[0]) == 6
+    span = {"start_iter": 3, "iters": 6, "seed": 1}
+    of_all = {"accumulate": 2, "world_size": 3}
+    whole = [batch.paths for batch in train_batches(Squares("train", 7), 12, **span)]
+    shares = [
+        [batch.paths for batch in train_batches(Squares("train", 7), 2, rank=rank, **span, **of_all)]
+        for rank in range(3)
+    ]
+    for number, paths in enumerate(whole):
+        shared = [path for share in shares for batch in share[2 * number : 2 * number + 2] for path in batch]
+        assert shared == paths
+    assert [len(share) for share in shares] == [6, 6, 6]
 
 
 def test_ranks_that_disagree_are_refused(monkeypatch):

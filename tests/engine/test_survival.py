@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +25,10 @@ from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import sha256
 from paddleseg_lite.inference.evaluate import evaluate
+from tests.commands import CONTEXT, start_process
 from tests.engine.toy import GENERATOR_CAN_BE_SAVED, DropoutNet, toy_run
 from tests.paths import ENVIRONMENT, REPOSITORY
+from tests.toys import PixelNet
 
 
 def metrics(folder: Path) -> list[dict]:
@@ -89,8 +93,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, iteration: int, number: int) -> Non
     monkeypatch.setattr(TrainStep, "forward", forward)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("num_workers", [0, 2])
+@pytest.mark.parametrize(("number", "num_workers"), [(signal.SIGTERM, 0), (signal.SIGINT, 2)])
 def test_a_signal_ends_the_run_after_the_iteration_with_a_checkpoint(
     tmp_path, monkeypatch, number, num_workers
 ):
@@ -126,63 +129,58 @@ def test_a_signal_ends_an_evaluation_which_is_done_after_resuming(tmp_path, monk
     assert (tmp_path / "parts" / "best_model" / "model.pdparams").exists()
 
 
-LONG_RUN = """
-import sys, time
-from pathlib import Path
-from tests.toys import PixelNet
-from tests.engine.toy import toy_run
+class SlowNet(PixelNet):
+    """Tells when an iteration begins; those after the second take some seconds each."""
 
-class Slow(PixelNet):
-    def forward(self, x):
-        print("iteration", flush=True)
-        self.done = getattr(self, "done", 0) + 1
-        time.sleep(float(sys.argv[2]) if self.done > 2 else 0)
+    def __init__(self, told: Connection, seconds: float) -> None:
+        super().__init__()
+        self.told, self.seconds, self.done = told, seconds, 0
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        self.done += 1
+        self.told.send(self.done)
+        time.sleep(self.seconds if self.done > 2 else 0)
         return super().forward(x)
 
-print(toy_run(Path(sys.argv[1]), iters=100000, net=Slow, num_workers=2).stopped_by)
-"""
+
+def slow_run(save_dir: Path, told: Connection, seconds: float) -> None:
+    """Train slowly, with workers, as the first process of a group; tell what it was stopped by."""
+    os.setsid()
+    result = toy_run(save_dir, iters=100000, net=lambda: SlowNet(told, seconds), num_workers=2)
+    told.send(result.stopped_by)
 
 
-def started(save_dir: Path, seconds: float) -> subprocess.Popen:
-    """Start a process that trains, in a group of its own; return when it is in its third iteration.
-
-    Args:
-        save_dir: the run's folder.
-        seconds: that the third iteration and those after it take.
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", LONG_RUN, str(save_dir), str(seconds)],
-        cwd=REPOSITORY,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    for _ in range(3):
-        assert process.stdout.readline() == "iteration\n"
-    return process
+def started(save_dir: Path, seconds: float) -> tuple[BaseProcess, Connection]:
+    """Start a `slow_run`; return when it is in its third iteration, with the process and what it tells."""
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    process = start_process(slow_run, save_dir, theirs, seconds)
+    theirs.close()
+    while ours.recv() < 3:
+        pass
+    return process, ours
 
 
 def test_a_signal_to_all_processes_of_a_run_saves_it(tmp_path):
     """Ctrl-C, systemd and launchers signal the data workers too; they live on until it is saved."""
-    process = started(tmp_path, 0.2)
+    process, told = started(tmp_path, 0.2)
     os.killpg(process.pid, signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert out.splitlines()[-1] == "SIGTERM"
+    while isinstance(stopped_by := told.recv(), int):
+        pass
+    process.join(60)
+    assert process.exitcode == 0
+    assert stopped_by == "SIGTERM"
     assert latest_checkpoint(tmp_path) is not None
 
 
 def test_a_second_signal_ends_at_once(tmp_path):
     """Even in the middle of an iteration that takes a minute; nothing is saved then."""
-    process = started(tmp_path, 60)
-    process.send_signal(signal.SIGTERM)
-    time.sleep(1)
-    assert process.poll() is None, "the first signal waits for the iteration"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == -signal.SIGTERM
-    process.stdout.close()
+    process, _ = started(tmp_path, 60)
+    process.terminate()
+    process.join(1)
+    assert process.exitcode is None, "the first signal waits for the iteration"
+    process.terminate()
+    process.join(20)
+    assert process.exitcode == -signal.SIGTERM
     assert latest_checkpoint(tmp_path) is None
 
 
