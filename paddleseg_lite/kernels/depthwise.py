@@ -52,17 +52,17 @@ class DepthwiseFilter(PyLayer):
         images, kernels, gradients = as_array(x), as_array(weight)[:, 0], as_array(gradient)
         by_images, by_kernels = empty(images.shape, images.dtype), empty(kernels.shape, kernels.dtype)
         by_kernels[:] = 0
-        flipped = _spread(kernels[:, ::-1, ::-1], ctx.dilation)
+        flipped, size = _spread(kernels[:, ::-1, ::-1], ctx.dilation), kernels.shape[-1]
 
         def compute(channels: slice) -> None:
-            block = _Block(images[0, channels], kernels.shape[-1], ctx.stride, ctx.dilation)
             for image, arriving, by_image in zip(images, gradients, by_images):
-                block.fill(image[channels], arriving[channels])
+                padded, full = _bordered(image[channels], arriving[channels], size, ctx.stride, ctx.dilation)
                 if ctx.wants_images:
-                    for source, kernel, target in zip(block.gradients, flipped[channels], by_image[channels]):
+                    sources = full[:, :, : image.shape[2]]
+                    for source, kernel, target in zip(sources, flipped[channels], by_image[channels]):
                         _filter(source, kernel, ctx.dilation, target)
                 if ctx.wants_kernels:
-                    by_kernels[channels] += block.products()
+                    by_kernels[channels] += _products(padded, full, size, ctx.dilation)
 
         in_threads(compute, _blocks(images))
         return (
@@ -71,36 +71,31 @@ class DepthwiseFilter(PyLayer):
         )
 
 
-class _Block:
-    """Some channels of an image, with borders, and of the gradient, spread to the image's size.
+def _bordered(
+    image: np.ndarray, gradient: np.ndarray, size: int, stride: int, dilation: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image [C, H, W] with zeros around it, and the gradient spread to its size, in equal rows."""
+    channels, height, width = image.shape
+    border = dilation * (size - 1) // 2
+    row = width + 2 * border
+    padded = np.zeros((channels, height + 2 * border + 1, row), image.dtype)
+    padded[:, border : border + height, border : border + width] = image
+    full = np.zeros((channels, height, row), image.dtype)
+    full[:, ::stride, :width:stride] = gradient
+    return padded, full
+
+
+def _products(padded: np.ndarray, full: np.ndarray, size: int, dilation: int) -> np.ndarray:
+    """Return the gradient by the kernels, [C, k, k], from what `_bordered` made.
 
     Rows follow each other without a gap and both have the same length; so for each of the kernel's places the
     products are those of two contiguous vectors.
     """
-
-    def __init__(self, like: np.ndarray, size: int, stride: int, dilation: int) -> None:
-        channels, height, width = like.shape
-        border = dilation * (size - 1) // 2
-        row = width + 2 * border
-        padded = np.zeros((channels, height + 2 * border + 1, row), like.dtype)
-        spread = np.zeros((channels, height, row), like.dtype)
-        self._inside = padded[:, border : border + height, border : border + width]
-        self._taken = spread[:, ::stride, :width:stride]
-        self._padded, self._spread = padded.reshape(channels, -1), spread.reshape(channels, 1, -1)
-        self._places = [dilation * (y * row + x) for y in range(size) for x in range(size)]
-        self._size = size
-        self.gradients = spread[:, :, :width]  # [channels, H, W]
-
-    def fill(self, image: np.ndarray, gradient: np.ndarray) -> None:
-        """Take an image [channels, H, W] and the gradient [channels, ceil(H / stride), ceil(W / stride)]."""
-        self._inside[:] = image
-        self._taken[:] = gradient
-
-    def products(self) -> np.ndarray:
-        """Return the gradient by the kernels, [channels, k, k]."""
-        length = self._spread.shape[-1]
-        sums = [self._spread @ self._padded[:, at : at + length, None] for at in self._places]
-        return np.concatenate(sums, axis=-1).reshape(-1, self._size, self._size)
+    channels, _, row = full.shape
+    values, weights = padded.reshape(channels, -1, 1), full.reshape(channels, 1, -1)
+    places = [dilation * (y * row + x) for y in range(size) for x in range(size)]
+    sums = [weights @ values[:, at : at + weights.shape[-1]] for at in places]
+    return np.concatenate(sums, axis=-1).reshape(channels, size, size)
 
 
 def _blocks(images: np.ndarray) -> list[slice]:

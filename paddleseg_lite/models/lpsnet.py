@@ -5,7 +5,7 @@ The paper's title is "Lightweight and Progressively-Scalable Networks for Semant
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import paddle
 import paddle.nn as nn
@@ -49,11 +49,10 @@ def interact(feats: Sequence[Tensor]) -> list[Tensor]:
     Returns:
         As many, of the same shapes, all computed from what `feats` was.
     """
-
-    def others(own: Tensor) -> Iterator[Tensor]:
-        return (resize(feat, own.shape[2:], align_corners=True) for feat in feats if feat is not own)
-
-    return [sum(others(own), own) for own in feats]
+    return [
+        sum((resize(feat, own.shape[2:], align_corners=True) for feat in feats if feat is not own), own)
+        for own in feats
+    ]
 
 
 class LPSNetBackbone(nn.Layer):

@@ -30,9 +30,7 @@ def SGD(
     """
     if momentum is not None:
         return Momentum(learning_rate, parameters, momentum, use_nesterov, weight_decay, grad_clip_cfg)
-    return paddle.optimizer.SGD(
-        learning_rate, parameters, weight_decay=_l2(weight_decay), grad_clip=_clip(grad_clip_cfg)
-    )
+    return paddle.optimizer.SGD(learning_rate, parameters, **_decay_and_clip(weight_decay, grad_clip_cfg))
 
 
 @OPTIMIZERS.register
@@ -48,14 +46,8 @@ def Momentum(
 
     A parameter's own regularizer (`ParamAttr(regularizer=...)`) takes the place of `weight_decay`.
     """
-    return paddle.optimizer.Momentum(
-        learning_rate,
-        momentum,
-        parameters,
-        use_nesterov=use_nesterov,
-        weight_decay=_l2(weight_decay),
-        grad_clip=_clip(grad_clip_cfg),
-    )
+    decay_and_clip = _decay_and_clip(weight_decay, grad_clip_cfg)
+    return paddle.optimizer.Momentum(learning_rate, momentum, parameters, use_nesterov, **decay_and_clip)
 
 
 @OPTIMIZERS.register
@@ -69,15 +61,8 @@ def Adam(
     grad_clip_cfg: dict[str, Any] | None = None,
 ) -> paddle.optimizer.Optimizer:
     """Make Adam; `weight_decay` is L2, a parameter's own regularizer takes its place."""
-    return paddle.optimizer.Adam(
-        learning_rate,
-        beta1,
-        beta2,
-        epsilon,
-        parameters,
-        weight_decay=_l2(weight_decay),
-        grad_clip=_clip(grad_clip_cfg),
-    )
+    decay_and_clip = _decay_and_clip(weight_decay, grad_clip_cfg)
+    return paddle.optimizer.Adam(learning_rate, beta1, beta2, epsilon, parameters, **decay_and_clip)
 
 
 @OPTIMIZERS.register
@@ -107,8 +92,10 @@ def AdamW(
     )
 
 
-def _l2(weight_decay: float | None) -> paddle.regularizer.L2Decay | None:
-    return None if weight_decay is None else paddle.regularizer.L2Decay(float(weight_decay))
+def _decay_and_clip(weight_decay: float | None, grad_clip_cfg: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments of Paddle's optimizers for L2 decay and a gradient clip."""
+    l2 = None if weight_decay is None else paddle.regularizer.L2Decay(float(weight_decay))
+    return {"weight_decay": l2, "grad_clip": _clip(grad_clip_cfg)}
 
 
 def _clip(config: dict[str, Any] | None) -> Any:
