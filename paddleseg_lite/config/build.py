@@ -36,8 +36,10 @@ class Plan(DataPlan):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        facts = declared_facts(config, self._datasets)
-        self._components = {key: bound(config, facts) for key, bound in _SECTIONS.items() if config.has(key)}
+        facts = declared_facts(config, self._components)
+        for key, bound in _SECTIONS.items():
+            if config.has(key):
+                self._components[key] = bound(config, facts)
 
     def model(self, pretrained: bool = True) -> nn.Layer:
         """Build the network under `model`, with what the data sets declare where `model` leaves it out.
@@ -87,10 +89,6 @@ class Plan(DataPlan):
             crop_size=tuple(given["crop_size"]) if slides else None,
             stride=tuple(given["stride"]) if slides else None,
         )
-
-    def _component(self, key: str) -> BoundComponent:
-        self.config.section(key)  # raises if it is missing
-        return self._components[key]
 
 
 def _bind_model(config: Config, facts: Facts) -> BoundComponent:

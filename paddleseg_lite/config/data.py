@@ -35,7 +35,7 @@ class DataPlan:
         import_components(config)
         self.config = config
         self.sections = tuple(section for section in MODES if config.has(section))
-        self._datasets = {section: _bind_dataset(config, section) for section in self.sections}
+        self._components = {section: _bind_dataset(config, section) for section in self.sections}
 
     def dataset(self, section: str, **others: Any) -> SegmentationDataset:
         """Build the data set under `section`, with its transforms; `others` take the place of its arguments.
@@ -43,7 +43,7 @@ class DataPlan:
         Raises:
             UserError: it is not there, or its data are not.
         """
-        return self._dataset(section)(**others)
+        return self._component(section)(**others)
 
     def transforms(self, section: str) -> Compose:
         """Build the transforms under `section` without the data set.
@@ -51,7 +51,7 @@ class DataPlan:
         Raises:
             UserError: the data set is not there.
         """
-        return Compose(built(self._dataset(section).arguments.get("transforms") or []))
+        return Compose(built(self._component(section).arguments.get("transforms") or []))
 
     def info(self, section: str) -> DatasetInfo:
         """Return what the data set under `section` declares; no data needs to be present.
@@ -59,11 +59,11 @@ class DataPlan:
         Raises:
             UserError: it is not there, or does not say how many classes it has.
         """
-        return dataset_info(self.config, section, self._dataset(section))
+        return dataset_info(self.config, section, self._component(section))
 
-    def _dataset(self, section: str) -> BoundComponent:
-        self.config.section(section)  # raises if it is missing
-        return self._datasets[section]
+    def _component(self, key: str) -> BoundComponent:
+        self.config.section(key)  # raises if it is missing
+        return self._components[key]
 
 
 def _bind_dataset(config: Config, section: str) -> BoundComponent:

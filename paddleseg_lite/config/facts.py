@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import numpy as np
-
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.config.schema import expect
 from paddleseg_lite.config.signature import BoundComponent, parameters_of
-from paddleseg_lite.datasets.info import DatasetInfo, voc_palette
+from paddleseg_lite.datasets.info import DatasetInfo, checked_info
 from paddleseg_lite.errors import UserError
 
 # A fact that the model or the loss needs -> the data set's argument of that meaning.
@@ -70,25 +68,13 @@ def dataset_info(config: Config, section: str, dataset: BoundComponent) -> Datas
     facts = {name: value for name, (value, _) in declared_facts(config, {section: dataset}).items()}
     if "num_classes" not in facts:
         raise UserError(f"{dataset.where}: the number of classes is missing; add {section}.num_classes")
-    count = facts["num_classes"]
-    classes, palette = (
+    names, colors = (
         dataset.arguments.get(name, getattr(dataset.component, name, None)) for name in ("classes", "palette")
     )
-    if classes is None:
-        classes = [f"class {index}" for index in range(count)]
-    if palette is None:
-        palette = voc_palette(count)
-    is_names = isinstance(classes, (list, tuple)) and len(classes) == count
-    expect(config, f"{section}.classes", classes, f"a list of {count} names", is_names)
-    is_colors = np.shape(palette) == (count, 3)
-    expect(config, f"{section}.palette", palette, f"a list of {count} colors [red, green, blue]", is_colors)
-    return DatasetInfo(
-        num_classes=count,
-        in_channels=facts.get("in_channels", 3),
-        classes=tuple(classes),
-        palette=np.asarray(palette, np.uint8),
-        ignore_index=facts.get("ignore_index", 255),
-    )
+    try:
+        return checked_info(classes=names, palette=colors, **facts)
+    except UserError as error:
+        raise UserError(f"{dataset.where}: {error}") from error
 
 
 def _class_fact(dataset: Callable[..., Any], name: str, argument: str) -> int | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
 
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.errors import UserError
@@ -17,11 +19,13 @@ def import_components(config: Config) -> None:
         UserError: there is no such module or file. What its code raises passes through.
     """
     for name in config.imports():
+        where = config.where("imports")
         if name in sys.modules:
             continue
-        where = config.where("imports")
         if name.endswith(".py"):
-            _import_file(name, where)
+            if not Path(name).is_file():
+                raise UserError(f"{where} names {name}, but there is no such file")
+            _import_file(name)
             continue
         try:
             importlib.import_module(name)
@@ -32,17 +36,13 @@ def import_components(config: Config) -> None:
             raise UserError(message) from error
 
 
-def _import_file(path: str, where: str) -> None:
+def _import_file(path: str) -> None:
     """Run a .py file as a module that is known by its path."""
-    spec = importlib.util.spec_from_file_location(path, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{where} names {path}, which is no Python file")
-    module = importlib.util.module_from_spec(spec)
+    loader = SourceFileLoader(path, path)
+    module = module_from_spec(spec_from_loader(path, loader))  # type: ignore[arg-type]  # never None
     sys.modules[path] = module
     try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
+        loader.exec_module(module)
+    except BaseException:
         del sys.modules[path]
-        if isinstance(error, FileNotFoundError) and error.filename == path:
-            raise UserError(f"{where} names {path}, but there is no such file") from error
         raise

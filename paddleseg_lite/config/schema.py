@@ -1,12 +1,12 @@
-"""What a config may hold: its top-level keys and their structure.
+"""What a config may hold: its top-level keys, and what may stand where below them.
 
 The arguments of models, data sets and the like are checked later, against their signatures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import did_you_mean
@@ -16,15 +16,31 @@ if TYPE_CHECKING:
 
 
 def validate(config: Config) -> None:
-    """Check the top-level keys and the structure below them.
+    """Check keys, structure, and the values that are nobody's arguments.
 
     Raises:
         UserError: a key is unknown, or a value is not of the kind it must be.
     """
-    check_keys(config, "", config.values, _CHECKS)
-    for key, check in _CHECKS.items():
-        if config.has(key):
-            check(config, key, config.values[key])
+    check_keys(config, "", config.values, [pattern for pattern in _RULES if "." not in pattern])
+    for pattern, rule in _RULES.items():
+        for key, value in _found(config.values, pattern.split(".")):
+            if key in ("loss", "test_config") and isinstance(value, dict):
+                check_keys(config, key, value, [name.split(".")[1] for name in _RULES if f"{key}." in name])
+            if value is not None or not rule.may_be_null:
+                expect(config, key, value, rule.allowed, rule.is_allowed(value))
+    _check_loss(config, config.values.get("loss"))
+    _check_warmup(config, config.values.get("lr_scheduler"))
+
+
+def _found(node: Any, parts: list[str], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, value) of all that a pattern fits; what is above it has been checked."""
+    part, *below = parts
+    children = enumerate(node) if part == "*" else [(part, node[part])] if part in node else []
+    for key, child in children:
+        if not below:
+            yield f"{place}{key}", child
+        elif child is not None:
+            yield from _found(child, below, f"{place}{key}.")
 
 
 def check_keys(config: Config, place: str, found: dict[str, Any], allowed: Collection[str]) -> None:
@@ -49,80 +65,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def is_list_of(is_kind: Callable[[Any], bool], least: int = 0) -> Callable[[Any], bool]:
+    """Return a check of lists, of at least so many items that all pass `is_kind`."""
+    return lambda value: isinstance(value, list) and len(value) >= least and all(map(is_kind, value))
+
+
 def _is_count(value: Any, least: int = 1) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _count(config: Config, key: str, value: Any) -> None:
-    expect(config, key, value, "a whole number of at least 1", _is_count(value))
-
-
-def _component(config: Config, key: str, value: Any) -> None:
-    example = "a mapping with the component's name under 'type' and its arguments"
-    expect(config, key, value, example, isinstance(value, dict) and isinstance(value.get("type"), str))
-
-
-def _model(config: Config, key: str, value: Any) -> None:
-    _component(config, key, value)
-    if value.get("backbone") is not None:
-        _component(config, f"{key}.backbone", value["backbone"])
-
-
-def _dataset(config: Config, key: str, value: Any) -> None:
-    _component(config, key, value)
-    transforms = value.get("transforms", [])
-    expect(config, f"{key}.transforms", transforms, "a list of transforms", isinstance(transforms, list))
-    for index, transform in enumerate(transforms):
-        _component(config, f"{key}.transforms.{index}", transform)
-
-
-def _schedule(config: Config, key: str, value: Any) -> None:
-    _component(config, key, value)
-    if "learning_rate" in value:
-        rate = value["learning_rate"]
-        expect(config, f"{key}.learning_rate", rate, "a positive number", is_number(rate) and rate > 0)
-    iters, start = value.get("warmup_iters"), value.get("warmup_start_lr")
-    if (iters is None) != (start is None):
-        given, missing = ("warmup_iters", "warmup_start_lr")[:: 1 if start is None else -1]
-        where = config.where(f"{key}.{given}")
-        raise UserError(f"{where} is {value[given]!r} but {missing} is missing; give both or neither")
-    if iters is not None:
-        whole = "a whole number of at least 0"
-        expect(config, f"{key}.warmup_iters", iters, whole, _is_count(iters, least=0))
-        number = is_number(start) and start >= 0
-        expect(config, f"{key}.warmup_start_lr", start, "a number of at least 0", number)
-
-
-def _loss(config: Config, key: str, value: Any) -> None:
-    expect(config, key, value, "a mapping with 'types' and 'coef'", isinstance(value, dict))
-    check_keys(config, key, value, ("types", "coef"))
-    types, coef = value.get("types"), value.get("coef")
-    is_list = isinstance(types, list) and bool(types)
-    expect(config, f"{key}.types", types, "a list of losses, each with its name under 'type'", is_list)
-    for index, loss in enumerate(value["types"]):
-        _component(config, f"{key}.types.{index}", loss)
-    is_list = isinstance(coef, list) and bool(coef) and all(is_number(factor) for factor in value["coef"])
-    expect(config, f"{key}.coef", coef, "a list of one factor for each output of the model", is_list)
-    if len(value["types"]) not in (1, len(value["coef"])):
-        raise UserError(
-            f"{config.where(key + '.types')} has {len(value['types'])} entries and "
-            f"{config.where(key + '.coef')} has {len(value['coef'])}; give one loss for all of the model's "
-            "outputs, or as many losses as factors"
-        )
-
-
-def _test_config(config: Config, key: str, value: Any) -> None:
-    expect(config, key, value, "a mapping of evaluation options", isinstance(value, dict))
-    check_keys(config, key, value, _TEST_OPTIONS)
-    for option, setting in value.items():
-        if setting is not None:
-            allowed, is_allowed = _TEST_OPTIONS[option]
-            expect(config, f"{key}.{option}", setting, allowed, is_allowed(setting))
-
-
-def _imports(config: Config, key: str, value: Any) -> None:
-    is_names = isinstance(value, list) and all(isinstance(name, str) for name in value)
-    expect(config, key, value, "a list of modules or of .py files relative to this YAML", is_names)
 
 
 def _is_scales(value: Any) -> bool:
@@ -130,34 +79,82 @@ def _is_scales(value: Any) -> bool:
     return bool(scales) and all(is_number(scale) and scale > 0 for scale in scales)
 
 
-def _is_size(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(_is_count(side) for side in value)
+def _check_loss(config: Config, loss: dict[str, Any] | None) -> None:
+    if loss and len(loss["types"]) not in (1, len(loss["coef"])):
+        types, coef = (f"{config.where(f'loss.{key}')} has {len(loss[key])}" for key in ("types", "coef"))
+        raise UserError(
+            f"{types} entries and {coef}; give one loss for all of the model's outputs, or as many losses as "
+            "factors"
+        )
 
 
-def _is_switch(value: Any) -> bool:
-    return isinstance(value, bool)
+def _check_warmup(config: Config, schedule: dict[str, Any] | None) -> None:
+    names = ("warmup_iters", "warmup_start_lr")
+    given = [name for name in names if (schedule or {}).get(name) is not None]
+    if schedule and len(given) == 1:
+        (missing,) = {*names} - {*given}
+        where = config.where(f"lr_scheduler.{given[0]}")
+        raise UserError(f"{where} is {schedule[given[0]]!r} but {missing} is missing; give both or neither")
 
 
-_SWITCH = ("True or False", _is_switch)
-_SIZE = ("[width, height] in pixels", _is_size)
-_TEST_OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "aug_eval": _SWITCH,
-    "scales": ("a positive number or a list of them", _is_scales),
-    "flip_horizontal": _SWITCH,
-    "flip_vertical": _SWITCH,
-    "is_slide": _SWITCH,
-    "crop_size": _SIZE,
-    "stride": _SIZE,
-}
-_CHECKS: dict[str, Callable[[Config, str, Any], None]] = {
-    "batch_size": _count,
-    "iters": _count,
-    "model": _model,
-    "train_dataset": _dataset,
-    "val_dataset": _dataset,
-    "optimizer": _component,
-    "lr_scheduler": _schedule,
-    "loss": _loss,
-    "test_config": _test_config,
-    "imports": _imports,
+class _Rule(NamedTuple):
+    allowed: str  # in words
+    is_allowed: Callable[[Any], bool]
+    may_be_null: bool = False  # and is then the same as left out
+
+
+def _is_any(value: Any) -> bool:
+    return True
+
+
+_COMPONENT = _Rule(
+    "a mapping with the component's name under 'type' and its arguments",
+    lambda value: isinstance(value, dict) and isinstance(value.get("type"), str),
+)
+_SECTION = _COMPONENT._replace(may_be_null=True)
+_TRANSFORMS = _Rule("a list of transforms", is_list_of(_is_any))
+_COUNT = _Rule("a whole number of at least 1", _is_count, True)
+_SWITCH = _Rule("True or False", lambda value: isinstance(value, bool), True)
+_SIZE = _Rule(
+    "[width, height] in pixels", lambda value: is_list_of(_is_count, 2)(value) and len(value) == 2, True
+)
+_LOSSES = _Rule("a list of losses, each with its name under 'type'", is_list_of(_is_any, 1))
+_FACTORS = _Rule("a list of one factor for each output of the model", is_list_of(is_number, 1))
+_IMPORTS = _Rule(
+    "a list of modules or of .py files relative to this YAML",
+    is_list_of(lambda name: isinstance(name, str)),
+    True,
+)
+# Dotted keys, * for each item of a list; each stands below the ones that it is in.
+_RULES = {
+    "batch_size": _COUNT,
+    "iters": _COUNT,
+    "model": _SECTION,
+    "model.backbone": _SECTION,
+    "train_dataset": _SECTION,
+    "train_dataset.transforms": _TRANSFORMS,
+    "train_dataset.transforms.*": _COMPONENT,
+    "val_dataset": _SECTION,
+    "val_dataset.transforms": _TRANSFORMS,
+    "val_dataset.transforms.*": _COMPONENT,
+    "optimizer": _SECTION,
+    "lr_scheduler": _SECTION,
+    "lr_scheduler.learning_rate": _Rule("a positive number", lambda value: is_number(value) and value > 0),
+    "lr_scheduler.warmup_iters": _Rule("a whole number of at least 0", lambda n: _is_count(n, 0), True),
+    "lr_scheduler.warmup_start_lr": _Rule("a number of at least 0", lambda n: is_number(n) and n >= 0, True),
+    "loss": _Rule(
+        "a mapping with 'types' and 'coef'", lambda loss: isinstance(loss, dict) and len(loss) == 2, True
+    ),
+    "loss.types": _LOSSES,
+    "loss.types.*": _COMPONENT,
+    "loss.coef": _FACTORS,
+    "test_config": _Rule("a mapping of evaluation options", lambda value: isinstance(value, dict), True),
+    "test_config.aug_eval": _SWITCH,
+    "test_config.scales": _Rule("a positive number or a list of them", _is_scales, True),
+    "test_config.flip_horizontal": _SWITCH,
+    "test_config.flip_vertical": _SWITCH,
+    "test_config.is_slide": _SWITCH,
+    "test_config.crop_size": _SIZE,
+    "test_config.stride": _SIZE,
+    "imports": _IMPORTS,
 }

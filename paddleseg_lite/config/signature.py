@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from paddleseg_lite.config.core import Config
-from paddleseg_lite.config.schema import check_keys, expect, is_number
+from paddleseg_lite.config.schema import check_keys, expect, is_list_of, is_number
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import Registry
 
@@ -104,19 +104,15 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer()
 
 
-def _is_list_of(is_kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, (list, tuple)) and all(is_kind(item) for item in value)
-
-
 # What an annotation admits of the values that YAML has; other annotations are the component's own affair.
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bool": ("True or False", lambda value: isinstance(value, bool)),
     "int": ("a whole number", _is_whole),
     "float": ("a number", is_number),
     "str": ("a text", lambda value: isinstance(value, str)),
-    "Sequence[int]": ("a list of whole numbers", _is_list_of(_is_whole)),
-    "Sequence[float]": ("a list of numbers", _is_list_of(is_number)),
-    "Sequence[str]": ("a list of texts", _is_list_of(lambda value: isinstance(value, str))),
+    "Sequence[int]": ("a list of whole numbers", is_list_of(_is_whole)),
+    "Sequence[float]": ("a list of numbers", is_list_of(is_number)),
+    "Sequence[str]": ("a list of texts", is_list_of(lambda value: isinstance(value, str))),
 }
 
 

@@ -264,7 +264,7 @@ def test_a_data_set_is_described_without_its_data(tmp_path: Path) -> None:
     info = planned(tmp_path, f"train_dataset={given}", "val_dataset=null").info("train_dataset")
     assert (info.classes, info.palette.tolist()) == (("a",), [[1, 2, 3]])
     wrong = planned(tmp_path, f"train_dataset={given.replace('[a]', '[a, b]')}", "val_dataset=null")
-    with pytest.raises(UserError, match=r"train_dataset.classes .* 1 names"):
+    with pytest.raises(UserError, match=r"train_dataset: classes must .* 1 names"):
         wrong.info("train_dataset")
 
 

@@ -155,7 +155,7 @@ def test_where_names_the_file_that_set_a_key(tmp_path: Path) -> None:
         ("model: LRASPP", ["model is 'LRASPP'", "'type'"]),
         ("model: {typ: LRASPP}", ["model is", "'type'"]),
         ("train_dataset: {type: D, transforms: [Normalize]}", ["train_dataset.transforms.0 is 'Normalize'"]),
-        ("loss: {types: [{type: L}]}", ["loss.coef is None"]),
+        ("loss: {types: [{type: L}]}", ["loss is {'types'", "'coef'"]),
         ("loss: {types: [{type: L}, {type: L}], coef: [1, 1, 1]}", ["has 2 entries", "has 3"]),
         ("imports: x.py", ["imports is 'x.py'", "a list"]),
         ("iters: 1\niters: 2", ["'iters' stands here twice", "line 2"]),
