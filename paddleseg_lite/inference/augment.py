@@ -6,46 +6,19 @@ The only place that does so, for evaluation and prediction alike, so that the tw
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
-from paddle import Tensor
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.logits import Dense, LogitMap, Mean, Resized, add_into, best_classes, stacked
+from paddleseg_lite.inference.logits import best_classes, stacked
+from paddleseg_lite.inference.runners import Network, Runner, Runtime, runner_of
 from paddleseg_lite.kernels.argmax import argmax_classes
 
 Size = tuple[int, int]
-
-
-@runtime_checkable
-class Runtime(Protocol):
-    """What runs a network on arrays; deploy/runtimes.py has some.
-
-    Attributes:
-        name: for messages.
-    """
-
-    name: str
-
-    def maps(self, images: np.ndarray, axes: list[int]) -> list[LogitMap]:
-        """Return the logits of each image, flipped back.
-
-        Args:
-            images: float32 [N, C, H, W], normalised, flipped along `axes` already.
-            axes: axes of [N, C, H, W] along which to flip the logits; 2, 3, both or none.
-
-        Returns:
-            N maps [num_classes, H, W], which share no memory with those of another call.
-        """
-
-
-# A network, or anything that stands for one: images [N, 3, H, W] -> [logits [N, num_classes, H, W]].
-Network = Callable[[Tensor], "list[Tensor]"]
 
 
 @dataclass(frozen=True)
@@ -124,13 +97,14 @@ def augmented_logits(
     return infer(model, images, options)
 
 
+@paddle.no_grad()
 def infer(model: Network | Runtime, images: Any, options: InferenceOptions) -> Any:
     """`augmented_logits`, with the options in one object."""
-    if isinstance(model, Runtime):
-        return stacked(_mean_maps(model, images, options))
-    return _mean_logits(model, images, options)
+    logits = _mean_logits(model, images, options)
+    return stacked(logits) if isinstance(model, Runtime) else logits
 
 
+@paddle.no_grad()
 def infer_labels(model: Network | Runtime, images: np.ndarray, options: InferenceOptions) -> np.ndarray:
     """Return the class of the highest mean logit, uint8 [N, H, W].
 
@@ -140,113 +114,43 @@ def infer_labels(model: Network | Runtime, images: np.ndarray, options: Inferenc
         options: scales, flips, sliding windows.
     """
     if isinstance(model, Runtime):
-        return np.stack([best_classes(logits) for logits in _mean_maps(model, images, options)])
+        return np.stack([best_classes(logits) for logits in _mean_logits(model, images, options)])
     return argmax_classes(infer(model, paddle.to_tensor(images), options))
 
 
-def _mean_maps(model: Runtime, images: np.ndarray, options: InferenceOptions) -> list[LogitMap]:
-    """Return the mean logits of each image, as maps that nothing has enlarged yet if the runtime's are so."""
-    size = (images.shape[2], images.shape[3])
-    means = [Mean() for _ in images]
-    for scale in options.scales:
-        scaled = _resized_images(images, tuple(max(int(side * scale + 0.5), 1) for side in size))
-        for axes in options.flips:
-            flipped = np.ascontiguousarray(np.flip(scaled, tuple(axes)))
-            # Handed over at once: a name for the maps would keep them during the next pass.
-            if options.crop_size and options.stride:
-                _add(means, _windowed_maps(model, flipped, axes, options.crop_size, options.stride), size)
-            else:
-                _add(means, model.maps(flipped, axes), size)
-    return list(means)
-
-
-def _add(means: list[Mean], maps: list[LogitMap], size: Size) -> None:
-    for mean, logits in zip(means, maps):
-        mean.add(logits if logits.shape[1:] == size else Resized(logits, size))
-
-
-def _windowed_maps(
-    model: Runtime, images: np.ndarray, axes: list[int], crop_size: Size, stride: Size
-) -> list[LogitMap]:
+def _mean_logits(model: Network | Runtime, images: Any, options: InferenceOptions) -> Any:
+    """Return the mean over all scales, flips and windows: a tensor, or of a runtime a map for each image."""
     height, width = images.shape[2:]
-    total: np.ndarray | None = None
-    count = np.zeros((height, width), np.float32)
-    for top, bottom in spans(height, crop_size[1], stride[1]):
-        for left, right in spans(width, crop_size[0], stride[0]):
-            maps = model.maps(np.ascontiguousarray(images[:, :, top:bottom, left:right]), [])
-            if total is None:
-                total = np.zeros((len(images), maps[0].shape[0], height, width), np.float32)
-            for image, logits in zip(total, maps):
-                add_into(image[:, top:bottom, left:right], logits)
-            count[top:bottom, left:right] += 1
-    if total is None:
-        raise ValueError("no window to run")
-    total /= count
-    return [Dense(image) for image in np.flip(total, tuple(axes))]
+    runner = runner_of(model, (height, width))
+    for scale in options.scales:
+        size = (max(int(height * scale + 0.5), 1), max(int(width * scale + 0.5), 1))
+        scaled = runner.resize(images, size)
+        for axes in options.flips:
+            flipped = runner.flip(scaled, axes)
+            # Handed over at once: a name for the logits would keep them during the next pass.
+            if options.crop_size and options.stride:
+                runner.add(_windowed_logits(runner, flipped, axes, options.crop_size, options.stride))
+            else:
+                runner.add(runner.run(flipped, axes))
+    return runner.mean()
 
 
-def _resized_images(images: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    if images.shape[2:] == size:
-        return images
-    return stacked([Resized(Dense(image), (size[0], size[1])) for image in images])
-
-
-def _mean_logits(model: Network, images: Tensor, options: InferenceOptions) -> Tensor:
-    size = images.shape[2:]
-    total: Tensor | None = None
-    passes = 0
-    with paddle.no_grad():
-        for scale in options.scales:
-            scaled = resize(images, [max(int(side * scale + 0.5), 1) for side in size])
-            for axes in options.flips:
-                logits = windowed_logits(model, flip(scaled, axes), options.crop_size, options.stride)
-                logits = resize(flip(logits, axes), size)
-                passes += 1
-                if total is None:
-                    total = logits
-                elif passes == 2:
-                    total = total + logits  # the first one may be the network's own tensor
-                else:
-                    total.add_(logits)  # in place: at 2048x1024 and 19 classes each copy is 160 MB
-    if total is None:
-        raise ValueError("no scale to run at")
-    return total if passes == 1 else total.scale_(1.0 / passes)
-
-
-def resize(x: Tensor, size: list[int]) -> Tensor:
-    """Bilinear resize of [N, C, H, W] to size [h, w]; the tensor itself where the size is right already."""
-    if list(x.shape[2:]) == list(size):
-        return x
-    return F.interpolate(x, size, mode="bilinear", align_corners=False)
-
-
-def flip(x: Tensor, axes: list[int]) -> Tensor:
-    """Flip along the axes; the tensor itself for none."""
-    return paddle.flip(x, axes) if axes else x
-
-
-def windowed_logits(
-    model: Network, images: Tensor, crop_size: Size | None = None, stride: Size | None = None
-) -> Tensor:
-    """Logits of whole images, or averaged over windows of crop_size that step by stride.
+def _windowed_logits(runner: Runner, images: Any, axes: list[int], crop_size: Size, stride: Size) -> Any:
+    """Return logits averaged over windows of crop_size that step by stride.
 
     The last window of a row or column is moved back so that none reaches past the border; an image
     smaller than the window is one window.
     """
-    if crop_size is None or stride is None:
-        return model(images)[0]
     height, width = images.shape[2:]
-    total, count = None, paddle.zeros([1, 1, height, width])
+    total = None
+    count = np.zeros((height, width), np.float32)
     for top, bottom in spans(height, crop_size[1], stride[1]):
         for left, right in spans(width, crop_size[0], stride[0]):
-            logits = model(images[:, :, top:bottom, left:right])[0]
-            if total is None:
-                total = paddle.zeros([*logits.shape[:2], height, width])
-            total[:, :, top:bottom, left:right] += logits
-            count[:, :, top:bottom, left:right] += 1
-    if total is None:
-        raise ValueError("no window to run")
-    return total.divide_(count)
+            window = (slice(top, bottom), slice(left, right))
+            logits = runner.run(images[:, :, top:bottom, left:right], [])
+            total = runner.add_window(total, logits, window, (height, width))
+            count[window] += 1
+    return runner.divide(total, count, axes)
 
 
 def spans(length: int, window: int, step: int) -> Iterator[tuple[int, int]]:
