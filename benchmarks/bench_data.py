@@ -1,4 +1,4 @@
-"""Compare the speed of data pipelines: ours from PNG, ours from a pack, and PaddleSeg's, in turn in one run.
+"""Compare the speed of data pipelines: ours from PNG, from a pack and in Paddle's loader, and PaddleSeg's.
 
   python benchmarks/bench_data.py --peer PADDLESEG --peer_python VENV/bin/python --rounds 5 --images 20
 
@@ -6,6 +6,7 @@ Draws StreetScenes of 2048x1024 pixels with --images pairs, packs them, and lets
 some seconds in every round, with the LRASPP training transforms (scales 0.5 to 2, crop to 1024x512, flip,
 distortion, normalising), each in a process of its own with one thread. Then the same by 1 and by 2 worker
 processes.
+What Paddle's own loader makes of our samples is measured as well, with shared memory and without.
 Prints medians with their spread and writes them to --output. --peer is a checkout of PaddleSeg and
 --peer_python the interpreter of an environment that has its requirements; without them only ours is measured.
 """
@@ -22,7 +23,14 @@ import report
 from report import ROOT
 
 OURS, PACKED, PEER = "ours, from PNG", "ours, packed", "PaddleSeg, from PNG"
-PASSES = {OURS: 4, PACKED: 16, PEER: 2}  # through the images in a turn, which is some seconds for each
+SHARED, PIPED = "ours, packed, by Paddle's loader", "the same without shared memory"
+PASSES = {
+    OURS: 4,
+    PACKED: 16,
+    SHARED: 16,
+    PIPED: 16,
+    PEER: 2,
+}  # through the images in a turn, which is some seconds for each
 WIDTH, HEIGHT = 2048, 1024
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -204,6 +212,8 @@ def main():
     servers = {
         OURS: Server(sys.executable, "ours", root),
         PACKED: Server(sys.executable, "ours", root, cache),
+        SHARED: Server(sys.executable, "shared", root, cache),
+        PIPED: Server(sys.executable, "piped", root, cache),
     }
     if args.peer:
         servers[PEER] = Server(args.peer_python, "peer", root, args.peer)

@@ -1,6 +1,8 @@
 """One side of bench_data.py, in a process and an environment of its own: reads samples when it is told to.
 
-  python benchmarks/data_server.py ours ROOT            (or: ours ROOT CACHE, or: peer ROOT CHECKOUT)
+  python benchmarks/data_server.py ours ROOT
+  python benchmarks/data_server.py ours ROOT CACHE      (or: shared or piped, by Paddle's own loader)
+  python benchmarks/data_server.py peer ROOT CHECKOUT
 
 Reads a line of JSON from stdin and answers with one:
 {"samples": N}: the seconds it took, the processor's seconds, the peak of memory in MB, and how much of it
@@ -59,6 +61,41 @@ class Ours:
         from paddleseg_lite.datasets import train_batches
 
         return train_batches(self.dataset, BATCH, 0, count, num_workers=num_workers)
+
+
+class PaddlesLoader(Ours):
+    """The same samples by paddle.io.DataLoader, in batches that lie in shared memory (/dev/shm) or not."""
+
+    uses_shared_memory = True
+
+    def batches(self, count, num_workers):
+        """Return `count` batches from Paddle's worker processes."""
+        import paddle
+
+        class Samples(paddle.io.Dataset):
+            """Image [C, H, W] and label, going through the data set again and again."""
+
+            def __len__(samples):
+                return count * BATCH
+
+            def __getitem__(samples, position):
+                epoch, index = divmod(position, len(self.dataset))
+                sample = self.dataset.sample(index, epoch)
+                return sample.image.transpose(2, 0, 1), sample.label
+
+        return paddle.io.DataLoader(
+            Samples(),
+            batch_size=BATCH,
+            num_workers=num_workers,
+            use_shared_memory=self.uses_shared_memory,
+            worker_init_fn=single_thread,
+        )
+
+
+class PaddlesPipes(PaddlesLoader):
+    """Without shared memory, as in a container whose /dev/shm is small."""
+
+    uses_shared_memory = False
 
 
 class Peer:
@@ -168,7 +205,8 @@ def main():
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     kind, *arguments = sys.argv[1:]
-    side = {"ours": Ours, "peer": Peer}[kind](*arguments)
+    sides = {"ours": Ours, "shared": PaddlesLoader, "piped": PaddlesPipes, "peer": Peer}
+    side = sides[kind](*arguments)
     single_thread()
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
