@@ -31,6 +31,16 @@ def optional_size(owner: str, name: str, value: Any) -> int | None:
     return int(value)
 
 
+def padding(owner: str, im_padding_value: Any, label_padding_value: Any) -> tuple[float, int]:
+    """Return the padding values of image (scale 0 to 255) and label.
+
+    Raises:
+        UserError: they are no numbers, or the label's is no id from 0 to 255.
+    """
+    image = number(owner, "im_padding_value", im_padding_value)
+    return image, int(number(owner, "label_padding_value", label_padding_value, 0, 255))
+
+
 def number(
     owner: str, name: str, value: Any, low: float = -float("inf"), high: float = float("inf")
 ) -> float:

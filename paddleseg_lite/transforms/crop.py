@@ -9,7 +9,7 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS
-from paddleseg_lite.transforms.arguments import number, size_pair, whole_number
+from paddleseg_lite.transforms.arguments import number, padding, size_pair, whole_number
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.sample import Sample, render, render_array
 from paddleseg_lite.transforms.window import Window
@@ -29,6 +29,8 @@ class RandomPaddingCrop(GeometricTransform):
         loop_times: draws before the last one is taken as it is.
     """
 
+    fill: tuple[float, int]
+
     def __init__(
         self,
         crop_size: Sequence[int] = (512, 512),
@@ -40,13 +42,11 @@ class RandomPaddingCrop(GeometricTransform):
     ) -> None:
         owner = "RandomPaddingCrop"
         self.crop_size = size_pair(owner, "crop_size", crop_size)
-        number(owner, "im_padding_value", im_padding_value)
-        number(owner, "label_padding_value", label_padding_value, 0, 255)
         number(owner, "category_max_ratio", category_max_ratio, 1e-9)
         number(owner, "ignore_index", ignore_index, 0, 255)
         whole_number(owner, "loop_times", loop_times, 1)
-        self.label_padding_value = int(label_padding_value)
-        self.fill = (im_padding_value, self.label_padding_value)
+        self.fill = padding(owner, im_padding_value, label_padding_value)
+        self.label_padding_value = self.fill[1]
         self.category_max_ratio = category_max_ratio
         self.ignore_index = ignore_index
         self.loop_times = loop_times
@@ -60,8 +60,7 @@ class RandomPaddingCrop(GeometricTransform):
             return window
         bottom, right = max(height - window.height, 0), max(width - window.width, 0)
         if bottom or right:
-            image_fill, label_fill = self.fill or (127.5, 255)
-            window = window.pad(0, bottom, 0, right, image_fill, label_fill)
+            window = window.pad(0, bottom, 0, right, *self.fill)
         top = int(rng.integers(0, window.height - height + 1))
         left = int(rng.integers(0, window.width - width + 1))
         return window.crop(top, left, height, width)

@@ -9,17 +9,15 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS
-from paddleseg_lite.transforms.arguments import number, size_pair
+from paddleseg_lite.transforms.arguments import number, padding, size_pair
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.window import Window
 
 
 class _Padding(GeometricTransform):
     def __init__(self, im_padding_value: float, label_padding_value: int) -> None:
-        owner = type(self).__name__
-        self.im_padding_value = number(owner, "im_padding_value", im_padding_value)
-        self.label_padding_value = int(number(owner, "label_padding_value", label_padding_value, 0, 255))
-        self.fill = (self.im_padding_value, self.label_padding_value)
+        self.fill = padding(type(self).__name__, im_padding_value, label_padding_value)
+        self.im_padding_value, self.label_padding_value = self.fill
 
     def _pad(self, window: Window, top: int, bottom: int, left: int, right: int) -> Window:
         return window.pad(top, bottom, left, right, self.im_padding_value, self.label_padding_value)

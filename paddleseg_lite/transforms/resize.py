@@ -10,7 +10,7 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS, did_you_mean
-from paddleseg_lite.transforms.arguments import number, optional_size, ordered, size_pair
+from paddleseg_lite.transforms.arguments import number, optional_size, ordered, size_pair, whole_number
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.window import Window
 
@@ -79,7 +79,7 @@ class ResizeByLong(_Resizing):
     """Resize so that the longer side has `long_size` pixels, keeping the aspect."""
 
     def __init__(self, long_size: int) -> None:
-        self.long_size = size_pair("ResizeByLong", "long_size", [long_size, long_size])[0]
+        self.long_size = whole_number("ResizeByLong", "long_size", long_size, 1)
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
         """Resize the canvas."""
@@ -97,7 +97,7 @@ class ResizeByShort(_Resizing):
 
     def __init__(self, short_size: int | Sequence[int], max_size: float = 1e10) -> None:
         sizes = list(short_size) if isinstance(short_size, (list, tuple)) else [short_size]
-        self.short_sizes = [size_pair("ResizeByShort", "short_size", [size, size])[0] for size in sizes]
+        self.short_sizes = [whole_number("ResizeByShort", "short_size", size, 1) for size in sizes]
         if not self.short_sizes:
             raise UserError("ResizeByShort: short_size must be a positive integer or a list of them, got []")
         self.max_size = number("ResizeByShort", "max_size", max_size, 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS
-from paddleseg_lite.transforms.arguments import number, ordered, size_pair
+from paddleseg_lite.transforms.arguments import number, ordered, padding, size_pair
 from paddleseg_lite.transforms.sample import Sample, padding_value
 
 
@@ -18,9 +18,9 @@ class _Warp:
     """Shared by transforms that send image and label through one 2x3 matrix."""
 
     def __init__(self, im_padding_value: float, label_padding_value: int) -> None:
-        owner = type(self).__name__
-        self.im_padding_value = number(owner, "im_padding_value", im_padding_value)
-        self.label_padding_value = int(number(owner, "label_padding_value", label_padding_value, 0, 255))
+        self.im_padding_value, self.label_padding_value = padding(
+            type(self).__name__, im_padding_value, label_padding_value
+        )
 
     def _warp(self, sample: Sample, matrix: np.ndarray, size: tuple[int, int]) -> Sample:
         if sample.label_at_source:

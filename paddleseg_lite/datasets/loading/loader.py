@@ -137,19 +137,6 @@ class _BatchKeys:
                 yield keys
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """An exception on its way from a worker, as text.
-
-    Attributes:
-        message: what the main process raises.
-        is_users: it was a UserError; anything else is a bug, and `message` has its trace.
-    """
-
-    message: str
-    is_users: bool
-
-
 class _Task:
     """Makes batches of keys; errors are handed on as values, to cross from a worker unchanged."""
 
@@ -159,13 +146,13 @@ class _Task:
 
     def __call__(self, keys: Sequence[Key], allocate: Allocate = np.empty) -> Collated:
         """Return ((images, labels), note)."""
+        failure: Exception
         try:
             return self._collated(keys, allocate)
         except UserError as error:
-            failure = _Failure(str(error), is_users=True)
-        except Exception:
-            trace = traceback.format_exc()
-            failure = _Failure(f"a data transform or reader failed:\n{trace}", is_users=False)
+            failure = UserError(str(error))
+        except Exception:  # its class may not be known to the receiver, so its trace goes as text
+            failure = RuntimeError(f"a data transform or reader failed:\n{traceback.format_exc()}")
         return (NOTHING, NOTHING), _Note(failure=failure)
 
     def _collated(self, keys: Sequence[Key], allocate: Allocate) -> Collated:
@@ -204,7 +191,7 @@ class _Note:
 
     samples: tuple[Sample, ...] = ()
     has_labels: bool = True
-    failure: _Failure | None = None
+    failure: Exception | None = None
 
 
 Collated = tuple[tuple[np.ndarray, np.ndarray], _Note]
@@ -240,5 +227,5 @@ def _load(
         collated = in_workers(task, key_lists, num_workers, 2 * sum(array.nbytes for array in arrays))
     for (images, labels), note in collated:
         if note.failure:
-            raise (UserError if note.failure.is_users else RuntimeError)(note.failure.message)
+            raise note.failure
         yield images, labels, note

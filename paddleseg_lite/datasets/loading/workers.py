@@ -132,7 +132,7 @@ class _Worker:
         if message is None:
             return None
         slot, places, rest = message
-        memory = self._slots[slot].view()  # of its own: it dies with the last array that uses it
+        memory = np.frombuffer(self._slots[slot], np.uint8)  # it dies with the last array that uses it
         arrays = [place.of(memory) if isinstance(place, _Place) else place for place in places]
         if self._lent >= LENT:  # who collects results must not leave the worker without a slot
             arrays = [array.copy() for array in arrays]
@@ -167,33 +167,17 @@ def _cause_of_death(process: Any) -> str:
     return f" ({name}{', as it does when memory runs out' if name == 'SIGKILL' else ''})"
 
 
-@dataclass(frozen=True)
-class _Slot:
-    """Room for a result in memory that the processes share."""
-
-    memory: mmap.mmap
-    start: int
-    size: int
-
-    def view(self) -> np.ndarray:
-        """Return its bytes, a new array each time, which everything made of it refers to."""
-        return np.frombuffer(self.memory, np.uint8, self.size, self.start)
-
-
-def _shared_slots(size: int) -> list[_Slot]:
-    """Return slots of at least `size` bytes, or tiny ones with a warning: everything is sent then."""
-    size = -(-size // PAGE) * PAGE
+def _shared_slots(size: int) -> list[mmap.mmap]:
+    """Return memory of `size` bytes for each slot, or tiny ones with a warning: everything is sent then."""
     try:
-        memory = mmap.mmap(-1, SLOTS * size)
+        return [mmap.mmap(-1, max(size, 1)) for _ in range(SLOTS)]
     except OSError as error:
         logger.warning(
             "no %.0f MB of memory to share with a data worker (%s): it sends its batches through a pipe, "
             "which is slower. Use fewer workers (--num_workers)",
             *(SLOTS * size / 2**20, error.strerror),
         )
-        size = PAGE
-        memory = mmap.mmap(-1, SLOTS * size)
-    return [_Slot(memory, number * size, size) for number in range(SLOTS)]
+        return [mmap.mmap(-1, 1) for _ in range(SLOTS)]
 
 
 @dataclass(frozen=True)
@@ -236,7 +220,7 @@ class _Allocator:
 def _run(
     work: Work,
     tasks: Iterator[Any],
-    slots: Sequence[_Slot],
+    slots: Sequence[mmap.mmap],
     connection: Connection,
     theirs: Sequence[Connection],
 ) -> None:
@@ -252,7 +236,7 @@ def _run(
     try:
         for task in tasks:
             slot = _unless_closed(connection.recv)
-            allocate = _Allocator(slots[slot].view())
+            allocate = _Allocator(np.frombuffer(slots[slot], np.uint8))
             arrays, rest = work(task, allocate)
             _unless_closed(connection.send, (slot, [allocate.describe(array) for array in arrays], rest))
         _unless_closed(connection.send, None)

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.datasets import Cityscapes, Dataset, SegmentationDataset
-from paddleseg_lite.datasets.check import check_datasets, pair
-from paddleseg_lite.datasets.check.pair import count_ids
+from paddleseg_lite.datasets.check import check_datasets
 from paddleseg_lite.datasets.check.pictures import write_histogram, write_pictures, write_samples
 from paddleseg_lite.datasets.check.report import as_dict, as_text
 from paddleseg_lite.datasets.info import checked_info
@@ -183,13 +182,6 @@ def test_a_reader_of_ones_own_is_used(tmp_path):
     assert findings.class_pixels.tolist() == [24, 24]
     assert [problem.message for problem in findings.problems] == ["third.bin is empty"]
     assert write_samples(tmp_path / "samples.png", [findings])
-
-
-def test_large_labels_are_counted_exactly(monkeypatch):
-    """Protects counts beyond what float32 holds, in which cv2 counts."""
-    label = np.random.default_rng(0).integers(0, 256, (37, 41), np.uint8)
-    monkeypatch.setattr(pair, "_EXACT", 100)
-    assert (count_ids(label) == np.bincount(label.ravel(), minlength=256)).all()
 
 
 def test_pictures_show_every_class(tmp_path):
