@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Union
 
@@ -21,15 +21,18 @@ class _Refused(pickle.UnpicklingError):
 
 
 class _StandIn:
-    """What the unpickler hands out in place of a NumPy constructor: it can be called, but not changed.
+    """What the unpickler hands out in place of a constructor: it can be called, but not changed.
 
     NumPy's own constructors and `__setstate__` methods trust their input; no file gets near them.
     """
 
-    __slots__ = ()
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
 
     def __call__(self, *args: Any) -> Any:
-        raise _Refused("an unexpected call")
+        return self._function(*args)
 
     def __setstate__(self, state: object) -> NoReturn:
         raise _Refused("a change to a constructor")
@@ -83,49 +86,20 @@ def _array(raw: object, dtype: _Dtype, shape: Sequence[int], order: str = "C") -
     return value.astype(value.dtype.newbyteorder("="), copy=False)
 
 
-class _MakeDtype(_StandIn):
-    def __call__(self, code: str, align: bool = False, copy: bool = True) -> _Dtype:
-        return _Dtype(code)
-
-
-class _MakeArray(_StandIn):
-    def __call__(self, kind: object, shape: object, typecode: object) -> _Array:
-        return _Array()
-
-
-class _ArrayFromBuffer(_StandIn):
-    def __call__(self, raw: object, dtype: _Dtype, shape: Sequence[int], order: str) -> np.ndarray:
-        return _array(raw, dtype, shape, order)
-
-
-class _MakeScalar(_StandIn):
-    def __call__(self, dtype: _Dtype, raw: object) -> Any:
-        return _array(raw, dtype, ())[()]
-
-
-class _Latin1(_StandIn):
-    """`_codecs.encode`, by which pickle protocol 2 writes bytes."""
-
-    def __call__(self, text: str, encoding: str = "latin1") -> bytes:
-        return text.encode("latin1")
-
-
-class _NoBytes(_StandIn):
-    """`bytes()`, by which pickle protocol 2 writes b""; with a number it would take that much memory."""
-
-    def __call__(self) -> bytes:
-        return b""
+def _refuse(*args: object) -> NoReturn:
+    raise _Refused("an unexpected call")
 
 
 _ADMITTED: dict[tuple[str, str], Any] = {
-    ("numpy", "dtype"): _MakeDtype(),
-    ("numpy", "ndarray"): _StandIn(),
-    ("numpy.core.multiarray", "_reconstruct"): _MakeArray(),
-    ("numpy.core.multiarray", "scalar"): _MakeScalar(),
-    ("numpy.core.numeric", "_frombuffer"): _ArrayFromBuffer(),
-    ("_codecs", "encode"): _Latin1(),
+    ("numpy", "dtype"): _StandIn(lambda code, align=False, copy=True: _Dtype(code)),
+    ("numpy", "ndarray"): _StandIn(_refuse),
+    ("numpy.core.multiarray", "_reconstruct"): _StandIn(lambda kind, shape, typecode: _Array()),
+    ("numpy.core.multiarray", "scalar"): _StandIn(lambda dtype, raw: _array(raw, dtype, ())[()]),
+    ("numpy.core.numeric", "_frombuffer"): _StandIn(_array),
+    # By which pickle protocol 2 writes bytes, and b""; bytes(number) would take that much memory.
+    ("_codecs", "encode"): _StandIn(lambda text, encoding="latin1": text.encode("latin1")),
+    ("builtins", "bytes"): _StandIn(lambda: b""),
     ("collections", "OrderedDict"): OrderedDict,
-    ("builtins", "bytes"): _NoBytes(),
     **{("builtins", kind.__name__): kind for kind in (tuple, list, dict)},
 }
 

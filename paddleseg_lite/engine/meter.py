@@ -1,10 +1,9 @@
-"""What is summed up between two log lines, and whether the device waits for data."""
+"""What a log line tells, and whether the device waits for data."""
 
 from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -20,7 +19,7 @@ STARVING = 0.2  # share of the time that may pass in waiting for data
 
 
 class Meter:
-    """Sums since the last log line: of this rank's losses, which survive in checkpoints, and of times.
+    """Sums of this rank's losses since the last log line; they survive in checkpoints.
 
     Args:
         criterion: the losses.
@@ -29,7 +28,6 @@ class Meter:
     def __init__(self, criterion: Criterion) -> None:
         self.criterion = criterion
         self.count, self.losses, self.kept = 0, [0.0] * len(criterion.losses), 0.0
-        self.restart_clock()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums, as plain data."""
@@ -38,17 +36,6 @@ class Meter:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self.count, self.losses, self.kept = state["count"], list(state["losses"]), state["kept"]
-
-    def restart_clock(self) -> None:
-        """Leave out the time since the last iteration, such as that of an evaluation."""
-        self.timed, self.reading, self.spent, self._last = 0, 0.0, 0.0, time.perf_counter()
-
-    def tick(self, reading: float) -> None:
-        """Count the time of an iteration, and the seconds of it that it waited for data."""
-        now = time.perf_counter()
-        self.spent, self._last = self.spent + now - self._last, now
-        self.reading += reading
-        self.timed += 1
 
     def add(self, losses: Sequence[float]) -> None:
         """Count an update: its losses, and the share of pixels that they kept."""
@@ -62,8 +49,10 @@ class Meter:
         shares = [float(fraction) for fraction in kept if fraction is not None]
         return sum(shares) / len(shares) if shares else None
 
-    def record(self, iteration: int, images: int, in_epoch: int, learning_rate: float) -> dict[str, Any]:
-        """Return what the interval tells: means, where the run stands, images per second.
+    def record(
+        self, iteration: int, images: int, in_epoch: int, learning_rate: float, costs: tuple[float, float]
+    ) -> dict[str, Any]:
+        """Return what the interval tells, and begin the next: means, where the run stands, images per second.
 
         Means are over the ranks, which ask together. Losses and kept are NaN if every iteration was passed
         over; kept is there if a loss chooses its pixels, `losses` by name if there are several.
@@ -73,10 +62,11 @@ class Meter:
             images: of an iteration.
             in_epoch: images of an epoch.
             learning_rate: the current one.
+            costs: seconds of an iteration, and of its reading.
         """
-        count, timed = self.count or math.nan, max(self.timed, 1)
+        count = self.count or math.nan
         *losses, kept = [total / count for total in parallel.all_reduce_mean([*self.losses, self.kept])]
-        batch_cost = self.spent / timed
+        self.count, self.losses, self.kept = 0, [0.0] * len(losses), 0.0
         return {
             "iteration": iteration,
             "epoch": (iteration * images - 1) // in_epoch + 1,
@@ -84,9 +74,9 @@ class Meter:
             "loss": sum(losses),
             **({"losses": dict(zip(self.criterion.names, losses))} if len(losses) > 1 else {}),
             **({"kept": kept} if self._kept_fraction() is not None else {}),
-            "batch_cost": batch_cost,
-            "reader_cost": self.reading / timed,
-            "ips": images / max(batch_cost, 1e-9),
+            "batch_cost": costs[0],
+            "reader_cost": costs[1],
+            "ips": images / max(costs[0], 1e-9),
         }
 
 

@@ -59,7 +59,7 @@ class TrainStep:
             )
         self.model, self.criterion, self.optimizer = model, criterion, optimizer
         self.network = parallel.distribute(model)
-        self.watch = stopwatch or Stopwatch(enabled=False)
+        self.watch = stopwatch or Stopwatch()
         self._statistics = [x for x in parallel.statistics(model) if x.dtype == paddle.float32]
 
     def shares(self, passes: Sequence[Batch]) -> list[list[float]]:

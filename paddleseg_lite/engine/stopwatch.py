@@ -14,35 +14,41 @@ class Stopwatch:
     """Times the parts of iterations; each lap ends one part.
 
     Args:
-        enabled: False makes every call free. True waits for the GPU at each lap.
+        profile: wait for the GPU at each lap. Without, only "read" and the sum of all parts mean something on
+            a GPU, which works while others are counted.
     """
 
-    def __init__(self, enabled: bool) -> None:
-        self.enabled = enabled
+    def __init__(self, profile: bool = False) -> None:
+        self.profile = profile
         self.iterations = -WARM_UP
         self.sums = dict.fromkeys(PARTS, 0.0)
-        self._last = time.perf_counter()
-
-    def lap(self, part: str) -> None:
-        """Count the time since the last lap as `part`, one of PARTS."""
-        if not self.enabled:
-            return
-        if paddle.get_device() != "cpu":
-            paddle.device.synchronize()
-        now = time.perf_counter()
-        if self.iterations >= 0:
-            self.sums[part] += now - self._last
-        self._last = now
-
-    def next_iteration(self) -> None:
-        """End an iteration; what came after its last lap was "other"."""
-        if self.enabled:
-            self.lap("other")
-            self.iterations += 1
+        self._count, self._interval = 0, dict.fromkeys(PARTS, 0.0)
+        self.restart()
 
     def restart(self) -> None:
         """Leave out the time since the last lap, such as that of an evaluation."""
         self._last = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        """Count the time since the last lap as `part`, one of PARTS."""
+        if self.profile and paddle.get_device() != "cpu":
+            paddle.device.synchronize()
+        now = time.perf_counter()
+        for sums in (self._interval, *([self.sums] if self.iterations >= 0 else [])):
+            sums[part] += now - self._last
+        self._last = now
+
+    def next_iteration(self) -> None:
+        """End an iteration; what came after its last lap was "other"."""
+        self.lap("other")
+        self.iterations += 1
+        self._count += 1
+
+    def costs(self) -> tuple[float, float]:
+        """Return the mean seconds of an iteration, and of its reading, since the last call."""
+        count, parts = max(self._count, 1), self._interval
+        self._count, self._interval = 0, dict.fromkeys(PARTS, 0.0)
+        return sum(parts.values()) / count, parts["read"] / count
 
     def seconds(self) -> dict[str, float]:
         """Return the mean seconds of each part in an iteration; {} before the warm-up is over."""

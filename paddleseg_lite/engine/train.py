@@ -135,14 +135,13 @@ class Trainer:
     def _loop(self, batches: Iterator[list[Batch]], bar: tqdm) -> bool:
         """Train until the end, a better end, or a signal; return whether it was a signal."""
         self.model.train()
-        self.meter.restart_clock()
+        self.watch.restart()
         while not self._is_stalled():
-            started = time.perf_counter()
+            self.watch.lap("other")  # logging
             passes = next(batches, None)
             if passes is None:
                 break
             self.watch.lap("read")
-            waited = time.perf_counter() - started
 
             losses, is_finite, stop = self._forward_and_backward(passes)
             if is_finite:
@@ -157,7 +156,6 @@ class Trainer:
             self.step.advance_schedule()
             self.state.iteration += 1
 
-            self.meter.tick(waited)
             if is_finite:
                 self.recent.append(sum(losses))
                 self.meter.add(losses)
@@ -172,7 +170,6 @@ class Trainer:
                 self.state.evaluation_is_due = is_due and self.val_dataset is not None
                 log.info(f"[TRAIN] saved {self._save()}")
                 self._evaluate_if_due()
-                self.meter.restart_clock()
                 self.watch.restart()
             if stop and not is_last:
                 return True
@@ -213,14 +210,14 @@ class Trainer:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
         options, iteration = self.options, self.state.iteration
         images = options.batch_size * options.accumulate * parallel.world_size()
-        record = self.meter.record(iteration, images, len(self.train_dataset), self.optimizer.get_lr())
+        in_epoch, rate = len(self.train_dataset), self.optimizer.get_lr()
+        record = self.meter.record(iteration, images, in_epoch, rate, self.watch.costs())
         self.loss = record["loss"]
         log.info(log_line(record, options.iters))
         bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
         self.starvation.look(record["batch_cost"], record["reader_cost"])
         self.logger.record("train", record)
         self.logger.scalars("Train", scalars(record), iteration)
-        self.meter = Meter(self.criterion)
 
     def _evaluate_if_due(self) -> None:
         """Do the evaluation that is due at this iteration, and save again with what came of it."""
@@ -261,10 +258,12 @@ class Trainer:
         return True
 
     def _write_profile(self) -> None:
+        if not self.options.profile:
+            return
         if self.watch.seconds():
             log.info(f"[PROFILE] mean of {self.watch.iterations} iterations\n{self.watch.table()}")
             self.logger.write("profile.txt", self.watch.table() + "\n")
-        elif self.options.profile:
+        else:
             log.warning(f"[PROFILE] the first {WARM_UP} iterations are not measured, there were no others")
 
 
