@@ -148,7 +148,7 @@ def test_of_checkpoints_the_models_know_weights_alone(path: Path) -> None:
     assert known <= {"paddleseg_lite.checkpoint.weights"}
 
 
-@pytest.mark.parametrize("name", ["core", "load", "schema", "signature", "facts"])
+@pytest.mark.parametrize("name", ["core", "data", "facts", "imports", "load", "schema", "signature"])
 def test_reading_a_config_knows_no_paddle(name: str) -> None:
     """A mistake in a config is found within milliseconds, before Paddle is imported."""
     source = (PACKAGE / "config" / f"{name}.py").read_text(encoding="utf-8")

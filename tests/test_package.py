@@ -112,7 +112,7 @@ def test_importing_does_nothing(tmp_path):
     code = (
         "import logging, os, random, sys\n"
         "random.seed(3); before = random.getstate()\n"
-        "import paddleseg_lite, paddleseg_lite.cli, paddleseg_lite.config\n"
+        "import paddleseg_lite, paddleseg_lite.cli.main, paddleseg_lite.config.data\n"
         "assert 'paddle' not in sys.modules\n"
         "import paddle\n"
         "handlers = list(logging.getLogger().handlers)\n"

@@ -27,68 +27,48 @@ from paddleseg_lite.errors import UserError
 def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_config(parser)
     flags.add_device(parser)
-    parser.add_argument(
-        "--save_dir", type=Path, help="folder of the run; default ./output, or where the resumed one is"
-    )
+    text = "folder of the run; default ./output, or where the resumed one is"
+    parser.add_argument("--save_dir", type=Path, help=text)
+
     add = parser.add_argument_group("instead of the config's").add_argument
     add("--iters", type=int, help="iterations, one update of the weights each")
     add("--batch_size", type=int, help="images in a forward pass, of each process")
     add("--learning_rate", type=float, help="learning rate")
-    _add_going_on(parser.add_argument_group("going on, stopping"))
-    _add_computing(parser.add_argument_group("how to compute"))
-    group = parser.add_argument_group("what to tell")
-    group.add_argument("--do_eval", action="store_true", help="evaluate every --save_interval iterations")
-    _add_counts(group, ("log_iters", 10, "iterations between log lines"))
-    text = "write VisualDL scalars and pictures into --save_dir"
-    group.add_argument("--use_vdl", action="store_true", help=text)
-    text = "measure the parts of an iteration: profile.txt"
-    group.add_argument("--profile", action="store_true", help=text)
 
-
-def _add_going_on(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--resume_model",
-        dest="resume",
-        help="an iter_N folder to go on from, or auto: the newest valid one in --save_dir, if any",
-    )
-    group.add_argument(
-        "--pretrained", help="path or URL of weights to start from, instead of model.pretrained"
-    )
-    group.add_argument(
-        "--allow_missing",
-        nargs="+",
-        default=[],
-        metavar="PREFIX",
-        help="keys that --pretrained may lack or have in another shape, as those of a new head: head.",
-    )
-    group.add_argument(
-        "--early_stop_intervals", type=int, help="stop after N evaluations without a better mIoU"
-    )
-    _add_counts(
-        group,
-        ("skip_nonfinite", 0, "pass over so many iterations whose loss is NaN or infinite before stopping"),
-        ("save_interval", 1000, "iterations between checkpoints, and evaluations"),
-        ("keep_checkpoint_max", 5, "newest checkpoints to keep"),
-    )
+    group = parser.add_argument_group("going on, stopping")
+    add = group.add_argument
+    text = "an iter_N folder to go on from, or auto: the newest valid one in --save_dir, if any"
+    add("--resume_model", dest="resume", help=text)
+    add("--pretrained", help="path or URL of weights to start from, instead of model.pretrained")
+    text = "keys that --pretrained may lack or have in another shape, as those of a new head: head."
+    add("--allow_missing", nargs="+", default=[], metavar="PREFIX", help=text)
+    add("--early_stop_intervals", type=int, help="stop after N evaluations without a better mIoU")
+    text = "pass over so many iterations whose loss is NaN or infinite before stopping"
+    _add_count(group, "skip_nonfinite", 0, text)
+    _add_count(group, "save_interval", 1000, "iterations between checkpoints, and evaluations")
+    _add_count(group, "keep_checkpoint_max", 5, "newest checkpoints to keep")
     formats = ["pdparams", "safetensors"]
-    group.add_argument("--weights_format", choices=formats, default="pdparams", help="default pdparams")
+    add("--weights_format", choices=formats, default="pdparams", help="default pdparams")
+
+    group = parser.add_argument_group("how to compute")
+    add = group.add_argument
+    _add_count(group, "num_workers", 0, "processes that read data; 0: none")
+    _add_count(group, "seed", 0, "of weights, order and augmentation")
+    _add_count(group, "accumulate", 1, "forward passes of an iteration, whose gradients are averaged")
+    add("--use_ema", action="store_true", help="also average the weights, as ema_best_model/")
+    add("--precision", choices=["fp32", "fp16", "bf16"], default="fp32", help="default fp32")
+    add("--amp_level", choices=["O1", "O2"], default="O1", help="with fp16, bf16; default O1")
+
+    group = parser.add_argument_group("what to tell")
+    add = group.add_argument
+    add("--do_eval", action="store_true", help="evaluate every --save_interval iterations")
+    _add_count(group, "log_iters", 10, "iterations between log lines")
+    add("--use_vdl", action="store_true", help="write VisualDL scalars and pictures into --save_dir")
+    add("--profile", action="store_true", help="measure the parts of an iteration: profile.txt")
 
 
-def _add_computing(group: argparse._ArgumentGroup) -> None:
-    _add_counts(
-        group,
-        ("num_workers", 0, "processes that read data; 0: none"),
-        ("seed", 0, "of weights, order and augmentation"),
-        ("accumulate", 1, "forward passes of an iteration, whose gradients are averaged"),
-    )
-    group.add_argument("--use_ema", action="store_true", help="also average the weights, as ema_best_model/")
-    group.add_argument("--precision", choices=["fp32", "fp16", "bf16"], default="fp32", help="default fp32")
-    group.add_argument("--amp_level", choices=["O1", "O2"], default="O1", help="with fp16, bf16; default O1")
-
-
-def _add_counts(group: argparse._ArgumentGroup, *flags: tuple[str, int, str]) -> None:
-    for name, default, text in flags:
-        group.add_argument(f"--{name}", type=int, default=default, help=f"{text}; default {default}")
+def _add_count(group: argparse._ArgumentGroup, name: str, default: int, text: str) -> None:
+    group.add_argument(f"--{name}", type=int, default=default, help=f"{text}; default {default}")
 
 
 def work(args: argparse.Namespace) -> None:
@@ -156,16 +136,16 @@ def train_options(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def resume_command(save_dir: Path, ranks: int = 1) -> str:
+def resume_command(save_dir: Path, world_size: int = 1) -> str:
     """Return the command line of this process, changed to go on from the newest checkpoint.
 
     Args:
         save_dir: the run's folder, which the command line may not have named.
-        ranks: processes that trained together; several are launched again, on one machine.
+        world_size: processes that trained together; several are launched again, on one machine.
     """
-    command = [] if ranks == 1 and not sys.argv[0].endswith(".py") else ["python"]
-    if ranks > 1:
-        command += ["-m", "paddle.distributed.launch", "--nproc_per_node", str(ranks)]
+    command = [] if world_size == 1 and not sys.argv[0].endswith(".py") else ["python"]
+    if world_size > 1:
+        command += ["-m", "paddle.distributed.launch", "--nproc_per_node", str(world_size)]
     dropped = ("--resume_model", "--save_dir", "--pretrained", "--allow_missing")
     is_dropped = False
     command.append(sys.argv[0])

@@ -155,10 +155,10 @@ def test_resume_command(monkeypatch):
     expected = "tools/train.py --config c.yml --opts a=1 'b=x y' --do_eval --save_dir old --resume_model auto"
     assert resume_command(Path("old")) == f"python {expected}"
     launcher = "python -m paddle.distributed.launch --nproc_per_node 2"
-    assert resume_command(Path("old"), ranks=2) == f"{launcher} {expected}"
+    assert resume_command(Path("old"), world_size=2) == f"{launcher} {expected}"
     monkeypatch.setattr(
         sys, "argv", ["/env/bin/paddleseg-lite", "train", "--config", "c.yml", "--resume_model", "x"]
     )
     expected = "/env/bin/paddleseg-lite train --config c.yml --save_dir old --resume_model auto"
     assert resume_command(Path("old")) == expected
-    assert resume_command(Path("old"), ranks=2) == f"{launcher} {expected}"
+    assert resume_command(Path("old"), world_size=2) == f"{launcher} {expected}"
