@@ -6,20 +6,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import paddle
 from paddle import nn
 
-from paddleseg_lite.datasets.reading.images import encode_png, read_image
-from paddleseg_lite.inference.augment import Network, Runtime
-from paddleseg_lite.inference.logits import Dense, best_classes
+from paddleseg_lite.datasets.reading.images import encode_png
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.augment import PLAIN, Network, Runtime
+from paddleseg_lite.inference.evaluate import predict_labels
+from paddleseg_lite.inference.predict import RESULTS, read_sample, write_results
 from paddleseg_lite.kernels.threads import thread_count
-from paddleseg_lite.transforms import Compose, Sample
-from paddleseg_lite.visualize import overlay
+from paddleseg_lite.transforms import Compose
 
-PICTURE = "picture.png"
 STAGES = ("decode", "preprocess", "network", "postprocess", "write")
 
 
@@ -95,22 +96,21 @@ def profile(
         warmup: runs before.
         ceiling: what `matrix_ceiling` returned; None measures it.
     """
-    (folder / PICTURE).write_bytes(encode_png(picture))
+    path = folder / "picture.png"
+    path.write_bytes(encode_png(picture))
     times: dict[str, list[float]] = {name: [] for name in (*STAGES, "total")}
     for run in range(warmup + runs):
-        marks = _one_run(network, transforms, palette, folder)
+        found, input_size = _one_run(network, transforms, palette, path)
         if run >= warmup:
-            for name, start, stop in zip(STAGES, marks, marks[1:]):
-                times[name].append(1e3 * (stop - start))
-            times["total"].append(1e3 * (marks[-1] - marks[0]))
+            for name, seconds in zip(times, (*found, sum(found))):
+                times[name].append(1e3 * seconds)
     median = {name: float(np.median(found)) for name, found in times.items()}
     p90 = {name: float(np.percentile(found, 90)) for name, found in times.items()}
-    source = transforms(Sample.from_source(picture, label_at_source=True), np.random.default_rng(0))
-    macs = count_macs(model, source.image.shape[:2], picture.shape[2]) / 1e9
+    macs = count_macs(model, input_size, picture.shape[2]) / 1e9
     return Profile(
         runtime=getattr(network, "name", "paddle") if isinstance(network, Runtime) else "paddle",
         size=(picture.shape[1], picture.shape[0]),
-        input_size=(source.image.shape[1], source.image.shape[0]),
+        input_size=input_size[::-1],
         threads=thread_count(),
         median=median,
         p90=p90,
@@ -121,31 +121,41 @@ def profile(
 
 
 def _one_run(
-    network: Network | Runtime, transforms: Compose, palette: np.ndarray, folder: Path
-) -> list[float]:
-    """Return the times at which the stages began, and the end."""
-    marks = [time.perf_counter()]
-    image = read_image(folder / PICTURE)  # as the tools do
-    marks.append(time.perf_counter())
-    sample = transforms(Sample.from_source(image, label_at_source=True), np.random.default_rng(0))
-    batch = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
-    marks.append(time.perf_counter())
+    network: Network | Runtime, transforms: Compose, palette: np.ndarray, path: Path
+) -> tuple[list[float], tuple[int, int]]:
+    """Do what `inference.predict` does; return the seconds of each stage, and the network's input (h, w)."""
+    inner: list[float] = []  # seconds of the transforms, then of the network
     if isinstance(network, Runtime):
-        logits = network.maps(batch, [])[0]
+        timed: Any = SimpleNamespace(name=network.name, maps=_timed(network.maps, inner))
     else:
-        with paddle.no_grad():
-            logits = Dense(network(paddle.to_tensor(batch))[0].numpy()[0])
+        timed = _timed(network, inner)
+    marks = [time.perf_counter()]
+    found = read_sample(_timed(transforms, inner), 3, path)
+    if isinstance(found, UserError):
+        raise found
+    image, sample = found
     marks.append(time.perf_counter())
-    if sample.windows:
-        full = np.ascontiguousarray(logits.rows(0, logits.shape[1]))
-        labels = best_classes(Dense(sample.restore(full)))
-    else:
-        labels = best_classes(logits)
+    labels = predict_labels(timed, [sample], PLAIN)[0]
     marks.append(time.perf_counter())
-    (folder / "labels.png").write_bytes(encode_png(labels))
-    (folder / "overlay.png").write_bytes(encode_png(overlay(image, labels, palette)))
+    write_results(path.parent, palette, list(RESULTS), (Path(path.name), image, labels))
     marks.append(time.perf_counter())
-    return marks
+    read, predicted, written = (after - before for before, after in zip(marks, marks[1:]))
+    preprocess, computed = inner
+    return [read - preprocess, preprocess, computed, predicted - computed, written], sample.size
+
+
+def _timed(work: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    """Return `work` as a function that also puts down how long it took."""
+
+    def call(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        result = work(*arguments)
+        if paddle.device.get_device().startswith("gpu"):
+            paddle.device.synchronize()
+        seconds.append(time.perf_counter() - start)
+        return result
+
+    return call
 
 
 def count_macs(model: nn.Layer, size: tuple[int, int], in_channels: int = 3) -> int:
@@ -181,11 +191,8 @@ def matrix_ceiling(side: int = 1024, runs: int = 5) -> float:
         lambda: left @ right,
         lambda: paddle.matmul(*tensors).numpy(),
     ]
-    best = min(_seconds(product) for product in products for _ in range(runs))
-    return 2 * side**3 / best / 1e9
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    seconds: list[float] = []
+    for _ in range(runs):
+        for product in products:
+            _timed(product, seconds)()
+    return 2 * side**3 / min(seconds) / 1e9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -120,8 +120,8 @@ def predict(
     result = PredictResult(skipped=[names.pop(name) for name in done])
     if isinstance(model, paddle.nn.Layer):
         model.eval()
-    read = partial(_read, transforms, in_channels)
-    write = partial(_write_results, save_dir, palette, save)
+    read = partial(read_sample, transforms, in_channels)
+    write = partial(write_results, save_dir, palette, save)
 
     def labelled(readers: Executor) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
         """Yield (name, image, class ids) of what can be segmented; say what cannot."""
@@ -146,7 +146,9 @@ def predict(
     return result
 
 
-def _read(transforms: Compose, in_channels: int, path: Path) -> tuple[np.ndarray, Sample] | UserError:
+def read_sample(
+    transforms: Callable[..., Sample], in_channels: int, path: Path
+) -> tuple[np.ndarray, Sample] | UserError:
     """Return an image and its sample, or what is wrong with it."""
     try:
         image = read_image(path, in_channels)
@@ -171,7 +173,7 @@ def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:
     return all((save_dir / RESULTS[kind] / name).exists() for kind in save)
 
 
-def _write_results(
+def write_results(
     save_dir: Path, palette: np.ndarray, save: Sequence[str], job: tuple[Path, np.ndarray, np.ndarray]
 ) -> Path:
     """Write the results of a job, (name, image, class ids); return their name."""

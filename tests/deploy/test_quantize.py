@@ -40,7 +40,7 @@ def test_a_report_of_before_and_after(card, tmp_path, photos):
     assert report.megabytes[1] < report.megabytes[0]
     assert report.agreement > 0.5
     assert report.miou is not None
-    assert "mIoU" in report.text()
+    assert abs(report.miou[0] - report.miou[1]) < 0.2
     image = Squares("val").draw(0)[0]
     assert Predictor.from_exported(tmp_path / "out", precision="int8")(image).mask.shape == image.shape[:2]
     (tmp_path / "out" / "model.onnx").replace(report.path)
@@ -80,7 +80,7 @@ def test_what_does_not_pay_stays_in_float(card, tmp_path, photos):
         ((100.0, 50.0), (0.7, 0.695), None),
         ((100.0, 95.0), (0.7, 0.7), "less than 1.1 times as fast"),
         ((100.0, 50.0), (0.7, 0.6), "more than 0.01 of mIoU lost"),
-        ((100.0, 50.0), None, "mIoU  unknown"),
+        ((100.0, 50.0), None, None),
     ],
 )
 def test_it_says_when_it_was_not_worth_it(tmp_path, milliseconds, miou, said):
@@ -88,10 +88,19 @@ def test_it_says_when_it_was_not_worth_it(tmp_path, milliseconds, miou, said):
     from paddleseg_lite.deploy.quantize import QuantizeReport
 
     text = QuantizeReport(tmp_path, (3, 9), (4.0, 2.0), milliseconds, miou, 0.99).text()
-    assert ("not worth it" in text) == (said is not None and miou is not None)
+    assert ("not worth it" in text) == (said is not None)
     assert said is None or said in text
-    changed = QuantizeReport(tmp_path, (3, 9), (4.0, 2.0), milliseconds, miou, 0.9).text()
-    assert ("% of the pixels have another class" in changed) == (miou is None)
+    shown = "mIoU  unknown" if miou is None else f"mIoU  {miou[0]:.4f} -> {miou[1]:.4f}"
+    assert shown in text
+
+
+def test_without_labels_changed_pixels_count(tmp_path):
+    """They are all that tells of a loss; beside labels they do not matter."""
+    from paddleseg_lite.deploy.quantize import QuantizeReport
+
+    for miou in (None, (0.7, 0.7)):
+        text = QuantizeReport(tmp_path, (3, 9), (4.0, 2.0), (100.0, 50.0), miou, 0.9).text()
+        assert ("% of the pixels have another class" in text) == (miou is None)
 
 
 def test_missing_calibration_images_are_named(model, card, tmp_path):
@@ -112,34 +121,3 @@ def test_an_export_of_one_size_takes_calibration_images_of_that_size_alone(model
     export(model, tmp_path / "out", card, ExportOptions(shape, format="onnx"))
     with pytest.raises(UserError, match=r"0\.png is 1 3 32 32 .* takes 1 3 24 48"):
         quantize(tmp_path / "out", photos)
-
-
-def test_macs_are_those_of_the_paper():
-    """LPSNet-S at 1024x2048 has 10.4e9; here a sixteenth of the sides, for speed."""
-    from paddleseg_lite.deploy.profile import count_macs
-
-    model = zoo.LPSNet((1, 3, 3, 10, 10), (8, 24, 48, 96, 96), (0.75, 0.25), num_classes=19)
-    assert count_macs(model, (256, 512)) * 16 / 1e9 == pytest.approx(10.4, abs=0.1)
-    assert np.isfinite(count_macs(model, (64, 64)))
-
-
-def test_a_convolution_before_a_resize_is_counted_where_it_is():
-    """LR-ASPP convolves its deeper features before they are enlarged: a quarter of the products."""
-    from paddleseg_lite.deploy.profile import count_macs
-
-    class Merging(paddle.nn.Conv2D):
-        def forward(self, deep, shallow):
-            channels = deep.shape[1]
-            small = paddle.nn.functional.conv2d(deep, self.weight[:, :channels])
-            enlarged = paddle.nn.functional.interpolate(small, shallow.shape[2:])
-            return enlarged + paddle.nn.functional.conv2d(shallow, self.weight[:, channels:])
-
-    class Net(paddle.nn.Layer):
-        def __init__(self):
-            super().__init__()
-            self.merge = Merging(3 + 3, 5, 1)
-
-        def forward(self, x):
-            return [self.merge(x[:, :, ::2, ::2], x)]
-
-    assert count_macs(Net(), (8, 12)) == 3 * 5 * (4 * 6 + 8 * 12)
