@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from paddleseg_lite.deploy.fingerprint import hash_tensors, versions
 from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.onnx_graph import quiet, to_onnx
 from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, optimise
-from paddleseg_lite.deploy.sidecar import ExportMetadata, write_sidecar
+from paddleseg_lite.deploy.sidecar import FILE, ExportMetadata, write_sidecar
 from paddleseg_lite.deploy.verify import probe_images, smallest_side
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import sync_to_disk
+from paddleseg_lite.files import sync_to_disk, temporary_beside
 
 _log = logging.getLogger(__name__)
 
@@ -129,14 +128,14 @@ def export(
             "tools/predict.py gives; export with --output_op none for the same ones"
         )
     try:
-        save_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=save_dir) as hidden:
-            files = _write_formats(model, Path(hidden), options, passes)
+        with temporary_beside(save_dir / FILE) as hidden:
+            hidden.mkdir()
+            files = _write_formats(model, hidden, options, passes)
             kept = {name: file for name, file in files.items() if options.format in (name, "all")}
             if "paddle" in kept:
                 kept["paddle_weights"] = "model.pdiparams"
             write_sidecar(
-                Path(hidden),
+                hidden,
                 card,
                 kept,
                 options.input_shape,
@@ -145,8 +144,8 @@ def export(
                 versions(options.format),
                 smallest_side(model, card.in_channels),
             )
-            names = sorted({*kept.values(), "inference.yml"})
-            move_files(names, Path(hidden), save_dir)
+            names = sorted({*kept.values(), FILE})
+            move_files(names, hidden, save_dir)
     except OSError as error:
         raise UserError(
             f"cannot write {save_dir} ({error.strerror or error}); give another folder"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.deploy.sidecar import built_transforms, check_size, hash_files, read_sidecar
 from paddleseg_lite.errors import UserError, require_modules
+from paddleseg_lite.files import temporary_beside
 from paddleseg_lite.inference.predict import find_images
 from paddleseg_lite.metrics import confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
@@ -159,8 +159,9 @@ def _write(source: Path, target: Path, images: Iterator[np.ndarray]) -> tuple[in
         def set_range(self, *_: Any) -> None:
             """All images are always read."""
 
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as hidden, _only_errors():
-        prepared, new = Path(hidden) / "prepared.onnx", Path(hidden) / target.name
+    with temporary_beside(target) as hidden, _only_errors():
+        hidden.mkdir()
+        prepared, new = hidden / "prepared.onnx", hidden / target.name
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         model = onnx.load(str(prepared))
         chosen, convolutions = worth_quantizing(model)
