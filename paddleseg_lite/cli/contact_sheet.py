@@ -29,7 +29,8 @@ def work(args: argparse.Namespace) -> None:
 
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.data import DataPlan
-    from paddleseg_lite.datasets.reading.images import encode_png, read_image
+    from paddleseg_lite.datasets.reading.images import read_image
+    from paddleseg_lite.datasets.reading.png import encode_png
     from paddleseg_lite.files import atomic_write
     from paddleseg_lite.inference.predict import LABELS
     from paddleseg_lite.visualize import contact_sheet, to_rgb

@@ -13,7 +13,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddleseg_lite.datasets.reading.images import encode_png
+from paddleseg_lite.datasets.reading.png import encode_png
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels

@@ -16,8 +16,9 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map
-from paddleseg_lite.datasets.reading.images import encode_png, read_image, with_palette
+from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.datasets.reading.lists import read_images
+from paddleseg_lite.datasets.reading.png import encode_png, with_palette
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime

@@ -221,6 +221,7 @@ def test_other_facts_make_the_pack_stale(files, packed):
     for change, words in (
         ({"label_map": {255: 1}}, r"label_map was \{\} when it was packed and is \{'255': 1\} now"),
         ({"ignore_index": 9, "label_map": {255: 9}}, "ignore_index was 255"),
+        ({"img_channels": 1}, "in_channels was 3"),
     ):
         with pytest.raises(UserError, match=words):
             dataset(files, cache=packed.parent, **change)

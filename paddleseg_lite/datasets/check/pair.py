@@ -11,8 +11,9 @@ import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.problems import Problem
-from paddleseg_lite.datasets.reading.images import png_palette, read_image, read_label, read_stored_label
+from paddleseg_lite.datasets.reading.images import read_image, read_label, read_stored_label
 from paddleseg_lite.datasets.reading.labels import IDS, LabelRule, as_ids, ranges
+from paddleseg_lite.datasets.reading.png import png_palette
 from paddleseg_lite.errors import UserError
 
 COLOR_LABEL, JPEG_LABEL, BAD_IDS = "label of colors", "label as JPEG", "ids that are no classes"

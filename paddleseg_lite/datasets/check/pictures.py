@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.check.findings import Findings
-from paddleseg_lite.datasets.reading.images import png_palette, read_image, read_stored_label
+from paddleseg_lite.datasets.reading.images import read_image, read_stored_label
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
+from paddleseg_lite.datasets.reading.png import png_palette
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.visualize import LabelRow, colorize, label_sheet, to_rgb
 

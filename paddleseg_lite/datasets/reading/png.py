@@ -1,15 +1,20 @@
-"""A faster way to the pixels of the commonest PNG, 8-bit RGB, where pyspng is installed."""
+"""PNG files as bytes: a decoder faster than OpenCV's, where pyspng is installed; palettes; writing."""
 
 from __future__ import annotations
 
+import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import numpy as np
 
 from paddleseg_lite.errors import UserError, missing_modules
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GRAY, RGB, PALETTE = 0, 2, 3  # color types
+SUB = 1  # the filter that leaves each value's difference from the pixel to the left
 HEIGHT = slice(20, 24)  # where a file has it
 # Depth 8, RGB, and the only compression, filter and interlacing methods of plain files.
 PLAIN_RGB = bytes((8, 2, 0, 0, 0))
@@ -82,13 +87,83 @@ def open_rgb(path: str, data: bytes) -> RgbPng | None:
 
 def _is_whole(data: bytes) -> bool:
     """Whether all chunks are harmless and have the right checksum, and the last one is the end."""
-    view = memoryview(data)
-    position, name = len(SIGNATURE), b""
-    while name != b"IEND":
-        name = data[position + 4 : position + 8]
-        end = position + 8 + int.from_bytes(data[position : position + 4], "big")
-        stored = int.from_bytes(data[end : end + 4], "big")
-        if name not in HARMLESS or end + 4 > len(data) or zlib.crc32(view[position + 4 : end]) != stored:
+    for name, chunk in _chunks(data):
+        length, stored = int.from_bytes(chunk[:4], "big"), int.from_bytes(chunk[-4:], "big")
+        if name not in HARMLESS or len(chunk) != length + 12 or zlib.crc32(chunk[4:-4]) != stored:
             return False
-        position = end + 4
-    return True
+        if name == b"IEND":
+            return True
+    return False
+
+
+def ids_as_gray(data: bytes) -> tuple[bytes, int]:
+    """Return a PNG whose palette indices (or ids below 8 bits) cv2 will decode as gray, and its largest id.
+
+    cv2 has no way to ask for the indices of a palette image; declared gray, they are what it decodes. Any
+    other bytes come back as they are, with 255.
+    """
+    if data[:8] != SIGNATURE or len(data) <= 33:
+        return data, 255
+    width, height, depth, kind, *rest = struct.unpack(">IIBBBBB", data[16:29])
+    if kind not in (GRAY, PALETTE) or depth > 8:
+        return data, 255
+    if kind == PALETTE:
+        header = struct.pack(">IIBBBBB", width, height, depth, GRAY, *rest)
+        kept = [chunk for name, chunk in _chunks(data) if name in (b"IDAT", b"IEND")]
+        data = SIGNATURE + _chunk(b"IHDR", header) + b"".join(kept)
+    return data, 2**depth - 1
+
+
+def encode_png(picture: np.ndarray) -> bytes:
+    """Return the bytes of a PNG, uint8 [H, W] or RGB [H, W, 3]."""
+    if missing_modules("isal") or picture.dtype != np.uint8 or picture.shape[2:] != (3,):
+        return cv2.imencode(".png", picture if picture.ndim == 2 else picture[:, :, ::-1])[1].tobytes()
+    from isal import isal_zlib  # compresses a photograph in a quarter of OpenCV's time
+
+    height, width, _ = picture.shape
+    rows = np.ascontiguousarray(picture).reshape(height, -1)
+    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    filtered[:, 0] = SUB
+    filtered[:, 1:4] = rows[:, :3]
+    np.subtract(rows[:, 3:], rows[:, :-3], out=filtered[:, 4:])
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, RGB, 0, 0, 0),
+        b"IDAT": isal_zlib.compress(filtered, 1),
+        b"IEND": b"",
+    }
+    return SIGNATURE + b"".join(_chunk(name, content) for name, content in parts.items())
+
+
+def with_palette(png: bytes, palette: np.ndarray) -> bytes:
+    """Return a gray 8-bit PNG as a palette PNG: the same pixels, painted.
+
+    Args:
+        png: as cv2 encodes uint8 [H, W].
+        palette: uint8 [K, 3], RGB; ids beyond it are black.
+    """
+    colors = np.zeros((256, 3), np.uint8)
+    colors[: len(palette)] = palette
+    width, height, depth, _, *rest = struct.unpack(">IIBBBBB", png[16:29])
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, PALETTE, *rest))
+    return SIGNATURE + header + _chunk(b"PLTE", colors.tobytes()) + png[33:]
+
+
+def png_palette(data: bytes) -> np.ndarray | None:
+    """Return the colors of a palette PNG, [N, 3] uint8 RGB; None if the bytes are anything else."""
+    if data[:8] != SIGNATURE or len(data) <= 33 or data[25] != PALETTE:
+        return None
+    colors = next((bytes(chunk[8:-4]) for name, chunk in _chunks(data) if name == b"PLTE"), b"")
+    return np.frombuffer(colors, np.uint8, len(colors) // 3 * 3).reshape(-1, 3)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield name and bytes (length, name, content, checksum) of every chunk, as far as they are there."""
+    view, position = memoryview(data), len(SIGNATURE)
+    while position + 8 <= len(data):
+        end = position + int.from_bytes(view[position : position + 4], "big") + 12
+        yield bytes(view[position + 4 : position + 8]), view[position:end]
+        position = end
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.datasets import read_image, read_label
-from paddleseg_lite.datasets.reading import images
+from paddleseg_lite.datasets.reading import images, png
 from paddleseg_lite.errors import UserError
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow writes palette PNGs; Paddle installs it")
@@ -38,7 +38,7 @@ def test_a_written_png_has_the_pixels(monkeypatch, has_isal, size):
     if has_isal:
         pytest.importorskip("isal", reason="the extra `fast` installs it")
     else:
-        monkeypatch.setattr(images, "missing_modules", lambda *names: [*names])
+        monkeypatch.setattr(png, "missing_modules", lambda *names: [*names])
     gradient = np.add.outer(np.arange(size[0]), 2 * np.arange(size[1])).astype(np.uint8)  # repeats itself
     noise = rng.integers(0, 256, (*size, 3), np.uint8)
     for picture in (
@@ -48,16 +48,16 @@ def test_a_written_png_has_the_pixels(monkeypatch, has_isal, size):
         np.dstack([gradient, gradient.T.reshape(size), gradient]),
     ):
         for given in (picture, np.asfortranarray(picture), picture[::-1, ::-1]):
-            read = Image.open(io.BytesIO(images.encode_png(given)))
+            read = Image.open(io.BytesIO(png.encode_png(given)))
             read.verify()
-            read = Image.open(io.BytesIO(images.encode_png(given)))
+            read = Image.open(io.BytesIO(png.encode_png(given)))
             assert (np.asarray(read) == given).all()
 
 
 def test_a_written_png_keeps_16_bits():
     """Protects what ISA-L's way is not made for."""
     deep = rng.integers(0, 2**16, (5, 7, 3), np.uint16)
-    read = cv2.imdecode(np.frombuffer(images.encode_png(deep), np.uint8), cv2.IMREAD_UNCHANGED)
+    read = cv2.imdecode(np.frombuffer(png.encode_png(deep), np.uint8), cv2.IMREAD_UNCHANGED)
     assert (read[:, :, ::-1] == deep).all()
 
 
