@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import paddleseg_lite.transforms as T
-from paddleseg_lite.datasets import Dataset, SegmentationDataset, train_batches
+from paddleseg_lite.datasets import Dataset, SegmentationDataset, eval_samples
 from paddleseg_lite.datasets.info import checked_info, voc_palette
 from paddleseg_lite.datasets.reading.labels import LabelRule
 from paddleseg_lite.errors import UserError
@@ -169,7 +169,7 @@ def test_labels_are_checked_behind_reader_and_transforms(tmp_path, where, num_wo
     if where == "reader":
         data.reader = lambda index: (np.zeros((24, 32, 3), np.uint8), np.full((24, 32), 77, np.uint8))
     with pytest.raises(UserError, match=r"label\d\.png, after reader and transforms: label id\(s\) 77"):
-        next(train_batches(data, 2, 0, 1, num_workers=num_workers))
+        next(eval_samples(data, num_workers))
 
 
 @pytest.mark.parametrize("where", ["reader", "transform"])

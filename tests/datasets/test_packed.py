@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import paddleseg_lite.transforms as T
-from paddleseg_lite.datasets import CamVid, Cityscapes, Dataset, train_batches
+from paddleseg_lite.datasets import CamVid, Cityscapes, Dataset, eval_samples
 from paddleseg_lite.datasets.packed.manifest import LOCK, MANIFEST
 from paddleseg_lite.datasets.packed.writer import pack
 from paddleseg_lite.errors import UserError
@@ -157,7 +157,7 @@ def test_a_corrupted_byte_is_found(files, packed, kind, position, num_workers):
     flip_bit(path, position)
     quick = dataset(files, cache=packed.parent)
     with pytest.raises(UserError, match=rf"{path.name}, made of image3\.png, is damaged; pack the data set"):
-        list(train_batches(quick, 5, 0, 1, num_workers=num_workers))
+        list(eval_samples(quick, num_workers))
     assert pack(dataset(files), packed).kept == 4
     assert_same(dataset(files, cache=packed.parent).sample(3), dataset(files).sample(3))
 
@@ -361,7 +361,7 @@ def test_a_pack_that_is_rewritten_while_it_is_read_is_noticed(files, packed, num
     (files / "list.txt").write_text(lines[1])
     pack(dataset(files), packed)
     with pytest.raises(UserError, match=r"npy is gone: the pack was rewritten while it was read"):
-        list(train_batches(quick, 1, 0, 5, num_workers=num_workers))
+        list(eval_samples(quick, num_workers))
 
 
 def test_a_pack_that_is_only_verified_may_be_read_meanwhile(files, packed):
