@@ -4,7 +4,7 @@ Names are imported when they are first used: downloading and unpickling know no 
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paddleseg_lite.checkpoint.folders import latest_checkpoint
@@ -28,7 +28,13 @@ _HOMES = {"latest_checkpoint": "folders", "TrainState": "state"}
 _HOMES |= dict.fromkeys(["LoadReport", "load_pretrained", "load_weights", "read_weights"], "weights")
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'save')}"), name)
+if not TYPE_CHECKING:  # a type checker must not take every name for one of this package
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'save')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
