@@ -255,7 +255,7 @@ def test_a_run_shorter_than_its_warm_up_builds(tmp_path: Path) -> None:
 
 
 def test_a_data_set_is_described_without_its_data(tmp_path: Path) -> None:
-    """What prediction needs: names and colours from the class, from the YAML, or by default."""
+    """What prediction needs: names and colors from the class, from the YAML, or by default."""
     plan = planned(tmp_path)
     info = plan.info("train_dataset")
     assert (info.num_classes, info.in_channels, info.classes) == (3, 3, ("road", "sky", "car"))
