@@ -65,6 +65,27 @@ def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):
     assert path.read_text() == ".png", "libraries choose a format by it"
 
 
+@pytest.mark.parametrize(("sync", "expected"), [(True, ["fsync", "replace"]), (False, ["replace"])])
+def test_contents_reach_the_disk_before_the_name(tmp_path, monkeypatch, sync, expected):
+    """Else a power cut may leave an empty file under its final name."""
+    taken = []
+    for name in ("fsync", "replace"):
+        original = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, n=name, f=original: taken.append(n) or f(*args))
+    files.atomic_write(tmp_path / "a", "whole", sync=sync)
+    assert taken == expected
+    assert (tmp_path / "a").read_text() == "whole"
+
+
+def test_what_cannot_be_written_is_told_with_a_remedy(tmp_path):
+    """The user's file is named, not the temporary one."""
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write .*file/a \(.*\); give another place"):
+        files.atomic_write(tmp_path / "file" / "a", b"", "give another place")
+    with pytest.raises(UserError, match=r"nothing can be written to .*file"):
+        files.make_folder(tmp_path / "file" / "folder")
+
+
 def test_what_fails_leaves_nothing(tmp_path, monkeypatch):
     """Protects a folder from half files when the disk is full or Ctrl-C comes."""
 

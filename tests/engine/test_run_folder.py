@@ -249,12 +249,3 @@ def test_a_profile_of_too_few_iterations_says_so(tmp_path, caplog):
     with caplog.at_level("WARNING"):
         toy_run(tmp_path, iters=2, profile=True)
     assert "[PROFILE] the first 3 iterations are not measured" in caplog.text
-
-
-def test_files_of_a_run_reach_the_disk_before_they_are_renamed(tmp_path, monkeypatch):
-    """Else a power cut may leave an empty config.yml under its final name."""
-    synced = []
-    monkeypatch.setattr("paddleseg_lite.files.os.fsync", lambda file: synced.append(file))
-    with RunLogger(tmp_path) as book:
-        book.open(0, {"a": 1})
-        assert len(synced) == 2, "config.yml, environment.json"
