@@ -11,7 +11,7 @@ import numpy as np
 from paddleseg_lite.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
 class DatasetInfo:
     """A data set's declaration.
 
