@@ -20,8 +20,8 @@ from paddleseg_lite.deploy.backend import build_runtime, choose
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
 from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, check_size, read_sidecar
 from paddleseg_lite.errors import UserError, missing_modules
-from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer
-from paddleseg_lite.inference.evaluate import predict_labels
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer_array
+from paddleseg_lite.inference.evaluate import network_input, predict_labels
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import colorize, overlay, to_rgb
 
@@ -125,8 +125,7 @@ class Predictor:
         Raises:
             UserError: the config or the weights do not fit, or the runtime is not installed.
         """
-        loaded = config if isinstance(config, Config) else load_config(config, opts)
-        plan = Plan(loaded)
+        plan = Plan(config if isinstance(config, Config) else load_config(config, opts))
         data = plan.info("val_dataset")
         model = plan.model(pretrained=False)
         load_weights(model, fetch(weights))
@@ -209,8 +208,7 @@ class Predictor:
         return Segmentation(labels, pixels, self.classes, self.palette, found)
 
     def _run(self, sample: Sample) -> np.ndarray:
-        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
-        return self._network(image)[0]  # type: ignore[operator,arg-type,return-value]
+        return self._network(network_input([sample]))[0]  # type: ignore[operator,arg-type,return-value]
 
     def _probabilities(self, sample: Sample) -> np.ndarray:
         if self._op == "argmax":
@@ -219,12 +217,7 @@ class Predictor:
             )
         if self._op == "softmax":
             return sample.restore(self._run(sample))
-        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
-        if isinstance(self._network, Runtime):
-            logits = infer(self._network, image, self._inference)[0]
-        else:
-            logits = infer(self._network, paddle.to_tensor(image), self._inference).numpy()[0]
-        logits = sample.restore(logits)
+        logits = sample.restore(infer_array(self._network, network_input([sample]), self._inference)[0])
         logits -= logits.max(axis=0)
         np.exp(logits, out=logits)
         logits /= logits.sum(axis=0)

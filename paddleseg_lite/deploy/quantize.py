@@ -23,6 +23,7 @@ from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.deploy.sidecar import built_transforms, check_size, hash_files, read_sidecar
 from paddleseg_lite.errors import UserError, require_modules
 from paddleseg_lite.files import temporary_beside
+from paddleseg_lite.inference.evaluate import network_input
 from paddleseg_lite.inference.predict import find_images
 from paddleseg_lite.metrics import confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
@@ -106,7 +107,7 @@ def quantize(
         sample = transforms(
             Sample.from_source(read_image(path, channels), label_at_source=True), np.random.default_rng(0)
         )
-        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
+        image = network_input([sample])
         check_size(content, image, str(path))
         return image
 
@@ -228,8 +229,7 @@ def _miou(
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
     for index in range(min(count, len(dataset))):
         sample = dataset[index]
-        image = np.ascontiguousarray(sample.image.transpose(2, 0, 1)[None], np.float32)
-        labels = sample.restore(_labels(run, image, output_op).astype(np.uint8))
+        labels = sample.restore(_labels(run, network_input([sample]), output_op).astype(np.uint8))
         if sample.label is not None:
             confusion += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
     return scores(confusion, dataset.classes).miou

@@ -12,6 +12,7 @@ from paddle import nn
 
 from paddleseg_lite.deploy.sidecar import ExportMetadata
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.evaluate import network_input
 from paddleseg_lite.transforms import Normalize, Sample
 
 TOLERANCE = 1e-3  # of the logits' standard deviation; of 1 for probabilities
@@ -181,12 +182,9 @@ def as_input(pictures: Sequence[np.ndarray], shape: Sequence[int], card: ExportM
     """Return pictures, RGB uint8 [H, W, 3], as a network gets them: float32 of `shape`, [N, 3, H, W]."""
     count, _, height, width = shape
     normalize = Normalize(**_normalization(card))
-    images = []
-    for index in range(count):
-        image = cv2.resize(pictures[index % len(pictures)], (width, height))
-        sample = normalize(Sample.from_source(image), np.random.default_rng(0))
-        images.append(sample.image.transpose(2, 0, 1))
-    return np.ascontiguousarray(np.stack(images), np.float32)
+    resized = [cv2.resize(pictures[index % len(pictures)], (width, height)) for index in range(count)]
+    rng = np.random.default_rng(0)
+    return network_input([normalize(Sample.from_source(image), rng) for image in resized])
 
 
 def _normalization(card: ExportMetadata) -> dict[str, Any]:

@@ -118,6 +118,13 @@ def infer_labels(model: Network | Runtime, images: np.ndarray, options: Inferenc
     return argmax_classes(infer(model, paddle.to_tensor(images), options))
 
 
+def infer_array(model: Network | Runtime, images: np.ndarray, options: InferenceOptions) -> np.ndarray:
+    """Return `infer` of an array as an array, float32 [N, num_classes, H, W], whatever runs the network."""
+    if isinstance(model, Runtime):
+        return infer(model, images, options)
+    return infer(model, paddle.to_tensor(images), options).numpy()
+
+
 def _mean_logits(model: Network | Runtime, images: Any, options: InferenceOptions) -> Any:
     """Return the mean over all scales, flips and windows: a tensor, or of a runtime a map for each image."""
     height, width = images.shape[2:]

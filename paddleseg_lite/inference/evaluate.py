@@ -12,7 +12,14 @@ from paddleseg_lite import parallel
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.loader import eval_samples
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer, infer_labels
+from paddleseg_lite.inference.augment import (
+    PLAIN,
+    InferenceOptions,
+    Network,
+    Runtime,
+    infer_array,
+    infer_labels,
+)
 from paddleseg_lite.inference.logits import Dense, best_classes
 from paddleseg_lite.metrics import Metrics, confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
@@ -106,6 +113,13 @@ def batches_of_one_shape(samples: Iterable[Sample], batch_size: int) -> Iterator
         yield batch
 
 
+def network_input(samples: Sequence[Sample]) -> np.ndarray:
+    """Return the images of samples of one shape as a network gets them, float32 [N, C, H, W]."""
+    planes = [sample.image.transpose(2, 0, 1) for sample in samples]
+    # Floats also without Normalize, where they are as in the file.
+    return np.ascontiguousarray(planes[0][None] if len(planes) == 1 else np.stack(planes), np.float32)
+
+
 def predict_labels(
     model: Network | Runtime, batch: list[Sample], inference: InferenceOptions
 ) -> list[np.ndarray]:
@@ -116,13 +130,8 @@ def predict_labels(
         batch: transformed samples of one shape.
         inference: scales, flips, sliding windows.
     """
-    planes = [sample.image.transpose(2, 0, 1) for sample in batch]  # [C, H, W] each
-    images = planes[0][None] if len(planes) == 1 else np.stack(planes)
-    images = images.astype(np.float32, copy=False)  # without Normalize they are as in the file
+    images = network_input(batch)
     if not any(sample.windows for sample in batch):
         return list(infer_labels(model, images, inference))
-    if isinstance(model, Runtime):
-        logits = infer(model, images, inference)
-    else:
-        logits = infer(model, paddle.to_tensor(images), inference).numpy()
+    logits = infer_array(model, images, inference)
     return [best_classes(Dense(sample.restore(x))) for sample, x in zip(batch, logits)]

@@ -118,6 +118,7 @@ def test_a_stale_export_is_told_and_made_anew(folder, cache, caplog):
     assert len(list((cache / "exports").iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_the_key_is_the_same_in_another_process(folder):
     """Or every run would export again; whatever else a process has imported."""
     program = """

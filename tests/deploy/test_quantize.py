@@ -48,6 +48,7 @@ def test_a_report_of_before_and_after(card, tmp_path, photos):
         Predictor.from_exported(tmp_path / "out", precision="int8")
 
 
+@pytest.mark.slow
 def test_what_does_not_pay_stays_in_float(card, tmp_path, photos):
     """Depthwise and dilated convolutions, the first and the last one; the others have a scale per channel."""
     import onnx

@@ -207,6 +207,7 @@ except UserError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_the_earlier_result_stays(tmp_path):
     """cv2's writer says nothing when nothing more fits, and the torn file would replace a good one."""
     source = tmp_path / "drive.avi"
