@@ -98,7 +98,7 @@ class _WithOutput(nn.Layer):
 def export(
     model: nn.Layer,
     save_dir: Path,
-    card: ExportMetadata,
+    metadata: ExportMetadata,
     options: ExportOptions,
     passes: Sequence[Pass] = PASSES,
 ) -> list[Path]:
@@ -110,7 +110,7 @@ def export(
     Args:
         model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W]].
         save_dir: made if there is none.
-        card: what inference.yml says besides.
+        metadata: what inference.yml says besides.
         options: shapes, output, formats.
         passes: changes to the ONNX model; one that cannot be changed is used as it was converted.
 
@@ -122,7 +122,7 @@ def export(
         UserError: paddle2onnx is missing or cannot convert the network, or the folder cannot be written.
     """
     save_dir = Path(save_dir)
-    if options.output_op == "argmax" and any(step["type"] != "Normalize" for step in card.transforms):
+    if options.output_op == "argmax" and any(step["type"] != "Normalize" for step in metadata.transforms):
         _log.warning(
             "val_dataset changes the images' size, and class ids are enlarged in blocks: coarser labels than "
             "tools/predict.py gives; export with --output_op none for the same ones"
@@ -136,13 +136,13 @@ def export(
                 kept["paddle_weights"] = "model.pdiparams"
             write_sidecar(
                 hidden,
-                card,
+                metadata,
                 kept,
                 options.input_shape,
                 options.output_op,
                 hash_tensors(model.state_dict()),
                 versions(options.format),
-                smallest_side(model, card.in_channels),
+                smallest_side(model, metadata.in_channels),
             )
             names = sorted({*kept.values(), FILE})
             move_files(names, hidden, save_dir)

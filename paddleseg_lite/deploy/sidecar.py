@@ -86,7 +86,7 @@ def describe_transforms(specs: Sequence[Mapping[str, Any]]) -> list[dict[str, An
 
 def write_sidecar(
     folder: Path,
-    card: ExportMetadata,
+    metadata: ExportMetadata,
     files: Mapping[str, str],
     input_shape: Sequence[int | None],
     output_op: str,
@@ -98,7 +98,7 @@ def write_sidecar(
 
     Args:
         folder: where the model is.
-        card: the network's description.
+        metadata: the network's description.
         files: format -> file, relative to `folder`.
         input_shape: [N, C, H, W]; None is dynamic.
         output_op: "argmax", "softmax" or "none".
@@ -106,13 +106,13 @@ def write_sidecar(
         versions: library -> version that the export was made with.
         min_side: pixels that an image must at least be high and wide.
     """
-    steps = describe_transforms(card.transforms)
+    steps = describe_transforms(metadata.transforms)
     normalized = [step for step in steps if step["type"] == "Normalize"]
     normalize = normalized[0] if normalized else {"mean": [0.0], "std": [1.0]}
-    channels = card.in_channels
+    channels = metadata.in_channels
     hashes = {name: sha256(folder / name) for name in files.values()}
     content = {
-        "model": {"name": card.name, **files, "weights_sha256": weights_sha256, "files_sha256": hashes},
+        "model": {"name": metadata.name, **files, "weights_sha256": weights_sha256, "files_sha256": hashes},
         "input": {
             "layout": "NCHW",
             "dtype": "float32",
@@ -128,10 +128,10 @@ def write_sidecar(
         },
         "transforms": steps,
         "output": {"op": output_op, "meaning": OUTPUTS[output_op], "restore": RESTORE[output_op]},
-        "num_classes": len(card.classes),
-        "classes": [str(name) for name in card.classes],
-        "palette": np.asarray(card.palette).tolist(),
-        "ignore_index": card.ignore_index,
+        "num_classes": len(metadata.classes),
+        "classes": [str(name) for name in metadata.classes],
+        "palette": np.asarray(metadata.palette).tolist(),
+        "ignore_index": metadata.ignore_index,
         "versions": dict(versions),
     }
     return save_sidecar(folder, content)

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 def export_verified(
     model: nn.Layer,
     save_dir: Path,
-    card: ExportMetadata,
+    metadata: ExportMetadata,
     options: ExportOptions,
     check: bool = True,
     pictures: Sequence[np.ndarray] = (),
@@ -33,7 +33,7 @@ def export_verified(
     The images are random ones at several sizes and, for networks that take RGB, real ones at the same sizes.
 
     Args:
-        model, save_dir, card, options: see `export.export`.
+        model, save_dir, metadata, options: see `export.export`.
         check: False does not compare.
         pictures: real images, RGB uint8 [H, W, 3]; drawn shapes if there are none.
 
@@ -44,14 +44,14 @@ def export_verified(
         UserError: see `export.export`; or an exported file differs from the live network: nothing is written.
     """
     if not check:
-        return export(model, save_dir, card, options), []
+        return export(model, save_dir, metadata, options), []
     save_dir = Path(save_dir)
     make_folder(save_dir.parent)
     with temporary_beside(save_dir) as new:
         for passes in [()] if options.format == "paddle" else [PASSES, ()]:
-            names = [path.name for path in export(model, new, card, options, passes)]
+            names = [path.name for path in export(model, new, metadata, options, passes)]
             try:
-                findings = _compare(model, new, card, options, pictures)
+                findings = _compare(model, new, metadata, options, pictures)
                 break
             except UserError as error:
                 if not passes:
@@ -65,16 +65,16 @@ def export_verified(
 def _compare(
     model: nn.Layer,
     folder: Path,
-    card: ExportMetadata,
+    metadata: ExportMetadata,
     options: ExportOptions,
     pictures: Sequence[np.ndarray],
 ) -> list[str]:
     """Compare a folder's export with the live network; return a line for each of its formats."""
     noise = probe_images(model, options.input_shape)
     images = []
-    if card.in_channels == 3:
+    if metadata.in_channels == 3:
         shown = pictures or [drawn_picture(index, 256, 128) for index in range(2)]
-        images = [as_input(shown, image.shape, card) for image in noise]
+        images = [as_input(shown, image.shape, metadata) for image in noise]
     findings = []
     for kind in ("onnx", "paddle"):
         if options.format not in (kind, "all"):

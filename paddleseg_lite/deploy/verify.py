@@ -178,17 +178,17 @@ def drawn_picture(seed: int, width: int, height: int) -> np.ndarray:
     return np.maximum(picture, rng.integers(0, 12, picture.shape).astype(np.uint8))
 
 
-def as_input(pictures: Sequence[np.ndarray], shape: Sequence[int], card: ExportMetadata) -> np.ndarray:
+def as_input(pictures: Sequence[np.ndarray], shape: Sequence[int], metadata: ExportMetadata) -> np.ndarray:
     """Return pictures, RGB uint8 [H, W, 3], as a network gets them: float32 of `shape`, [N, 3, H, W]."""
     count, _, height, width = shape
-    normalize = Normalize(**_normalization(card))
+    normalize = Normalize(**_normalization(metadata))
     resized = [cv2.resize(pictures[index % len(pictures)], (width, height)) for index in range(count)]
     rng = np.random.default_rng(0)
     return network_input([normalize(Sample.from_source(image), rng) for image in resized])
 
 
-def _normalization(card: ExportMetadata) -> dict[str, Any]:
-    for spec in card.transforms:
+def _normalization(metadata: ExportMetadata) -> dict[str, Any]:
+    for spec in metadata.transforms:
         if spec["type"] == "Normalize":
             return {name: value for name, value in spec.items() if name != "type"}
     return {}
