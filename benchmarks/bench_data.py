@@ -23,14 +23,10 @@ import report
 from report import ROOT
 
 OURS, PACKED, PEER = "ours, from PNG", "ours, packed", "PaddleSeg, from PNG"
+BEFORE, BEFORE_PACKED = "before, from PNG", "before, packed"  # with --before
 SHARED, PIPED = "ours, packed, by Paddle's loader", "the same without shared memory"
-PASSES = {
-    OURS: 4,
-    PACKED: 16,
-    SHARED: 16,
-    PIPED: 16,
-    PEER: 2,
-}  # through the images in a turn, which is some seconds for each
+# Through the images in a turn, which is some seconds for each.
+PASSES = {OURS: 4, BEFORE: 4, PACKED: 16, BEFORE_PACKED: 16, SHARED: 16, PIPED: 16, PEER: 2}
 WIDTH, HEIGHT = 2048, 1024
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -38,6 +34,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 def parse_args():
     parser = report.parser(__doc__, "data.md")
     report.add_peer_flags(parser, is_required=False)
+    report.add_before_flag(parser)
     add = parser.add_argument
     add("--rounds", type=int, default=5, help="how often every pipeline has its turn; default 5")
     add("--images", type=int, default=20, help="pairs, read several times in every turn; default 20")
@@ -70,6 +67,17 @@ def prepare(args):
     return root, cache
 
 
+def packed_before(home, root):
+    """Pack by an older checkout; return its cache."""
+    cache = root.with_name(f"{root.name}_packed_before")
+    code = "import sys; from pathlib import Path; from paddleseg_lite.datasets import Cityscapes; "
+    code += "from paddleseg_lite.datasets.packed import pack; "
+    code += "pack(Cityscapes((), sys.argv[1]), Path(sys.argv[2]) / 'train', num_workers=2)"
+    environment = {**os.environ, "PYTHONPATH": str(home.resolve())}
+    subprocess.run([sys.executable, "-c", code, str(root), str(cache)], check=True, env=environment)
+    return cache
+
+
 def write_train_ids(label_ids, train_ids):
     """Write a label file as train ids."""
     import cv2
@@ -87,9 +95,9 @@ def write_train_ids(label_ids, train_ids):
 class Server:
     """A pipeline in a process of its own; see data_server.py."""
 
-    def __init__(self, python, *arguments):
-        command = [str(python), str(ROOT / "benchmarks/data_server.py"), *map(str, arguments)]
-        environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(ROOT)}
+    def __init__(self, python, *arguments, home=ROOT):
+        command = [str(python), str(home.resolve() / "benchmarks/data_server.py"), *map(str, arguments)]
+        environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(home.resolve())}
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -184,6 +192,7 @@ def page(args, results):
     import cv2
 
     peer = " --peer PADDLESEG --peer_python PYTHON" if args.peer else ""
+    peer += " --before CHECKOUT" if args.before else ""
     return f"""# Speed of the data pipelines
 
 {report.circumstances()}, OpenCV {cv2.__version__}, {report.version("pyspng")}:
@@ -215,6 +224,10 @@ def main():
         SHARED: Server(sys.executable, "shared", root, cache),
         PIPED: Server(sys.executable, "piped", root, cache),
     }
+    if args.before:
+        servers[BEFORE] = Server(sys.executable, "ours", root, home=args.before)
+        cache = packed_before(args.before, root)
+        servers[BEFORE_PACKED] = Server(sys.executable, "ours", root, cache, home=args.before)
     if args.peer:
         servers[PEER] = Server(args.peer_python, "peer", root, args.peer)
     time.sleep(1)

@@ -226,7 +226,7 @@ def _page(args: argparse.Namespace, rows: list[str], exported: list[str]) -> str
         "in which the sides take turns. Ours runs with `--backend auto`.",
         "",
         f"`python benchmarks/bench_inference.py --peer PATH --peer_python PY --rounds {args.rounds} "
-        f"--images {args.images[0]} {args.images[1]}`",
+        f"--images {args.images[0]} {args.images[1]}{' --before PATH' if args.before else ''}`",
         "",
         "| network | tool | ours, s an image | PaddleSeg, s an image | times as fast | peak, MB "
         f"| PaddleSeg's peak, MB | ratio |{' before, s an image | before, peak MB |' if args.before else ''}",

@@ -168,7 +168,7 @@ def main() -> None:
         "`+`: with what our tools set for their process, MKL_DEBUG_CPU_TYPE=5 and freed memory kept.",
         "",
         f"`python benchmarks/bench_train.py --peer PATH --peer_python PY --rounds {args.rounds} "
-        f"--threads {args.threads}`",
+        f"--threads {args.threads}{' --before PATH' if args.before else ''}`",
         "",
         table(results),
         "",
