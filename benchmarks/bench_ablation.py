@@ -28,7 +28,7 @@ from paddle import nn
 from tqdm import tqdm
 
 from paddleseg_lite.config.zoo import load
-from paddleseg_lite.datasets.reading import images as reading
+from paddleseg_lite.datasets.reading import png as reading
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.onnx_cut import cut_last_resize
 from paddleseg_lite.deploy.onnx_passes import PASSES, optimise
