@@ -32,8 +32,10 @@ setup(
         "matplotlib",
         "numpy",
         "opencv-python-headless",
+        "pillow",  # headers of images; matplotlib brings it too
         "pyyaml",
         "safetensors",
+        "tifffile",  # OpenCV changes or mistakes TIFFs of several bands
         "tqdm",
         "visualdl",
     ],

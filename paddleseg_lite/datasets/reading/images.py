@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from paddleseg_lite.datasets.reading.header import Header, is_cut_jpeg, oriented, read_header
 from paddleseg_lite.datasets.reading.labels import as_ids
 from paddleseg_lite.datasets.reading.png import RgbPng, ids_as_gray, open_rgb
+from paddleseg_lite.datasets.reading.tiff import is_tiff, read_tiff_image, read_tiff_label, tiff_orientation
 from paddleseg_lite.errors import UserError
+
+_MAX_PIXELS, _MAX_SIDE = 1 << 30, 1 << 20  # OpenCV's own limits,
+_LIMIT = "OPENCV_IO_MAX_IMAGE_PIXELS"  # and where it looks for others when it is imported
+_NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 
 def read_image(path: str | Path, channels: int = 3) -> np.ndarray:
     """Read an image file.
 
     Three channels are read as PaddleSeg does it: a gray file is repeated, transparency is dropped. Any other
-    number must be what the file has.
+    number must be what the file has. An image is turned as its EXIF orientation says, whatever its channels.
 
     Args:
         path: anything that cv2 reads, or .npy with [H, W] or [H, W, C].
@@ -45,12 +53,12 @@ def open_image(path: str | Path, channels: int = 3) -> np.ndarray | RgbPng:
     else:
         data = _read_bytes(path)
         image = open_rgb(str(path), data)
-        image = _decode_ordered(path, data, channels) if image is None else image
+        image = _decode_image(path, data, channels) if image is None else image
     image = image if image.ndim == 3 else image[..., None]
     if image.ndim != 3 or image.dtype not in (np.uint8, np.uint16):
         raise UserError(
             f"{path}: an array of shape {image.shape} and type {image.dtype}; images must be [H, W, C] or "
-            "[H, W], of 8 or 16 unsigned bits; convert the file"
+            "[H, W], of 8 or 16 unsigned bits; convert the file, for example to .npy of uint16"
         )
     if image.shape[2] != channels:
         raise UserError(
@@ -58,6 +66,21 @@ def open_image(path: str | Path, channels: int = 3) -> np.ndarray | RgbPng:
             "img_channels (and the model's in_channels) to what the files have"
         )
     return image
+
+
+def read_orientation(path: str | Path) -> int:
+    """Return the EXIF (or TIFF) orientation by which reading turns an image or label, 1 if it does not.
+
+    Raises:
+        UserError: the file is missing or unreadable.
+    """
+    if str(path).endswith(".npy"):
+        return 1
+    data = _read_bytes(path)
+    if is_tiff(data):
+        return tiff_orientation(data)
+    header = read_header(data)
+    return header.orientation if header else 1
 
 
 def read_label(path: str | Path) -> np.ndarray:
@@ -86,8 +109,14 @@ def read_stored_label(path: str | Path) -> np.ndarray:
     if str(path).endswith(".npy"):
         label = _read_npy(path)
     else:
-        data, levels = ids_as_gray(_read_bytes(path))
-        label = _decode(path, data, cv2.IMREAD_UNCHANGED)
+        data = _read_bytes(path)
+        if is_tiff(data):
+            return read_tiff_label(path, data)
+        header, levels = read_header(data), 255
+        if header is not None and header.kind == "PNG":
+            data, levels = ids_as_gray(data)
+            header = replace(header, samples=0)  # a palette's indices are read
+        label = _decode(path, data, cv2.IMREAD_UNCHANGED, header)
         if levels < 255:
             label = label // (255 // levels)  # libpng stretched them to 0..255
     return label
@@ -107,36 +136,74 @@ def _read_npy(path: str | Path) -> np.ndarray:
         raise UserError(f"cannot read {path}: {error}") from error
 
 
-def _decode(path: str | Path, data: bytes, flags: int) -> np.ndarray:
+def _decode_image(path: str | Path, data: bytes, channels: int) -> np.ndarray:
+    """Decode an image, colors in RGB order."""
+    if is_tiff(data):
+        return read_tiff_image(path, data, channels)
+    header = read_header(data)
+    if channels == 3:
+        # What is in the file becomes RGB: that gray is repeated and transparency left out is meant.
+        header = header and replace(header, samples=3)
+        image = _decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, header)
+    else:
+        image = _decode(path, data, cv2.IMREAD_UNCHANGED, header)
+    if image.ndim == 2 or image.shape[2] not in (3, 4):
+        return image
+    if image.dtype not in (np.uint8, np.uint16):
+        return image  # which is refused
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
+
+
+def _decode(path: str | Path, data: bytes, flags: int, header: Header | None) -> np.ndarray:
+    """Decode with cv2, compare the result with the header, and turn it as that says.
+
+    Raises:
+        UserError: it is no whole image of a kind that cv2 reads, or cv2 makes something else of it.
+    """
     try:
-        image = None if _is_cut_jpeg(data) else cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
         image = None
+        if not is_cut_jpeg(data):
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    except (cv2.error, MemoryError) as error:
+        if isinstance(error, MemoryError) or error.code == _NO_MEMORY:
+            raise UserError(
+                f"cannot read {path}: it takes more memory than there is; cut it into tiles"
+            ) from error
     if image is None:
+        raise UserError(f"cannot read {path}: {_why_undecoded(data, header)}")
+    if header is None:
+        return image
+    if header.samples == 2 and image.shape[2:] == (4,):
+        image = np.ascontiguousarray(image[..., 2:])  # gray three times, and its transparency
+    found = (*image.shape[:2], image.shape[2] if image.ndim == 3 else 1, 8 * image.dtype.itemsize)
+    said = (
+        header.height,
+        header.width,
+        header.samples or found[2],
+        max(header.bits, 8) if header.bits else found[3],
+    )
+    if found != said:
+        words = [
+            "{1}x{0} pixels (width x height) of {2} channel(s) and {3} bits".format(*f) for f in (said, found)
+        ]
         raise UserError(
-            f"cannot read {path}: {len(data)} bytes that are no complete image of a known format; replace "
-            "the file or take it off the list"
+            f"cannot read {path}: it has {words[0]}, but OpenCV makes {words[1]} of it; convert it to PNG or "
+            "to .npy of [H, W, C]"
         )
-    return image
+    return oriented(image, header.orientation)
 
 
-def _decode_ordered(path: str | Path, data: bytes, channels: int) -> np.ndarray:
-    """Decode an image with cv2, colors in RGB order."""
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH if channels == 3 else cv2.IMREAD_UNCHANGED
-    image = _decode(path, data, flags)
-    if image.ndim == 3 and image.shape[2] == 3:
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    if image.ndim == 3 and image.shape[2] == 4:
-        return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
-    return image
-
-
-def _is_cut_jpeg(data: bytes) -> bool:
-    """Whether a JPEG lacks its end: some versions of cv2 fill the rest with gray and say nothing."""
-    if data[:2] != b"\xff\xd8":
-        return False
-    position = 2
-    while data[position : position + 1] == b"\xff" and data[position + 1 : position + 2] != b"\xda":
-        # A marker, then the length of its segment; a thumbnail with an end marker of its own is inside one.
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return data.find(b"\xff\xd9", position) < 0
+def _why_undecoded(data: bytes, header: Header | None) -> str:
+    """Return what is wrong with a file of which cv2 makes nothing, and what to do."""
+    if header is not None:
+        height, width = header.height, header.width
+        if (height * width > _MAX_PIXELS or max(height, width) > _MAX_SIDE) and _LIMIT not in os.environ:
+            return (
+                f"a {header.kind} of {width}x{height} pixels (width x height), and OpenCV reads no more than "
+                f"{_MAX_PIXELS} of them, {_MAX_SIDE} on a side; cut it into tiles, save it as .npy, or set "
+                f"{_LIMIT} in the environment"
+            )
+        if header.kind == "JPEG" and header.bits != 8:
+            return f"a JPEG of {header.bits} bits, which OpenCV does not read; convert it to PNG"
+    known = "no complete image of a known format; replace the file or take it off the list"
+    return f"{len(data)} bytes that are {known}"

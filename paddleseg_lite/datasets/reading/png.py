@@ -13,7 +13,7 @@ import numpy as np
 from paddleseg_lite.errors import UserError, missing_modules
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GRAY, RGB, PALETTE = 0, 2, 3  # color types
+GRAY, RGB, PALETTE, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6  # color types
 SUB = 1  # the filter that leaves each value's difference from the pixel to the left
 HEIGHT = slice(20, 24)  # where a file has it
 # Depth 8, RGB, and the only compression, filter and interlacing methods of plain files.
@@ -87,9 +87,9 @@ def open_rgb(path: str, data: bytes) -> RgbPng | None:
 
 def _is_whole(data: bytes) -> bool:
     """Whether all chunks are harmless and have the right checksum, and the last one is the end."""
-    for name, chunk in _chunks(data):
-        length, stored = int.from_bytes(chunk[:4], "big"), int.from_bytes(chunk[-4:], "big")
-        if name not in HARMLESS or len(chunk) != length + 12 or zlib.crc32(chunk[4:-4]) != stored:
+    for name, piece in chunks(data):
+        length, stored = int.from_bytes(piece[:4], "big"), int.from_bytes(piece[-4:], "big")
+        if name not in HARMLESS or len(piece) != length + 12 or zlib.crc32(piece[4:-4]) != stored:
             return False
         if name == b"IEND":
             return True
@@ -109,8 +109,8 @@ def ids_as_gray(data: bytes) -> tuple[bytes, int]:
         return data, 255
     if kind == PALETTE:
         header = struct.pack(">IIBBBBB", width, height, depth, GRAY, *rest)
-        kept = [chunk for name, chunk in _chunks(data) if name in (b"IDAT", b"IEND")]
-        data = SIGNATURE + _chunk(b"IHDR", header) + b"".join(kept)
+        kept = [piece for name, piece in chunks(data) if name in (b"IDAT", b"IEND")]
+        data = SIGNATURE + chunk(b"IHDR", header) + b"".join(kept)
     return data, 2**depth - 1
 
 
@@ -131,7 +131,7 @@ def encode_png(picture: np.ndarray) -> bytes:
         b"IDAT": isal_zlib.compress(filtered, 1),
         b"IEND": b"",
     }
-    return SIGNATURE + b"".join(_chunk(name, content) for name, content in parts.items())
+    return SIGNATURE + b"".join(chunk(name, content) for name, content in parts.items())
 
 
 def with_palette(png: bytes, palette: np.ndarray) -> bytes:
@@ -144,26 +144,27 @@ def with_palette(png: bytes, palette: np.ndarray) -> bytes:
     colors = np.zeros((256, 3), np.uint8)
     colors[: len(palette)] = palette
     width, height, depth, _, *rest = struct.unpack(">IIBBBBB", png[16:29])
-    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, PALETTE, *rest))
-    return SIGNATURE + header + _chunk(b"PLTE", colors.tobytes()) + png[33:]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, PALETTE, *rest))
+    return SIGNATURE + header + chunk(b"PLTE", colors.tobytes()) + png[33:]
 
 
 def png_palette(data: bytes) -> np.ndarray | None:
     """Return the colors of a palette PNG, [N, 3] uint8 RGB; None if the bytes are anything else."""
     if data[:8] != SIGNATURE or len(data) <= 33 or data[25] != PALETTE:
         return None
-    colors = next((bytes(chunk[8:-4]) for name, chunk in _chunks(data) if name == b"PLTE"), b"")
+    colors = next((bytes(piece[8:-4]) for name, piece in chunks(data) if name == b"PLTE"), b"")
     return np.frombuffer(colors, np.uint8, len(colors) // 3 * 3).reshape(-1, 3)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     """Yield name and bytes (length, name, content, checksum) of every chunk, as far as they are there."""
     view, position = memoryview(data), len(SIGNATURE)
     while position + 8 <= len(data):
-        end = position + int.from_bytes(view[position : position + 4], "big") + 12
-        yield bytes(view[position + 4 : position + 8]), view[position:end]
-        position = end
+        length, name = struct.unpack_from(">I4s", data, position)
+        yield name, view[position : position + length + 12]
+        position += length + 12
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def chunk(name: bytes, content: bytes) -> bytes:
+    """Return a whole chunk."""
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.datasets import read_image, read_label
-from paddleseg_lite.datasets.reading import images, png
+from paddleseg_lite.datasets.reading import png
+from paddleseg_lite.datasets.reading.header import is_cut_jpeg
 from paddleseg_lite.errors import UserError
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow writes palette PNGs; Paddle installs it")
@@ -126,7 +127,7 @@ def test_jpeg_with_a_thumbnail_is_not_taken_for_whole(tmp_path):
     with pytest.raises(UserError, match="complete"):
         read_image(path)
     # Not every cv2 refuses it, so our own check is looked at too.
-    assert [images._is_cut_jpeg(data) for data in (whole, whole[:-20], whole[:15])] == [False, True, True]
+    assert [is_cut_jpeg(data) for data in (whole, whole[:-20], whole[:15])] == [False, True, True]
 
 
 def test_float_images_are_refused(tmp_path):
