@@ -10,7 +10,7 @@ import numpy as np
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS, did_you_mean
 from paddleseg_lite.transforms.arguments import number
-from paddleseg_lite.transforms.sample import Sample
+from paddleseg_lite.transforms.sample import Sample, by_groups, planes_of
 
 # What ITU-R 601 makes of red, green and blue for the eye.
 GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
@@ -100,7 +100,7 @@ def _saturation(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _sharpness(image: np.ndarray, factor: float) -> np.ndarray:
-    smooth = cv2.filter2D(image, -1, SMOOTH_KERNEL).reshape(image.shape)
+    smooth = by_groups(lambda group: cv2.filter2D(group, -1, SMOOTH_KERNEL), image)
     for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):
         smooth[edge] = image[edge]  # the outermost pixels have no neighbours to be smoothed with
     return cv2.addWeighted(image, factor, smooth, 1 - factor, 0)
@@ -174,7 +174,7 @@ class RandomBlur:
         if kind == "random":
             kind = str(rng.choice(["gaussian", "median", "blur"], p=[0.3, 0.3, 0.4]))
         # 16-bit medians stop at 5x5 in cv2, and no median or border takes more than 4 channels at a time.
-        planes = [_blur(plane, kind, kernel) for plane in cv2.split(sample.image)]
+        planes = [_blur(plane, kind, kernel) for plane in planes_of(sample.image)]
         return replace(sample, image=np.stack(planes, axis=-1))
 
 
@@ -231,7 +231,7 @@ class Normalize:
         stds = self.std * channels if len(self.std) == 1 else self.std
         # Stored [C, H, W], the network's order, and handed on as an [H, W, C] view: no transpose later.
         out = np.empty((channels, height, width), np.float32)
-        for target, plane, mean, std in zip(out, cv2.split(image), means, stds):
+        for target, plane, mean, std in zip(out, planes_of(image), means, stds):
             np.multiply(plane, np.float32(1 / (top * std)), out=target, dtype=np.float32)
             target -= np.float32(mean / std)
         return replace(sample, image=out.transpose(1, 2, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -9,6 +10,8 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms.window import Cut, Window
+
+MOST_CHANNELS = 128  # that cv2 takes at a time; an image may have more
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,9 @@ def render_array(array: np.ndarray, window: Window, interpolation: int, fill: fl
     code = {(True, True): -1, (True, False): 0, (False, True): 1}.get((window.y.flipped, window.x.flipped))
     if code is None:
         return np.ascontiguousarray(piece)
-    return cv2.flip(piece, code).reshape(shape)  # cv2 drops a single channel's axis
+    if piece.ndim == 2:
+        return cv2.flip(piece, code)
+    return by_groups(lambda group: cv2.flip(group, code), piece)
 
 
 def _read(array: np.ndarray, rows: Cut, columns: Cut, interpolation: int) -> np.ndarray:
@@ -139,9 +144,25 @@ def _warp_slice(piece: np.ndarray, rows: Cut, columns: Cut, interpolation: int) 
     flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if interpolation == cv2.INTER_AREA else interpolation)
     planes = [
         cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        for plane in cv2.split(piece)
+        for plane in planes_of(piece)
     ]
     return np.stack(planes, axis=-1)
+
+
+def planes_of(image: np.ndarray) -> list[np.ndarray]:
+    """Return the channels of an image [H, W, C] as arrays [H, W]."""
+    return [plane for group in _groups(image) for plane in cv2.split(group)]
+
+
+def by_groups(change: Callable[[np.ndarray], np.ndarray], image: np.ndarray) -> np.ndarray:
+    """Return what a function of cv2's makes of an image [H, W, C], whatever C is."""
+    # cv2 drops a single channel's axis.
+    done = [change(group).reshape(group.shape) for group in _groups(image)]
+    return done[0] if len(done) == 1 else np.concatenate(done, axis=2)
+
+
+def _groups(image: np.ndarray) -> list[np.ndarray]:
+    return [image[..., i : i + MOST_CHANNELS] for i in range(0, image.shape[2], MOST_CHANNELS)]
 
 
 def padding_value(array: np.ndarray, fill: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS
 from paddleseg_lite.transforms.arguments import number, ordered, padding, size_pair
-from paddleseg_lite.transforms.sample import Sample, padding_value
+from paddleseg_lite.transforms.sample import Sample, padding_value, planes_of
 
 
 class _Warp:
@@ -31,7 +31,7 @@ class _Warp:
         image, label = sample.image, sample.label
         fill = padding_value(image, self.im_padding_value)
         # Plane by plane: a border color has at most 4 channels in cv2.
-        planes = [_warp_plane(plane, matrix, size, cv2.INTER_LINEAR, fill) for plane in cv2.split(image)]
+        planes = [_warp_plane(plane, matrix, size, cv2.INTER_LINEAR, fill) for plane in planes_of(image)]
         if label is not None:
             label = _warp_plane(label, matrix, size, cv2.INTER_NEAREST, self.label_padding_value)
         return replace(sample, image=np.stack(planes, axis=-1), label=label)

@@ -320,3 +320,46 @@ def test_padding_refuses_a_larger_image():
     """Protects the message of the commonest misuse, which names sizes."""
     with pytest.raises(UserError, match=r"60x50.*40x40"):
         planned(T.Padding((40, 40)), 50, 60)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("Normalize", {}),
+        ("Padding", {"target_size": (64, 64)}),
+        ("RandomAffine", {}),
+        ("RandomBlur", {"prob": 1, "blur_type": "gaussian"}),
+        ("RandomBlur", {"prob": 1, "blur_type": "median"}),
+        ("RandomBlur", {"prob": 1, "blur_type": "blur"}),
+        ("RandomDistort", {"brightness_prob": 1, "contrast_prob": 0}),
+        ("RandomDistort", {"brightness_prob": 0, "contrast_prob": 0, "sharpness_prob": 1}),
+        ("RandomHorizontalFlip", {"prob": 1}),
+        ("RandomPaddingCrop", {"crop_size": (64, 64)}),
+        ("RandomRotation", {}),
+        ("RandomVerticalFlip", {"prob": 1}),
+        ("Resize", {"target_size": (20, 10), "interp": "AREA"}),
+        ("ScalePadding", {"target_size": (50, 50)}),
+    ],
+)
+def test_the_last_of_many_channels_becomes_what_a_single_one_does(name, arguments, dtype):
+    """Protects hyperspectral images: cv2 takes 4 channels at a time here, 128 there, else ends in a trace."""
+    label = np.zeros((33, 47), np.uint8)
+    transform = T.Compose([getattr(T, name)(**arguments)])
+    for channels in (5, 128, 129, 300):
+        image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (33, 47, channels)).astype(dtype)
+        many, one = (
+            transform(Sample.from_source(array, label), np.random.default_rng(3)).image
+            for array in (image, np.ascontiguousarray(image[..., -1:]))
+        )
+        assert many.shape[2] == channels
+        assert (many[..., -1] == one[..., 0]).all()
+
+
+@pytest.mark.parametrize("name", ["RandomDistort", "RandomNoise"])
+def test_colors_of_many_channels_change_without_a_trace(name):
+    """Protects what depends on all channels or draws for each, so that one channel alone says nothing."""
+    image = np.full((9, 8, 129), 77, np.uint8)
+    probabilities = {"contrast_prob": 1} if name == "RandomDistort" else {"prob": 1}
+    transform = getattr(T, name)(**probabilities)
+    assert transform(Sample.from_source(image), np.random.default_rng(3)).image.shape == image.shape
