@@ -38,6 +38,9 @@ class Findings:
         wide: ids of labels that have some outside 0 to 255; wide_labels: how many such labels.
         masks: pairs whose label has 0 and 255 and nothing else.
         has_void: whether 255 stands beside other ids than 0 in some label.
+        turned: pairs of different sizes because of EXIF orientation.
+        half_decoded: pairs whose image libjpeg decoded with a warning, and its words.
+        doubtful: pairs of equal sizes that may be turned against each other by EXIF orientation.
     """
 
     def __init__(self, section: str, dataset: SegmentationDataset | None) -> None:
@@ -58,6 +61,9 @@ class Findings:
         self.wide_labels = 0
         self.masks: list[int] = []
         self.has_void = False
+        self.turned: list[int] = []
+        self.half_decoded: dict[int, str] = {}
+        self.doubtful: list[int] = []
 
     @property
     def is_usable(self) -> bool:
@@ -87,6 +93,10 @@ class Findings:
         self.color_labels += bool(facts.colors)
         self.wide.update(facts.wide)
         self.wide_labels += bool(facts.wide)
+        if facts.decoder_warnings and facts.image_size is not None:
+            self.half_decoded[facts.index] = facts.decoder_warnings[0]
+        self.turned += [facts.index] * facts.is_turned
+        self.doubtful += [facts.index] * facts.is_doubtful
         if facts.raw[255]:
             others = np.flatnonzero(facts.raw[:255]).tolist()
             if others == [0]:
@@ -107,9 +117,14 @@ class Findings:
         return [float(f"{weight:.4g}") for weight in weights]
 
     def chosen(self, count: int) -> list[int]:
-        """Return up to `count` drawable pairs, ordered, that show as many classes as possible."""
+        """Return up to `count` drawable pairs, ordered, that show as many classes as possible.
+
+        Of those whose orientation is doubtful, one is among them.
+        """
         left, missing = self.drawable.copy(), self.class_pixels > 0
-        picked: list[int] = []
+        picked = [index for index in self.doubtful if left[index]][: min(count, 1)]
+        for index in picked:
+            left[index], missing = False, missing & ~self.present[index]
         while len(picked) < count and left.any():
             gains = np.where(left, (self.present & missing).sum(axis=1), -1)
             if gains.max() > 0:

@@ -9,6 +9,7 @@ import numpy as np
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.check.pair import MAX_COLORS, Color
+from paddleseg_lite.datasets.check.photographs import photograph_warnings, turned_labels
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.datasets.reading.labels import ranges
 
@@ -24,7 +25,7 @@ def diagnose(findings: Findings, data: SegmentationDataset) -> None:
         findings: of all pairs.
         data: the data set that they are about.
     """
-    causes = [hint(findings, data) for hint in (_jpeg_labels, _color_labels, _wide_labels)]
+    causes = [hint(findings, data) for hint in (turned_labels, _jpeg_labels, _color_labels, _wide_labels)]
     occurring = np.flatnonzero(findings.class_pixels).tolist()
     is_single = data.num_classes > 1 and len(occurring) < 2 and bool(findings.raw.any())
     if is_single and (data.mode == "train" or _is_mask(findings, data)):
@@ -54,6 +55,7 @@ def _warn(findings: Findings, data: SegmentationDataset, occurring: list[int]) -
         names = ", ".join(f"{index} ({data.classes[index]})" for index in absent)
         findings.warnings.append(f"classes that never occur: {names}")
     _warn_of_palette(findings, data)
+    findings.warnings += photograph_warnings(findings, data)
     if len(findings.bits) > 1:
         findings.warnings.append("some images have 8 bits for each channel, others 16; they are scaled alike")
 

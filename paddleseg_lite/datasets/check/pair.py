@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.check.jpeg import decoder_warnings
 from paddleseg_lite.datasets.problems import Problem
-from paddleseg_lite.datasets.reading.images import read_image, read_label, read_stored_label
+from paddleseg_lite.datasets.reading.header import TURNS
+from paddleseg_lite.datasets.reading.images import read_image, read_label, read_orientation, read_stored_label
 from paddleseg_lite.datasets.reading.labels import IDS, LabelRule, as_ids, ranges
 from paddleseg_lite.datasets.reading.png import png_palette
 from paddleseg_lite.errors import UserError
@@ -39,6 +41,9 @@ class PairFacts:
         palette: colors of the ids that occur, if the label is a palette PNG.
         colors: pixels of each color, if the label has colors; at most MAX_COLORS.
         wide: the ids, at most MAX_WIDE, if some are outside 0 to 255.
+        decoder_warnings: what libjpeg said of the image's data.
+        is_turned: whether width and height are exchanged in the label, which EXIF orientation explains.
+        is_doubtful: whether image and label have different orientations that sizes say nothing about.
     """
 
     index: int
@@ -52,6 +57,9 @@ class PairFacts:
     palette: dict[int, Color] = field(default_factory=dict)
     colors: Counter[Color] = field(default_factory=Counter)
     wide: list[int] = field(default_factory=list)
+    decoder_warnings: list[str] = field(default_factory=list)
+    is_turned: bool = False
+    is_doubtful: bool = False
 
     @property
     def is_drawable(self) -> bool:
@@ -75,7 +83,8 @@ def inspect_pair(index: int, dataset: SegmentationDataset) -> PairFacts:
             Problem("image is its own label", image_path, f"{image_path} is named as image and as label")
         )
     try:
-        image = read_image(image_path, dataset.in_channels)
+        with decoder_warnings() as facts.decoder_warnings:
+            image = read_image(image_path, dataset.in_channels)
         facts.image_size, facts.bits = (image.shape[0], image.shape[1]), 8 * image.dtype.itemsize
     except UserError as error:
         facts.problems.append(Problem("image that cannot be used", image_path, str(error)))
@@ -98,16 +107,33 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
         facts.problems.append(Problem(kind, path, str(error)))
         return
     _count(facts, dataset, label, dataset.label_rule(path), path)
-    if facts.image_size is not None and label.shape != facts.image_size:
-        (height, width), (image_height, image_width) = label.shape, facts.image_size
-        message = (
-            f"{path} has {width}x{height} pixels (width x height), its image {image_width}x{image_height}"
-        )
-        facts.problems.append(Problem("sizes that differ", path, message))
+    if facts.image_size is not None:
+        _compare_sizes(facts, label.shape, dataset.pairs[facts.index][0], path)
     palette = png_palette(data)
     if palette is not None:
         used = [value for value in np.flatnonzero(facts.raw).tolist() if value < len(palette)]
         facts.palette = {value: _color(palette[value]) for value in used}
+
+
+def _compare_sizes(facts: PairFacts, size: tuple[int, ...], image_path: str, path: str) -> None:
+    """Compare the label's size, and the orientation of both files, by which reading has turned them."""
+    orientation, label_orientation = read_orientation(image_path), read_orientation(path)
+    lies_aside = (orientation in TURNS) != (label_orientation in TURNS)
+    if size == facts.image_size:
+        is_square = size[0] == size[1]
+        facts.is_doubtful = orientation != label_orientation and (is_square or not lies_aside)
+        return
+    (height, width), (image_height, image_width) = size, facts.image_size or size
+    facts.is_turned = lies_aside and (width, height) == (image_height, image_width)
+    cause = (
+        f", turned by EXIF orientation {orientation}, and the label's is {label_orientation}"
+        if facts.is_turned
+        else ""
+    )
+    message = (
+        f"{path} has {width}x{height} pixels (width x height), its image {image_width}x{image_height}{cause}"
+    )
+    facts.problems.append(Problem("sizes that differ", path, message))
 
 
 def _count(

@@ -288,3 +288,52 @@ def test_labels_of_16_bits(tmp_path, values, words):
     assert kinds(findings) == {"label that cannot be used"}
     assert f"1 labels have ids from {min(values)} to {max(values)}" in the_cause(findings)
     assert words in the_cause(findings)
+
+
+def write_photograph(folder: Path, orientation: int, stored: tuple[int, int], label: np.ndarray) -> None:
+    """Write a JPEG of (height, width) with an EXIF orientation as image0.jpg, and label0.png."""
+    tags = Image.Exif()
+    tags[274] = orientation
+    Image.fromarray(np.full(stored, 90, np.uint8)).save(folder / "image0.jpg", exif=tags)
+    cv2.imwrite(str(folder / "label0.png"), label)
+    (folder / "own.txt").write_text("image0.jpg label0.png")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_labels_by_a_tool_that_ignores_exif(tmp_path, orientation, channels):
+    """Protects from labels on a side or on their head: a cause where sizes differ, else a warning."""
+    write_photograph(tmp_path, orientation, (48, 64), stripes(0, 1, 2, 3))
+    findings = check(tmp_path, train_path="own.txt", img_channels=channels)
+    if orientation >= 5:
+        (problem,) = findings.problems
+        assert problem.kind == "sizes that differ"
+        assert f"EXIF orientation {orientation}" in problem.message
+        assert "EXIF orientation" in the_cause(findings)
+        assert not findings.warnings
+        return
+    assert findings.is_usable
+    assert not findings.causes
+    assert ["image0.jpg" in text and "EXIF" in text for text in findings.warnings] == [True] * (
+        orientation > 1
+    )
+    assert findings.chosen(1) == [0]
+
+
+def test_labels_by_a_tool_that_obeys_exif(tmp_path):
+    """Protects from false alarms where the label's size shows that it was made for the turned photograph."""
+    write_photograph(tmp_path, 6, (64, 48), stripes(0, 1, 2, 3))
+    findings = check(tmp_path, train_path="own.txt")
+    assert findings.is_usable
+    assert not findings.warnings
+    write_photograph(tmp_path, 6, (48, 48), stripes(0, 1, 2, 3, size=(48, 48)))
+    (warning,) = check(tmp_path, train_path="own.txt").warnings
+    assert "EXIF" in warning
+
+
+def test_sizes_that_orientation_does_not_explain(tmp_path):
+    """Protects from a wrong cause: a label of some other photograph."""
+    write_photograph(tmp_path, 6, (50, 64), stripes(0, 1, 2, 3))
+    findings = check(tmp_path, train_path="own.txt")
+    assert kinds(findings) == {"sizes that differ"}
+    assert not findings.causes
