@@ -102,7 +102,7 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
     try:
         label = read_label(path)
     except UserError as error:
-        facts.colors, facts.wide = count_colors(data), _wide_ids(path)
+        facts.colors, facts.wide = _colors_and_wide_ids(path)
         kind = COLOR_LABEL if facts.colors else "label that cannot be used"
         facts.problems.append(Problem(kind, path, str(error)))
         return
@@ -157,17 +157,19 @@ def _count(
         facts.problems.append(Problem(BAD_IDS, path, message))
 
 
-def _wide_ids(path: str) -> list[int]:
-    """Return the ids of a label of more than 8 bits; of too many, the smallest and the largest ones."""
+def _colors_and_wide_ids(path: str) -> tuple[Counter[Color], list[int]]:
+    """Return what there is instead of class ids: colors, or ids above 8 bits; both may be empty."""
     try:
         label = read_stored_label(path)
     except UserError:
-        return []
+        return Counter(), []
+    if label.ndim == 3 and label.shape[2] >= 3 and label.dtype == np.uint8 and not path.endswith(".npy"):
+        return count_colors(label), []
     if label.ndim != 2 or label.dtype.kind not in "iu" or label.dtype == np.uint8 or not label.size:
-        return []
+        return Counter(), []
     ids = np.unique(label).tolist()
     half = MAX_WIDE // 2
-    return ids if len(ids) <= MAX_WIDE else ids[:half] + ids[-half:]
+    return Counter(), ids if len(ids) <= MAX_WIDE else ids[:half] + ids[-half:]
 
 
 def _inspect_foreign(facts: PairFacts, dataset: SegmentationDataset) -> None:
@@ -184,17 +186,12 @@ def _inspect_foreign(facts: PairFacts, dataset: SegmentationDataset) -> None:
         _count(facts, dataset, label, LabelRule(dataset.num_classes, dataset.ignore_index), path)
 
 
-def count_colors(data: bytes) -> Counter[Color]:
-    """Return pixels of each RGB color in an image file's bytes, the commonest first, at most MAX_COLORS.
+def count_colors(image: np.ndarray) -> Counter[Color]:
+    """Return pixels of each RGB color, the commonest first, at most MAX_COLORS.
 
-    Empty if they are no image of three or four channels with 8 bits.
+    Args:
+        image: uint8 [H, W, C] in cv2's order, C at least 3.
     """
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
-    except cv2.error:
-        image = None
-    if image is None or image.ndim != 3 or image.shape[2] < 3 or image.dtype != np.uint8:
-        return Counter()
     blue, green, red = (image[..., channel].astype(np.int32) for channel in range(3))
     packed, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:MAX_COLORS]
