@@ -12,7 +12,7 @@ import numpy as np
 
 from paddleseg_lite.datasets.reading.header import Header, is_cut_jpeg, oriented, read_header
 from paddleseg_lite.datasets.reading.labels import as_ids
-from paddleseg_lite.datasets.reading.png import RgbPng, ids_as_gray, open_rgb
+from paddleseg_lite.datasets.reading.png import TOO_LARGE, RgbPng, ids_as_gray, open_rgb
 from paddleseg_lite.datasets.reading.tiff import is_tiff, read_tiff_image, read_tiff_label, tiff_orientation
 from paddleseg_lite.errors import UserError
 
@@ -166,9 +166,7 @@ def _decode(path: str | Path, data: bytes, flags: int, header: Header | None) ->
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except (cv2.error, MemoryError) as error:
         if isinstance(error, MemoryError) or error.code == _NO_MEMORY:
-            raise UserError(
-                f"cannot read {path}: it takes more memory than there is; cut it into tiles"
-            ) from error
+            raise UserError(f"cannot read {path}: {TOO_LARGE}") from error
     if image is None:
         raise UserError(f"cannot read {path}: {_why_undecoded(data, header)}")
     if header is None:

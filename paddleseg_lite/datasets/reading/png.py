@@ -12,6 +12,7 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError, missing_modules
 
+TOO_LARGE = "it takes more memory than there is; cut it into tiles"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GRAY, RGB, PALETTE, GRAY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6  # color types
 SUB = 1  # the filter that leaves each value's difference from the pixel to the left
@@ -43,7 +44,7 @@ class RgbPng:
         """Return RGB pixels, as of an array [H, W, 3].
 
         Raises:
-            UserError: the file is damaged in spite of its checksums.
+            UserError: the file is damaged in spite of its checksums, or there is no memory for it.
         """
         rows = key[0] if isinstance(key, tuple) else key
         wanted = len(self)
@@ -53,11 +54,18 @@ class RgbPng:
         # A decoder that believes the image to be lower stops there.
         data = self._data[: HEIGHT.start] + wanted.to_bytes(4, "big") + self._data[HEIGHT.stop :]
         try:
-            return self._decode(data)[key]
-        except RuntimeError as error:
+            pixels = self._decode(data)
+        except (RuntimeError, MemoryError) as error:
             raise UserError(
-                f"cannot read {self._path}: {error}; replace the file or take it off the list"
+                f"cannot read {self._path}: it is damaged, or takes more memory than there is ({error}); "
+                "replace the file, cut it into tiles, or take it off the list"
             ) from error
+        if pixels.shape != (wanted, *self.shape[1:]):
+            raise UserError(
+                f"cannot read {self._path}: it has shape {self.shape}, but pyspng makes {pixels.shape} of "
+                "it; convert the file"
+            )
+        return pixels[key]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return all of it."""

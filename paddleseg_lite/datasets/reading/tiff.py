@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.datasets.reading.header import ORIENTATION, oriented
+from paddleseg_lite.datasets.reading.png import TOO_LARGE
 from paddleseg_lite.errors import UserError, require_modules
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -94,9 +95,7 @@ def _read(path: str | Path, data: bytes) -> tuple[np.ndarray, Any]:
     except UserError as error:
         raise UserError(f"cannot read {path}: {error}; {_REMEDY}") from error
     except MemoryError as error:
-        raise UserError(
-            f"cannot read {path}: it takes more memory than there is; cut it into tiles"
-        ) from error
+        raise UserError(f"cannot read {path}: {TOO_LARGE}") from error
     except Exception as error:  # tifffile says in many ways that a file is damaged
         raise UserError(
             f"cannot read {path}: a damaged TIFF, or of a kind that nothing here reads; replace the file, "
