@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from dataclasses import replace
@@ -180,3 +181,20 @@ def test_floats_of_other_formats_are_refused(tmp_path):
         for channels in (1, 3):
             with pytest.raises(UserError, match=rf"a\{suffix}: .*float32.*npy"):
                 read_image(path, channels)
+
+
+@pytest.mark.parametrize("suffix", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM"])
+def test_damaged_files_end_in_pixels_or_one_sentence(tmp_path, suffix):
+    """Protects from a trace for a byte that is wrong, also in EXIF and in segments before the pixels."""
+    random = np.random.default_rng(7)
+    data = encode(RGB, suffix, exif(6) if suffix in ("PNG", "JPEG", "WEBP") else None)
+    path = tmp_path / "a"
+    for _ in range(100):
+        damaged = bytearray(data)
+        for place in random.integers(0, min(len(data), 300), 3):
+            damaged[place] = random.integers(256)
+        path.write_bytes(damaged[: random.integers(1, 2 * len(data))])
+        for read in (read_image, read_label, lambda path: read_image(path, 4)):
+            with contextlib.suppress(UserError):
+                assert read(path).size
+        assert read_orientation(path) in ORIENTATIONS
