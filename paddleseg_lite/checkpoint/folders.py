@@ -39,6 +39,12 @@ def latest_checkpoint(save_dir: PathLike) -> Path | None:
     return None
 
 
+def holds_run(save_dir: Path) -> bool:
+    """Return whether a run has saved anything to the folder."""
+    # A crash while a checkpoint is replaced may leave it under its hidden name.
+    return any(list(save_dir.glob(name)) for name in ("iter_*", f"{OLD}iter_*", "best_model"))
+
+
 def set_aside_newer(save_dir: PathLike, iteration: int) -> list[Path]:
     """Rename every checkpoint of more iterations to abandoned_iter_M, or abandoned_K_iter_M if that is taken.
 

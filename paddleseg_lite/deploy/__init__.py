@@ -1,0 +1,1 @@
+"""Exported networks: writing, checking, running and keeping them."""

@@ -1,0 +1,1 @@
+"""Training: an iteration, and all that happens around it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paddleseg_lite.checkpoint.folders import holds_run
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import check_folder
 from paddleseg_lite.inference.augment import InferenceOptions
@@ -97,12 +98,6 @@ def _check_save_dir(save_dir: Path, resume: Path | str | None) -> None:
             f"{save_dir} holds the checkpoints of an earlier run; go on from the newest with "
             "--resume_model auto, or give this run a --save_dir of its own"
         )
-
-
-def holds_run(save_dir: Path) -> bool:
-    """Return whether a run has saved anything to the folder."""
-    # A crash while a checkpoint is replaced may leave it under its hidden name.
-    return any(list(save_dir.glob(name)) for name in ("iter_*", ".old-iter_*", "best_model"))
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from paddleseg_lite import parallel
-from paddleseg_lite.checkpoint.folders import latest_checkpoint, set_aside_newer
+from paddleseg_lite.checkpoint.folders import holds_run, latest_checkpoint, set_aside_newer
 from paddleseg_lite.checkpoint.save import load_checkpoint, read_info, read_state
 from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.engine import rng
 from paddleseg_lite.engine.environment import versions
 from paddleseg_lite.engine.meter import Meter
-from paddleseg_lite.engine.options import AUTO, TrainOptions, holds_run
+from paddleseg_lite.engine.options import AUTO, TrainOptions
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 

@@ -23,7 +23,7 @@ from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.loader import Batch, train_batches
 from paddleseg_lite.engine import resume, rng
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
-from paddleseg_lite.engine.evaluation import Evaluator
+from paddleseg_lite.engine.evaluator import Evaluator
 from paddleseg_lite.engine.meter import Meter, StarvationWatch, log_line, scalars
 from paddleseg_lite.engine.nonfinite import check_weights, handle_nonfinite_loss
 from paddleseg_lite.engine.options import TrainOptions, TrainResult

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.kernels.argmax import argmax_into
-from paddleseg_lite.kernels.bilinear import bilinear_neighbours
+from paddleseg_lite.kernels.bilinear_grid import bilinear_neighbours
 from paddleseg_lite.kernels.threads import in_strips
 
 Size = tuple[int, int]

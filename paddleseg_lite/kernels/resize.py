@@ -10,7 +10,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
-from paddleseg_lite.kernels.bilinear import bilinear_neighbours
+from paddleseg_lite.kernels.bilinear_grid import bilinear_neighbours
 from paddleseg_lite.kernels.memory import computes_here
 
 # Up to this height matrix products are faster on a CPU than Paddle's own resize (2.2 times, forward and

@@ -126,7 +126,7 @@ def test_visualdl_has_scalars_and_pictures(tmp_path):
 
 def test_pictures_show_image_truth_and_prediction():
     """Side by side, in the data set's colors."""
-    from paddleseg_lite.engine.evaluation import showcase
+    from paddleseg_lite.engine.evaluator import showcase
     from paddleseg_lite.inference.augment import PLAIN
 
     dataset = Squares("val", length=9)

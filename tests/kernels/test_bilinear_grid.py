@@ -7,7 +7,7 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
-from paddleseg_lite.kernels.bilinear import bilinear_neighbours
+from paddleseg_lite.kernels.bilinear_grid import bilinear_neighbours
 
 
 @pytest.mark.parametrize("align_corners", [True, False])
