@@ -1,7 +1,7 @@
 """Images -> logits: plain, flipped, at several scales, in sliding windows.
 
-The only place that does so, for evaluation and prediction alike, so that the two cannot diverge. The mean over
-the passes is taken by `runners`: of tensors, or of a runtime's arrays.
+The only place that does so, for evaluation and prediction alike, so that the two cannot diverge. The
+mean over the passes is taken by `runners`: of tensors, or of a runtime's arrays.
 """
 
 from __future__ import annotations
