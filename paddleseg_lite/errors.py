@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 
+from paddleseg_lite.printable import printable
+
 
 class UserError(Exception):
     """A mistake in what the user gave: a config, a file, a flag.
 
-    The message is one sentence: what was found, where, what is allowed, what to do.
-    Command-line tools print it and exit with code 2; anything else that is raised is a bug
-    in this library and keeps its trace.
+    The message is one sentence: what was found, where, what is allowed, what to do; names and text of files
+    in it are made printable. Command-line tools print it and exit with code 2; anything else that is raised
+    is a bug in this library and keeps its trace.
     """
+
+    def __str__(self) -> str:
+        """Return the message, on one line."""
+        return printable(super().__str__())
 
 
 def missing_modules(*names: str) -> list[str]:

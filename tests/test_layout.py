@@ -18,6 +18,7 @@ files = pytest.mark.parametrize("path", FILES, ids=NAMES)
 
 # Each room may import those that stand before it here, and nothing else of the package.
 FLOORS = (
+    "printable",
     "errors",
     "registry",
     "files",

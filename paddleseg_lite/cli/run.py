@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TextIO
 from paddleseg_lite.cli.allocator import keep_freed_memory
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.threads import thread_count
+from paddleseg_lite.printable import LogFormatter
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
@@ -30,9 +31,11 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
         work: called with `args`.
         args: has `debug`, and `device` if the command computes; the others run without Paddle.
     """
-    logging.basicConfig(
-        format="%(asctime)s [%(levelname)s]\t%(message)s", stream=sys.stdout, level=logging.WARNING
-    )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name need not be text that it can write
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(LogFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     # Where nobody reads the log any more, as in `val.py | head`, each line would print a trace.
     logging.raiseExceptions = False
     logging.captureWarnings(True)  # printed past the log, they would tear a progress bar

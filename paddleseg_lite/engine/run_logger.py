@@ -23,6 +23,7 @@ import yaml
 from paddleseg_lite.engine.environment import environment
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write, locked
+from paddleseg_lite.printable import LogFormatter
 
 METRICS = "metrics.jsonl"
 _PACKAGE_LOG = logging.getLogger("paddleseg_lite")
@@ -98,7 +99,7 @@ class RunLogger:
             file = _LogFile(self.folder / "train.log", encoding="utf-8")
         except OSError as error:
             raise _unwritable(self.folder, error) from error
-        file.setFormatter(logging.Formatter("%(asctime)s [%(levelname)s]\t%(message)s"))
+        file.setFormatter(LogFormatter())
         self._handler.setTarget(file)
         self._handler.flush()
         self._handler.flushLevel = logging.NOTSET  # from now on every line is written at once

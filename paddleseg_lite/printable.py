@@ -1,0 +1,39 @@
+"""Text that comes from files and names, made fit for a terminal or a log."""
+
+from __future__ import annotations
+
+import logging
+
+
+def printable(text: object) -> str:
+    """Return `str(text)` with whatever a terminal or a log might obey escaped, as Python writes it.
+
+    That is control characters, line ends, escape sequences, marks that turn the direction of writing, and
+    bytes of file names that are no UTF-8, which come as "\\xff". Backslashes stay: a path of Windows is as it
+    was, and to escape twice is to escape once.
+    """
+    plain = str(text)
+    return plain if plain.isprintable() else "".join(map(_escaped, plain))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # os.fsdecode's way to carry a byte
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+class LogFormatter(logging.Formatter):
+    """Writes time, level and message, so that no text in a message can pass for a line of the log.
+
+    A table that is logged keeps its lines; all but the first begin with a tab.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s [%(levelname)s]\t%(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line with its message escaped."""
+        record.message = "\n\t".join(map(printable, record.message.split("\n")))
+        return super().formatMessage(record)

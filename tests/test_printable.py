@@ -1,0 +1,43 @@
+"""Text of files and names on its way to a terminal or a log."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import pytest
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import LogFormatter, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("C:\\photos\\Straße 1 写真.png", "C:\\photos\\Straße 1 写真.png"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("\x1b[31mred\x07\x9b", "\\x1b[31mred\\x07\\x9b"),
+        (os.fsdecode(b"caf\xe9.png"), "caf\\xe9.png"),
+        ("a\u202egnp.exe\u2028", "a\\u202egnp.exe\\u2028"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_only_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
+    """Names in any script stay readable; a second time changes nothing; and the result can be encoded."""
+    assert printable(text) == shown
+    assert printable(shown) == shown
+    printable(text).encode("utf-8")
+
+
+def test_an_error_is_one_line_whatever_it_quotes() -> None:
+    """Commands, logs and tracebacks print the message by str()."""
+    error = UserError("there is no file a\x1b[2J\nerror: all is well")
+    assert str(error) == "there is no file a\\x1b[2J\\nerror: all is well"
+
+
+def test_no_text_passes_for_a_line_of_the_log() -> None:
+    """A name with a line end must not forge an entry; a table keeps its lines."""
+    record = logging.LogRecord("x", logging.INFO, "", 0, "%s", ("a\n2026-01-01 [INFO]\tforged\x1b",), None)
+    first, second = LogFormatter().format(record).split("\n")
+    assert first.endswith("[INFO]\ta")
+    assert second == "\t2026-01-01 [INFO]\\tforged\\x1b"
