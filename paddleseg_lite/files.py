@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import itertools
 import os
 import shutil
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Union
@@ -161,10 +163,43 @@ def check_folder(folder: Path) -> None:
         raise UserError(f"{folder}: nothing can be written to {existing}; {WRITABLE}")
 
 
+def read_regular(path: Path, limit: int, remedy: str = "give a smaller one") -> bytes:
+    """Return the content of a regular file: a pipe or a device could be waited for, or read, for ever.
+
+    Args:
+        path: the file, or a link to it.
+        limit: how many bytes it may have.
+        remedy: what a user can do if it has more, for the message.
+
+    Raises:
+        UserError: it is missing, cannot be read, is too large, or is no regular file.
+    """
+    try:
+        with open(path, "rb", buffering=0, opener=_open_regular) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise UserError(f"{path} has {size} bytes, allowed are {limit}; {remedy}")
+            return file.read() or b""
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {path}: {reason}; check the path") from error
+    except MemoryError as error:
+        raise UserError(f"cannot read {path}: not enough memory; free some") from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file as `open` asks its `opener` to, but no pipe, for which it would wait, nor a device."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file, but a folder, a pipe or a device")
+    return descriptor
+
+
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a regular file, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_open_regular) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

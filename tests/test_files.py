@@ -123,3 +123,20 @@ def test_a_lock_is_held_against_other_processes_and_ends_with_its_holder(tmp_pat
     finally:
         process.kill()
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_regular_file_is_read_and_nothing_else(tmp_path: Path) -> None:
+    """A pipe would be waited for, and /dev/zero read, for ever; a link to a file is as good as the file."""
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    (tmp_path / "link").symlink_to(path)
+    assert files.read_regular(tmp_path / "link", 3) == b"abc"
+    with pytest.raises(UserError, match="has 3 bytes, allowed are 2; buy more"):
+        files.read_regular(path, 2, "buy more")
+    os.mkfifo(tmp_path / "pipe")
+    for odd in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(UserError, match="no regular file"):
+            files.read_regular(odd, 1 << 30)
+    for absent in (tmp_path / "none", tmp_path, tmp_path / ("x" * 300), Path("a\0b"), path / "below"):
+        with pytest.raises(UserError, match="cannot read"):
+            files.read_regular(absent, 1 << 30)
