@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from paddleseg_lite.checkpoint.folders import latest_checkpoint
+    from paddleseg_lite.checkpoint.formats import read_weights
     from paddleseg_lite.checkpoint.save import load_checkpoint, read_info, save_checkpoint, save_weights
     from paddleseg_lite.checkpoint.state import TrainState
-    from paddleseg_lite.checkpoint.weights import LoadReport, load_pretrained, load_weights, read_weights
+    from paddleseg_lite.checkpoint.weights import LoadReport, load_pretrained, load_weights
 
 __all__ = [
     "LoadReport",
@@ -24,8 +25,8 @@ __all__ = [
     "save_checkpoint",
     "save_weights",
 ]
-_HOMES = {"latest_checkpoint": "folders", "TrainState": "state"}
-_HOMES |= dict.fromkeys(["LoadReport", "load_pretrained", "load_weights", "read_weights"], "weights")
+_HOMES = {"latest_checkpoint": "folders", "TrainState": "state", "read_weights": "formats"}
+_HOMES |= dict.fromkeys(["LoadReport", "load_pretrained", "load_weights"], "weights")
 
 
 if not TYPE_CHECKING:  # a type checker must not take every name for one of this package

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddleseg_lite.checkpoint.weights import NAME_TABLE
+from paddleseg_lite.checkpoint.formats import NAME_TABLE
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.paddle_compat import MASTER_WEIGHTS, SCHEDULE, master_name, schedule_of
 

@@ -18,10 +18,11 @@ import paddle
 
 from paddleseg_lite.checkpoint import folders
 from paddleseg_lite.checkpoint.folders import weights_file
+from paddleseg_lite.checkpoint.formats import FORMATS, read_weights
 from paddleseg_lite.checkpoint.optimizer import translated_state
 from paddleseg_lite.checkpoint.state import FORMAT, TrainState, as_json, from_json
 from paddleseg_lite.checkpoint.unpickle import PathLike, read_pickle
-from paddleseg_lite.checkpoint.weights import FORMATS, load_weights, read_weights, write_weights
+from paddleseg_lite.checkpoint.weights import load_weights, write_weights
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import sha256, sync_to_disk, temporary_beside
 from paddleseg_lite.paddle_compat import optimizer_state, set_optimizer_state

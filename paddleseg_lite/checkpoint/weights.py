@@ -1,4 +1,4 @@
-"""Reading weights and fitting them into a model, with a report of every key."""
+"""Fitting weights into a model, with a report of every key, and writing them."""
 
 from __future__ import annotations
 
@@ -6,53 +6,19 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import paddle
 import safetensors.numpy
 
 from paddleseg_lite.checkpoint.download import fetch
-from paddleseg_lite.checkpoint.unpickle import PathLike, read_pickle
+from paddleseg_lite.checkpoint.formats import read_weights, widened
+from paddleseg_lite.checkpoint.unpickle import PathLike
 from paddleseg_lite.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-NAME_TABLE = "StructuredToParameterName@@"  # Paddle's entry for {key: the parameter's global name}
-FORMATS = ("pdparams", "safetensors")
 _SHOWN = 5  # keys listed in a message before "and N more"
-
-
-def read_weights(path: PathLike) -> dict[str, np.ndarray]:
-    """Read the weights in a .pdparams (PaddleSeg's or ours) or .safetensors file.
-
-    Returns:
-        Arrays by the names of `Layer.state_dict()`.
-
-    Raises:
-        UserError: the file is missing, damaged, of another kind, or holds more than arrays.
-    """
-    path = Path(path)
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    if path.suffix != ".pdparams" and not path.is_dir():
-        raise UserError(f"{path} is not a weights file by its name; give a .pdparams or .safetensors file")
-    content = read_pickle(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__}; a weights file is a dictionary of arrays")
-    content.pop(NAME_TABLE, None)
-    return {key: _one_array(path, key, value) for key, value in content.items()}
-
-
-def _one_array(path: Path, key: str, value: Any) -> np.ndarray:
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
-        value = value[1]  # some of Paddle's releases write (name, array)
-    if not isinstance(value, (np.ndarray, np.generic)):
-        raise UserError(
-            f"{path} holds a {type(value).__name__} under '{key}'; a weights file is a flat dictionary "
-            "of arrays"
-        )
-    return np.asarray(value)
 
 
 def write_weights(state: Mapping[str, paddle.Tensor], path: PathLike) -> None:
@@ -74,15 +40,6 @@ def _as_float32(tensor: paddle.Tensor) -> paddle.Tensor:
     wide = tensor.astype("float32")
     wide.name = tensor.name  # Paddle writes it beside the weights, for its own tools
     return wide
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        return safetensors.numpy.load_file(str(path))
-    except Exception as error:  # SafetensorError, OSError, and KeyError for dtypes unknown to NumPy
-        raise UserError(
-            f"cannot read {path} as safetensors ({error}); check the path or get it again"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -161,14 +118,20 @@ def _load(
             "use the weights of this very network, or the config they were trained with; for a new "
             "head, name its keys in allow_missing"
         )
-    for key in report.loaded:
-        own[key].set_value(paddle.to_tensor(_as_float(arrays[key]), dtype=own[key].dtype))
+    values = {key: _as_float(arrays[key]) for key in report.loaded}
+    if broken := [key for key, value in values.items() if not np.isfinite(value).all()]:
+        count, keys = len(broken), _some(broken)
+        _log.warning(
+            "%s holds NaN or infinity in %d tensors (%s); use an earlier checkpoint", path, count, keys
+        )
+    for key, value in values.items():
+        own[key].set_value(paddle.to_tensor(value, dtype=own[key].dtype))
     return report
 
 
 def _as_float(array: np.ndarray) -> np.ndarray:
     """Widen bfloat16, which Paddle writes as the upper half of a float32 in a uint16."""
-    return (array.astype(np.uint32) << 16).view(np.float32) if array.dtype == np.uint16 else array
+    return widened(array) if array.dtype == np.uint16 else array
 
 
 def _some(keys: Sequence[str]) -> str:

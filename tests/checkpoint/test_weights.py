@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 from pathlib import Path
 
@@ -144,10 +146,78 @@ def test_dtypes_are_converted(tmp_path: Path) -> None:
             np.testing.assert_allclose(array, arrays[key], rtol=tolerance, atol=tolerance)
 
 
+def safetensors_of(dtype: str, array: np.ndarray, shape: list[int] | None = None) -> bytes:
+    """A file of one tensor "w", put together by hand from the format's description."""
+    data = array.tobytes()
+    entry = {"dtype": dtype, "shape": shape or list(array.shape), "data_offsets": [0, len(data)]}
+    header = json.dumps({"w": entry}).encode()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+@pytest.mark.parametrize(
+    ("dtype", "stored"),
+    [("F32", "f4"), ("F16", "f2"), ("F64", "f8"), ("I64", "i8"), ("U8", "u1"), ("BOOL", "b1")],
+)
+def test_every_common_type_of_safetensors_is_read(tmp_path: Path, dtype: str, stored: str) -> None:
+    """Files of other frameworks come in all of them."""
+    path = tmp_path / "model.safetensors"
+    array = np.array([[0, 1], [1, 0]], stored)
+    path.write_bytes(safetensors_of(dtype, array))
+    read = read_weights(path)["w"]
+    np.testing.assert_array_equal(read, array)
+    assert read.dtype == array.dtype
+
+
+def test_bfloat16_of_safetensors_is_converted(tmp_path: Path) -> None:
+    """NumPy has no such type: it is the upper half of a float32."""
+    path = tmp_path / "model.safetensors"
+    values = np.array([1.5, -2.0, 0.15625], np.float32)
+    path.write_bytes(safetensors_of("BF16", (values.view(np.uint32) >> 16).astype(np.uint16)))
+    read = read_weights(path)["w"]
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, values)
+
+
+def test_damaged_safetensors_are_named(tmp_path: Path) -> None:
+    """Cut short anywhere, a header that asks for more than there is, a type that nobody can load."""
+    path = tmp_path / "model.safetensors"
+    whole = safetensors_of("F32", np.zeros(3, np.float32))
+    damaged = [whole[:length] for length in range(0, len(whole), 7)]
+    damaged += [safetensors_of("F32", np.zeros(3, np.float32), [1 << 40]), b"\xff" * 100]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"model\.safetensors is not a readable"):
+            read_weights(path)
+    path.write_bytes(safetensors_of("F8_E4M3", np.zeros(3, np.uint8)))
+    with pytest.raises(UserError, match=r"holds F8_E4M3 numbers under 'w'; allowed are .*BF16"):
+        read_weights(path)
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    """A pipe would be waited for and a device read for ever, under whatever name."""
+    for name in ("model.pdparams", "model.safetensors"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(UserError, match="no regular file"):
+            read_weights(tmp_path / name)
+
+
+def test_weights_that_are_no_numbers_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A run that diverged leaves NaN: every prediction would be class 0, without a word."""
+    arrays = snapshot(Toy())
+    arrays["body.weight"] = np.full_like(arrays["body.weight"], np.nan)
+    arrays["head.bias"] = np.full_like(arrays["head.bias"], np.inf)
+    path = tmp_path / "model.pdparams"
+    path.write_bytes(pickle.dumps(arrays))
+    load_weights(Toy(), path)
+    assert "NaN or infinity in 2 tensors (body.weight, head.bias)" in caplog.text
+    assert str(path) in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.pth", {"w": np.zeros(1)}, "not a weights file by its name"),
+        ("a.pdparams", {3: np.zeros(1)}, "a weights file has names"),
         ("a.pdparams", [np.zeros(1)], "holds a list"),
         ("a.pdparams", {"model": {"w": np.zeros(1)}}, "holds a dict under 'model'"),
     ],
