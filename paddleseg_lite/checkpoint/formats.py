@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def read_weights(path: PathLike) -> dict[str, np.ndarray]:
     path = Path(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    if path.suffix != ".pdparams" and not path.is_dir():
+    if path.suffix != ".pdparams" and not os.path.isdir(path):
         raise UserError(f"{path} is not a weights file by its name; give a .pdparams or .safetensors file")
     content = read_pickle(path)
     if not isinstance(content, dict):

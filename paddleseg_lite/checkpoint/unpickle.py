@@ -9,6 +9,7 @@ steps that arrays and plain containers take.
 from __future__ import annotations
 
 import io
+import os
 import pickletools
 import re
 from collections import OrderedDict
@@ -43,7 +44,7 @@ def read_pickle(path: PathLike) -> Any:
         UserError: the file is missing, damaged, or holds anything else; nothing in it was run.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's, no error for a name that is too long
         raise UserError(f"{path} is a folder; give the weights file in it, such as {path / 'model.pdparams'}")
     data = read_regular(path, max_bytes(), f"{MAX_BYTES} raises the limit")
     try:
