@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
 
 import yaml
 
 from paddleseg_lite.config.core import BASE, OPTS, Config, Place
 from paddleseg_lite.config.schema import validate
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import read_regular
 
 _INHERITED = "_inherited_"
+_MAX_FILES = 100
+_MAX_BYTES = 256 << 10  # of a file
+_MAX_NODES = 20_000  # keys and values in a file
 
 
 def load_config(path: str | os.PathLike[str], opts: Iterable[str] = ()) -> Config:
@@ -38,7 +43,9 @@ def load_config(path: str | os.PathLike[str], opts: Iterable[str] = ()) -> Confi
     path = os.fspath(path)
     values: dict[str, Any] = {}
     origins: dict[Place, str] = {}
-    for source, layer in _layers(path, including=()):
+    layers: list[tuple[str, dict[str, Any]]] = []
+    _collect(path, (), layers)
+    for source, layer in layers:
         _merge(values, origins, layer, source)
     for opt in opts:
         _override(values, origins, opt)
@@ -47,24 +54,25 @@ def load_config(path: str | os.PathLike[str], opts: Iterable[str] = ()) -> Confi
     return config
 
 
-def _layers(path: str, including: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
-    """Return (file, its mapping) of `path` and all it is based on, weakest first; `including` led here."""
+def _collect(path: str, including: tuple[str, ...], layers: list[tuple[str, dict[str, Any]]]) -> None:
+    """Add (file, its mapping) of what `path` is based on, weakest first, and itself; `including` led here."""
     identity = os.path.realpath(path)
     if identity in including:
         raise UserError(f"{path}: '{BASE}' leads back to this file; remove one link of the circle")
+    if max(len(including), len(layers)) >= _MAX_FILES:
+        raise UserError(f"{path}: '{BASE}' leads to more than {_MAX_FILES} files; name each base once")
     own = _read_yaml(path)
     bases = own.pop(BASE, [])
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
         raise UserError(f"{path}: '{BASE}' is {bases!r}; allowed is a file's name or a list of them")
 
-    layers: list[tuple[str, dict[str, Any]]] = []
     for base in reversed(bases):  # the first one listed comes last, and wins
         base_path = os.path.normpath(os.path.join(os.path.dirname(path), base))
         if not os.path.isfile(base_path):
             raise UserError(f"{path}: '{BASE}' names {base}, but there is no file {base_path}")
-        layers += _layers(base_path, (*including, identity))
-    return [*layers, (path, own)]
+        _collect(base_path, (*including, identity), layers)
+    layers.append((path, own))
 
 
 def _merge(
@@ -92,9 +100,10 @@ def _merge(
 
 def _set(node: Any, origins: dict[Place, str], key: Any, value: Any, here: Place, source: str) -> None:
     """Replace node[key] and with it the origins of all that was below."""
+    if here in origins and isinstance(node[key], (dict, list)):
+        for old in [old for old in origins if old[: len(here)] == here]:
+            del origins[old]
     node[key] = value
-    for old in [old for old in origins if old[: len(here)] == here]:
-        del origins[old]
     origins[here] = source
 
 
@@ -149,7 +158,7 @@ def _parse_value(text: str, opt: str) -> Any:
             numbers = yaml.load(f"[{value}]", _Loader)
             if all(isinstance(number, (int, float)) for number in numbers):
                 return numbers
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise UserError(
             f"{OPTS}: '{opt}': the value is no YAML; quote text with special characters"
         ) from error
@@ -160,11 +169,18 @@ def _read_yaml(path: str) -> dict[str, Any]:
     """Read one YAML file, safely, refusing duplicate keys."""
     if not os.path.isfile(path):
         raise UserError(f"there is no config file {path}; give the path of a .yml file, as those in configs/")
+    data = read_regular(Path(path), _MAX_BYTES, "a config is shorter")
     try:
-        with open(path, encoding="utf-8") as file:
-            values = yaml.load(file, _Loader)
+        values = yaml.load(data.decode("utf-8"), _Loader)
+    except yaml.MarkedYAMLError as error:
+        said = " ".join(f"{error.context or ''} {error.problem or ''}".split())
+        mark = error.problem_mark or error.context_mark
+        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UserError(f"{path}: this is no YAML{place}: {said}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: this is no YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: lists or mappings are nested too deeply to be read") from error
     if not isinstance(values, dict):
         kind = "nothing" if values is None else f"a {type(values).__name__}"
         raise UserError(f"{path}: found {kind}; a config is a mapping of keys such as 'model' and 'iters'")
@@ -172,7 +188,22 @@ def _read_yaml(path: str) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which also reads 1e-3 as a number (YAML 1.2) and refuses duplicate keys."""
+    """The safe loader; it also reads 1e-3 as a number (YAML 1.2), refuses duplicate keys and has bounds."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            _count(node, {})
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:  # of whatever makes the value: a date without such a month, a number
+            value = f"'{node.value[:40]}'" if isinstance(node.value, str) else "this"
+            _refuse(node, f"{value} cannot be read ({error}); put it in quotes if it is text", error)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -180,12 +211,36 @@ class _Loader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":  # "<<" may be overridden, that is its purpose
                 continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                _refuse(key_node, "a list or mapping cannot be a key; put text such as {{ }} in quotes")
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' stands here twice", key_node.start_mark
-                )
+                _refuse(key_node, f"key '{key}' stands here twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+def _refuse(node: yaml.Node, problem: str, cause: Exception | None = None) -> NoReturn:
+    raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from cause
+
+
+def _count(node: yaml.Node, counts: dict[int, int]) -> int:
+    """Return how many nodes there are once every alias is written out; a few lines can double them often.
+
+    Raises:
+        YAMLError: too many, or an alias is within what it stands for.
+    """
+    if id(node) not in counts:
+        counts[id(node)] = 0  # until it is known
+        parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in parts for part in pair]
+        number = 1 + sum(_count(part, counts) for part in parts)
+        if number > _MAX_NODES:
+            _refuse(node, f"there are more than {_MAX_NODES} values, with all aliases written out")
+        counts[id(node)] = number
+    if not counts[id(node)]:
+        _refuse(node, "an alias is within what it stands for")
+    return counts[id(node)]
 
 
 _Loader.add_implicit_resolver(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.errors import UserError
@@ -67,6 +71,49 @@ def test_a_circle_of_bases_is_an_error(tmp_path: Path) -> None:
     assert "leads back" in error_of(path)
 
 
+def test_bases_that_double_are_an_error(tmp_path: Path) -> None:
+    """Each of 40 small files names the next one twice: 2^40 files to read."""
+    texts = {f"c{n}": f"_base_: [c{n + 1}.yml, c{n + 1}.yml]\n" for n in range(40)}
+    write(tmp_path, c40="iters: 1\n", **texts)
+    assert "'_base_' leads to more than 100 files" in error_of(str(tmp_path / "c0.yml"))
+    for n in range(150):
+        write(tmp_path, **{f"d{n}": f"_base_: d{n + 1}.yml\n"})
+    assert "more than 100 files" in error_of(str(tmp_path / "d0.yml"))
+
+
+def test_a_long_mapping_is_read_in_reasonable_time(tmp_path: Path) -> None:
+    """What is noted of each key's origin must not be gone through for each key."""
+    start = time.monotonic()
+    mapping = "".join(f"  {n}: {n}\n" for n in range(5000))
+    path = write(tmp_path, base=f"x: 1\nmodel:\n{mapping}", leaf=f"_base_: base.yml\nmodel:\n{mapping}")
+    assert "unknown key 'x'" in error_of(path)
+    assert time.monotonic() - start < 15
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(st.data())
+def test_damaged_configs_are_read_or_refused(data: st.DataObject) -> None:
+    """Whatever is written into a config, the answer is a config or one sentence, no parser's exception."""
+    text = "model: {type: A, depths: [1, 2.5], t: 2026-01-02}\niters: 1\nloss: {types: [&a {b: 1}], coef: []}"
+    pieces = "{{ }} [ ] &a *a !!int !!binary !!set !!omap <<: ? - : ' \" \\ 1:2 \x00 % --- 2026-99-99 = ~"
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        text = (
+            text[:at]
+            + data.draw(st.sampled_from([*pieces.split(), " ", "\n", "\t"]))
+            + text[at + data.draw(st.integers(0, 3)) :]
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), leaf=text)
+        try:
+            load_config(path)
+        except UserError as error:
+            message = str(error)
+        else:
+            return
+        assert path in message
+
+
 def test_opts_override_by_dotted_key_and_index_with_yaml_values(tmp_path: Path) -> None:
     """Every kind of value and place that --opts can name, those of PaddleSeg's users included."""
     path = write(
@@ -112,6 +159,8 @@ def test_an_alias_does_not_tie_two_list_entries_together(tmp_path: Path) -> None
         ("loss.coef.first=3", "no index"),
         ("iters.x=3", "'iters' is 5 and has nothing below it"),
         ("model=[1", "no YAML"),
+        ("iters=2026-13-01", "no YAML"),
+        ("model=" + "[" * 3000, "no YAML"),
     ],
 )
 def test_an_override_that_does_not_fit_is_an_error(tmp_path: Path, opt: str, part: str) -> None:
@@ -140,6 +189,10 @@ def test_where_names_the_file_that_set_a_key(tmp_path: Path) -> None:
     assert config.source("absent") == path
 
 
+# Each line has the one before it twice.
+DOUBLED = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
@@ -159,7 +212,32 @@ def test_where_names_the_file_that_set_a_key(tmp_path: Path) -> None:
         ("loss: {types: [{type: L}, {type: L}], coef: [1, 1, 1]}", ["has 2 entries", "has 3"]),
         ("imports: x.py", ["imports is 'x.py'", "a list"]),
         ("iters: 1\niters: 2", ["'iters' stands here twice", "line 2"]),
-        ("model: [", ["no YAML"]),
+        ("model: [", ["no YAML in line 1"]),
+        (
+            "iters: 2026-13-01",
+            ["line 1, column 8", "'2026-13-01' cannot be read (month must be", "in quotes"],
+        ),
+        ("iters: 1\nmodel: {{ model }}", ["line 2", "a list or mapping cannot be a key", "quotes"]),
+        ("iters: 1\n{{ scales }}", ["line 2"]),
+        ("? [1]\n: 2", ["cannot be a key"]),
+        ("iters: !!int ''", ["'' cannot be read"]),
+        ("iters: !!bool maybe", ["'maybe' cannot be read"]),
+        ("iters: !!timestamp x", ["'x' cannot be read"]),
+        ("iters: " + "9" * 5000, ["is"]),
+        ("model: &a [*a]", ["line 1, column 8", "an alias is within what it stands for"]),
+        ("model: &a {type: A, b: {<<: *a}}", ["within what it stands for"]),
+        ("a0: &a0 [1]\n" + DOUBLED, ["more than 20000 values, with all aliases written out"]),
+        (
+            "a0: &a0 {x: 1}\n" + DOUBLED.replace("[*", "{<<: [*").replace("]", "]}"),
+            ["more than 20000 values"],
+        ),
+        ("model: " + "[" * 5000, ["nested too deeply"]),
+        ("model: " + "{a: " * 5000, ["nested too deeply"]),
+        ("x: '" + "y" * (256 << 10) + "'", ["allowed are 262144", "a config is shorter"]),
+        ("1: 2", ["unknown key"]),
+        ("model: {type: A, 1: 2}\n[]: 3", ["cannot be a key"]),
+        ("\x1b[2J: 1", ["no YAML"]),
+        ('"\\e[2J\\n": 1', ["unknown key '\\x1b[2J\\n'"]),
         ("- 1", ["a list", "a mapping"]),
         ("", ["found nothing"]),
         ("model: !!python/object/apply:os.getcwd []", ["no YAML"]),
