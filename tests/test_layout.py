@@ -22,6 +22,8 @@ FLOORS = (
     "errors",
     "registry",
     "files",
+    "json_files",
+    "yaml_loader",
     "metrics",
     "visualize",
     "paddle_compat",

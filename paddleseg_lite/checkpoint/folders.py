@@ -10,7 +10,9 @@ from itertools import count
 from pathlib import Path
 
 from paddleseg_lite.checkpoint.unpickle import PathLike
-from paddleseg_lite.files import TEMPORARY, remove, sha256, temporary_beside
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import TEMPORARY, read_regular, remove, sha256, temporary_beside
+from paddleseg_lite.printable import printable
 
 _log = logging.getLogger(__name__)
 
@@ -18,6 +20,7 @@ MODEL = "model"  # with a weights format as its ending
 OPTIMIZER, STATE, SUMS = "model.pdopt", "state.json", "SHA256SUMS"
 OLD = ".old-"  # before the name of a checkpoint that is being replaced
 _ABANDONED = "abandoned_"
+_MAX_SUMS = 1 << 20  # bytes
 
 
 def weights_file(folder: PathLike, name: str = MODEL) -> Path:
@@ -83,14 +86,16 @@ def _iteration(folder: Path) -> int:
 def find_corruption(folder: Path) -> str | None:
     """Say what is wrong with a checkpoint, or None."""
     try:
-        sums = (folder / SUMS).read_text(encoding="utf-8")
+        sums = read_regular(folder / SUMS, _MAX_SUMS).decode("utf-8")
         expected = {name: digest for digest, name in (line.split("  ", 1) for line in sums.splitlines())}
+        if elsewhere := [name for name in expected if name != Path(name).name]:
+            return f"{SUMS} tells of {printable(elsewhere[0])}, which is not in the folder"
         for name in {weights_file(folder).name, OPTIMIZER, STATE, *expected}:
             if expected.get(name) != sha256(folder / name):
                 return f"the contents of {name} are not what was written (SHA-256 differs)"
     except FileNotFoundError as error:
         return f"there is no {error.filename}"
-    except (OSError, ValueError) as error:  # ValueError: a garbled list of sums
+    except (OSError, ValueError, UserError) as error:  # ValueError: a garbled list of sums
         return f"it cannot be read ({error})"
     return None
 

@@ -17,7 +17,10 @@ import paddle
 
 from paddleseg_lite.checkpoint.formats import NAME_TABLE
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.json_files import ANYTHING, mismatch
 from paddleseg_lite.paddle_compat import MASTER_WEIGHTS, SCHEDULE, master_name, schedule_of
+
+_ANOTHER = "resume from another iter_N folder"
 
 
 def translated_state(
@@ -39,6 +42,9 @@ def translated_state(
     Raises:
         UserError: the state is another model's or another kind of optimizer's.
     """
+    parts = {f"{SCHEDULE}?": {str: ANYTHING}, f"{MASTER_WEIGHTS}?": {str: ANYTHING}, str: ANYTHING}
+    if problem := mismatch(saved, parts):
+        raise UserError(f"{path} is no optimizer's state: {problem}; {_ANOTHER}")
     own = model.state_dict()
     renamed = {name: own[key].name for key, name in saved_names.items() if key in own}
     schedule = schedule_of(optimizer)
@@ -58,7 +64,7 @@ def translated_state(
         elif name != NAME_TABLE:
             new = _translate(name, renamed, path)
             # An optimizer that has not stepped yet will number its accumulators from 0.
-            state[current.get(_kind(new), f"{_kind(new)}_0")] = paddle.to_tensor(_array(value))
+            state[current.get(_kind(new), f"{_kind(new)}_0")] = paddle.to_tensor(_array(name, value, path))
     if missing := set(current.values()) - set(state):
         raise UserError(
             f"{path} lacks {sorted(missing)[0]} and {len(missing) - 1} more that "
@@ -71,10 +77,16 @@ def _check_schedule(saved: Mapping[str, Any], own: Mapping[str, Any], path: Path
     """Refuse the state of another kind of schedule; one may hold another, as a warm-up does."""
     if saved.keys() != own.keys():
         raise UserError(
-            f"{path} was saved with another kind of learning rate schedule (its state has {sorted(saved)}, "
-            f"this run's {sorted(own)}); resume with the config the run was started with"
+            f"{path} was saved with another kind of learning rate schedule (its state has "
+            f"{sorted(map(str, saved))}, this run's {sorted(own)}); resume with the config the run was "
+            "started with"
         )
     for name, value in saved.items():
+        kinds = next((kinds for kinds in (Mapping, (int, float)) if isinstance(own[name], kinds)), object)
+        if not isinstance(value, kinds):
+            raise UserError(
+                f"{path} is damaged: a {type(value).__name__} as the schedule's {name}; {_ANOTHER}"
+            )
         if isinstance(value, Mapping):
             _check_schedule(value, own[name], path)
 
@@ -101,10 +113,14 @@ def _master_weights(saved: Mapping[str, Any], renamed: Mapping[str, str], path: 
     for name, value in saved.items():
         if name not in renamed:
             raise UserError(f"{path} has a master weight for '{name}', unknown to the model; check the model")
-        masters[renamed[name]] = paddle.to_tensor(_array(value))
+        masters[renamed[name]] = paddle.to_tensor(_array(name, value, path))
         masters[renamed[name]].name = master_name(renamed[name])
     return masters
 
 
-def _array(value: Any) -> np.ndarray:
-    return np.asarray(value[1] if isinstance(value, tuple) else value)  # Paddle may write (name, array)
+def _array(name: str, value: Any, path: Path) -> np.ndarray:
+    if isinstance(value, tuple) and len(value) == 2:
+        value = value[1]  # Paddle may write (name, array)
+    if not isinstance(value, (np.ndarray, np.generic)):
+        raise UserError(f"{path} has a {type(value).__name__} as '{name}', allowed is an array; {_ANOTHER}")
+    return np.asarray(value)

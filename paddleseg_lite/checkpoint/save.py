@@ -20,15 +20,17 @@ from paddleseg_lite.checkpoint import folders
 from paddleseg_lite.checkpoint.folders import weights_file
 from paddleseg_lite.checkpoint.formats import FORMATS, read_weights
 from paddleseg_lite.checkpoint.optimizer import translated_state
-from paddleseg_lite.checkpoint.state import FORMAT, TrainState, as_json, from_json
+from paddleseg_lite.checkpoint.state import FORMAT, SCHEMA, TrainState, as_json, from_json
 from paddleseg_lite.checkpoint.unpickle import PathLike, read_pickle
 from paddleseg_lite.checkpoint.weights import load_weights, write_weights
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import sha256, sync_to_disk, temporary_beside
+from paddleseg_lite.json_files import NUMBER, read_json
 from paddleseg_lite.paddle_compat import optimizer_state, set_optimizer_state
 
 _AVERAGE = "ema"  # with a weights format as its ending
 _INFO = "info.json"
+_ANOTHER = "give another iter_N folder"
 
 StateDict = Mapping[str, Any]
 Model = Union[paddle.nn.Layer, StateDict]
@@ -142,9 +144,9 @@ def read_info(folder: PathLike) -> dict[str, Any]:
     """Return what `save_weights` noted beside the weights; {} if the two do not belong together."""
     folder = Path(folder)
     try:
-        info = json.loads((folder / _INFO).read_text(encoding="utf-8"))
-        return info if info.pop("sha256", None) == sha256(weights_file(folder)) else {}
-    except (OSError, ValueError):
+        info = read_json(folder / _INFO, {"sha256": str, "miou?": NUMBER, "iteration?": int}, "remove it")
+        return info if info.pop("sha256") == sha256(weights_file(folder)) else {}
+    except (OSError, UserError):
         return {}
 
 
@@ -154,9 +156,7 @@ def read_state(folder: PathLike) -> TrainState:
     Raises:
         UserError: the checkpoint is missing, damaged, or of a later version.
     """
-    state = TrainState()
-    state.load_state_dict(_read_json(Path(folder)))
-    return state
+    return _train_state(Path(folder), _read_json(Path(folder)))
 
 
 def read_average(folder: PathLike) -> dict[str, np.ndarray] | None:
@@ -189,9 +189,7 @@ def load_checkpoint(
     accumulators = translated_state(optimizer, read_pickle(path), model, saved["names"], path)
     load_weights(model, weights_file(folder))
     set_optimizer_state(optimizer, accumulators)  # that it fits has been checked
-    state = TrainState()
-    state.load_state_dict(saved)
-    return state
+    return _train_state(folder, saved)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -201,8 +199,17 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 def _read_json(folder: Path) -> dict[str, Any]:
     """Return the content of a checkpoint's state.json, after checking all its files."""
     if corruption := folders.find_corruption(folder):
-        raise UserError(f"cannot resume from {folder}: {corruption}; give another iter_N folder")
-    content = json.loads((folder / folders.STATE).read_text(encoding="utf-8"), object_hook=from_json)
+        raise UserError(f"cannot resume from {folder}: {corruption}; {_ANOTHER}")
+    content = read_json(folder / folders.STATE, SCHEMA, _ANOTHER, from_json)
     if content.get("format", 1) > FORMAT:
         raise UserError(f"cannot resume from {folder}: a later version saved it; update paddleseg_lite")
     return content
+
+
+def _train_state(folder: Path, content: Mapping[str, Any]) -> TrainState:
+    state = TrainState()
+    try:
+        state.load_state_dict(content)
+    except ValueError as error:
+        raise UserError(f"{folder / folders.STATE} is damaged: {error}; {_ANOTHER}") from error
+    return state

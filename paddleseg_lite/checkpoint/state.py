@@ -8,7 +8,30 @@ from typing import Any
 
 import numpy as np
 
+from paddleseg_lite.checkpoint.unpickle import DTYPES
+from paddleseg_lite.json_files import ANYTHING, NUMBER, mismatch
+
 FORMAT = 2  # of state.json; 1 had no number, and all but the first three fields in a dict "extra"
+SCHEMA = {  # of state.json; what "extra" holds is checked with the fields
+    "optimizer": str,
+    "names": {str: str},
+    "format?": int,
+    "extra?": {str: ANYTHING},
+    str: ANYTHING,
+}
+_FIELDS = {  # of a TrainState
+    "iteration": int,
+    "best_miou": NUMBER,
+    "best_iteration": int,
+    "best_ema_miou": NUMBER,
+    "evaluation_is_due": bool,
+    "skipped": int,
+    "scaler": {str: ANYTHING},
+    "generators": [{str: ANYTHING}],
+    "meters": [{str: ANYTHING}],
+    "stream": {str: int},
+    "run": {"settings?": {str: ANYTHING}, str: ANYTHING},
+}
 _NAMES_IN_1 = {"to_evaluate": "evaluation_is_due", "rng": "generators"}
 
 
@@ -47,12 +70,18 @@ class TrainState:
         return {"format": FORMAT, **asdict(self)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take what `state_dict` returned, in this version or an earlier one; other entries are ignored."""
+        """Take what `state_dict` returned, in this version or an earlier one; other entries are ignored.
+
+        Raises:
+            ValueError: an entry is of another kind.
+        """
         if "extra" in state:
             extra = {_NAMES_IN_1.get(name, name): value for name, value in state["extra"].items()}
             state = {**state, **extra, "meters": [extra["meter"]] if "meter" in extra else []}
         for name in {own.name for own in fields(self)} & state.keys():
             setattr(self, name, state[name])
+        if problem := mismatch(vars(self), _FIELDS):
+            raise ValueError(problem)
 
 
 def as_json(value: object) -> Any:
@@ -71,5 +100,14 @@ def as_json(value: object) -> Any:
 
 
 def from_json(item: dict[str, Any]) -> Any:
-    """Return the array that `as_json` described, or the dict as it is; an `object_hook` for json.loads."""
-    return np.array(item["__array__"], item["dtype"]) if "__array__" in item else item
+    """Return the array that `as_json` described, or the dict as it is; an `object_hook` for json.loads.
+
+    Raises:
+        ValueError: an array of another dtype: of one with a length, a few bytes could ask for gigabytes.
+    """
+    if "__array__" not in item:
+        return item
+    dtype = item.get("dtype")
+    if not isinstance(dtype, str) or dtype.lstrip("<>|=") not in DTYPES:
+        raise ValueError(f"an array of dtype {str(dtype)[:20]!r}")
+    return np.array(item["__array__"], dtype)

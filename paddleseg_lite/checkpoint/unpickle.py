@@ -24,7 +24,7 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import read_regular
 
 PathLike = Union[str, Path]
-_DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
+DTYPES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
 _MAX_STEPS = 1_000_000  # about two seconds; a tensor takes 30 steps
 _MAX_DEPTH = 100  # of containers; an optimizer's state has 3
 _MAX_COPIES = 4  # times the file's size; bytes of protocol 2 and foreign byte orders are copied, once each
@@ -65,7 +65,7 @@ class _Dtype:
     """A NumPy dtype as a file describes it."""
 
     def __init__(self, code: object, align: object = False, copy: object = True) -> None:
-        if not isinstance(code, str) or code not in _DTYPES:
+        if not isinstance(code, str) or code not in DTYPES:
             shown = repr(code[:20]) if isinstance(code, str) else f"a {type(code).__name__}"
             raise _Refused(f"arrays of dtype {shown}")
         self._code, self._order = code, "="

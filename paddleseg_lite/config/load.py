@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
@@ -17,11 +17,11 @@ from paddleseg_lite.config.core import BASE, OPTS, Config, Place
 from paddleseg_lite.config.schema import validate
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import read_regular
+from paddleseg_lite.yaml_loader import BoundedLoader, refuse
 
 _INHERITED = "_inherited_"
 _MAX_FILES = 100
 _MAX_BYTES = 256 << 10  # of a file
-_MAX_NODES = 20_000  # keys and values in a file
 
 
 def load_config(path: str | os.PathLike[str], opts: Iterable[str] = ()) -> Config:
@@ -187,23 +187,8 @@ def _read_yaml(path: str) -> dict[str, Any]:
     return values
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader; it also reads 1e-3 as a number (YAML 1.2), refuses duplicate keys and has bounds."""
-
-    def get_single_node(self) -> yaml.Node | None:
-        node = super().get_single_node()
-        if node is not None:
-            _count(node, {})
-        return node
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except (yaml.YAMLError, RecursionError):
-            raise
-        except Exception as error:  # of whatever makes the value: a date without such a month, a number
-            value = f"'{node.value[:40]}'" if isinstance(node.value, str) else "this"
-            _refuse(node, f"{value} cannot be read ({error}); put it in quotes if it is text", error)
+class _Loader(BoundedLoader):
+    """The bounded loader, which also reads 1e-3 as a number (YAML 1.2) and refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -212,35 +197,11 @@ class _Loader(yaml.SafeLoader):
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
-                _refuse(key_node, "a list or mapping cannot be a key; put text such as {{ }} in quotes")
+                refuse(key_node, "a list or mapping cannot be a key; put text such as {{ }} in quotes")
             if key in seen:
-                _refuse(key_node, f"key '{key}' stands here twice")
+                refuse(key_node, f"key '{key}' stands here twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
-
-
-def _refuse(node: yaml.Node, problem: str, cause: Exception | None = None) -> NoReturn:
-    raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from cause
-
-
-def _count(node: yaml.Node, counts: dict[int, int]) -> int:
-    """Return how many nodes there are once every alias is written out; a few lines can double them often.
-
-    Raises:
-        YAMLError: too many, or an alias is within what it stands for.
-    """
-    if id(node) not in counts:
-        counts[id(node)] = 0  # until it is known
-        parts = [] if isinstance(node, yaml.ScalarNode) else node.value
-        if isinstance(node, yaml.MappingNode):
-            parts = [part for pair in parts for part in pair]
-        number = 1 + sum(_count(part, counts) for part in parts)
-        if number > _MAX_NODES:
-            _refuse(node, f"there are more than {_MAX_NODES} values, with all aliases written out")
-        counts[id(node)] = number
-    if not counts[id(node)]:
-        _refuse(node, "an alias is within what it stands for")
-    return counts[id(node)]
 
 
 _Loader.add_implicit_resolver(

@@ -66,7 +66,7 @@ def kept_runtime(
             with contextlib.suppress(OSError):  # somebody else's cache
                 os.utime(folder)
             return runtime
-        except UserError as error:  # damaged, or of other code under the same key
+        except Exception as error:  # damaged in whatever way, or of other code under the same key
             _log.warning("exporting the network again: %s", error)
             shutil.rmtree(folder, ignore_errors=True)
     _log.info("exporting the network for its runtime, once: %s", folder)

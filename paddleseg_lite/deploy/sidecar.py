@@ -13,8 +13,10 @@ import yaml
 
 from paddleseg_lite import transforms as library
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import atomic_write, sha256
+from paddleseg_lite.files import atomic_write, read_regular, sha256
+from paddleseg_lite.json_files import ANYTHING, NUMBER, mismatch
 from paddleseg_lite.transforms import Compose
+from paddleseg_lite.yaml_loader import BoundedLoader
 
 FILE = "inference.yml"
 RULES = {
@@ -26,6 +28,16 @@ RULES = {
     "Padding": "pad on the right and at the bottom to target_size (width, height) with im_padding_value",
     "PaddingByAspectRatio": "pad on the right or at the bottom until width / height is aspect_ratio",
     "Normalize": "x / 255 (65535 for 16 bits), minus mean, divided by std, for each channel",
+}
+_MAX_BYTES = 1 << 20
+_SCHEMA = {  # of inference.yml: what is used of it
+    "model": {"files_sha256?": {str: str}, str: str},
+    "input": {"shape": [(int, type(None))], "min_side?": int, "mean?": [NUMBER], "std?": [NUMBER]},
+    "transforms": [{"type": str, str: ANYTHING}],
+    "output": {"op": str},
+    "classes": [str],
+    "palette": [[int]],
+    "ignore_index?": int,
 }
 OUTPUTS = {
     "argmax": "class ids, int32 [N, H, W]",
@@ -151,17 +163,19 @@ def read_sidecar(folder: Path) -> dict[str, Any]:
         UserError: there is none, or it is damaged.
     """
     path = Path(folder) / FILE
+    if not path.exists():
+        raise UserError(f"there is no {path}; give the --save_dir of tools/export.py")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path} ({error.strerror}); give the --save_dir of tools/export.py"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(read_regular(path, _MAX_BYTES).decode("utf-8"), BoundedLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path} is no YAML; export the network again") from error
-    missing = {"model", "input", "transforms", "output", "classes", "palette"} - set(content or {})
-    if missing:
-        raise UserError(f"{path} lacks {', '.join(sorted(missing))}; export the network again")
+    problem = mismatch(content, _SCHEMA)
+    if not problem and any(len(c) != 3 or min(c) < 0 or max(c) > 255 for c in content["palette"]):
+        problem = "a color in 'palette' is not three numbers from 0 to 255"
+    if not problem and (len(content["input"]["shape"]) != 4 or content["output"]["op"] not in OUTPUTS):
+        problem = f"'input.shape' has not four sides, or 'output.op' is none of {', '.join(OUTPUTS)}"
+    if problem:
+        raise UserError(f"{path} is damaged: {problem}; export the network again")
     return content
 
 
@@ -169,14 +183,17 @@ def built_transforms(content: Mapping[str, Any]) -> Compose:
     """Return the transforms that a sidecar describes.
 
     Raises:
-        UserError: it names one that is unknown.
+        UserError: it names one that is unknown, or arguments that do not fit.
     """
     steps = []
     for step in content["transforms"]:
         if step.get("type") not in RULES:
             raise UserError(f"{FILE} names the transform {step.get('type')!r}; known are {', '.join(RULES)}")
         arguments = {name: value for name, value in step.items() if name not in ("type", "rule")}
-        steps.append(getattr(library, step["type"])(**arguments))
+        try:
+            steps.append(getattr(library, step["type"])(**arguments))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{FILE}: {step['type']} is damaged ({error}); export again") from error
     return Compose(steps)
 
 

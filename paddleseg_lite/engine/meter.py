@@ -10,6 +10,7 @@ from typing import Any
 
 from paddleseg_lite import parallel
 from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.json_files import NUMBER, mismatch
 from paddleseg_lite.kernels.threads import cpu_count
 from paddleseg_lite.losses.criterion import Criterion
 
@@ -34,7 +35,13 @@ class Meter:
         return {"count": self.count, "losses": self.losses, "kept": self.kept}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        if problem := mismatch(state, {"count": int, "losses": [NUMBER], "kept": NUMBER}):
+            raise ValueError(problem)
         self.count, self.losses, self.kept = state["count"], list(state["losses"]), state["kept"]
 
     def add(self, losses: Sequence[float]) -> None:

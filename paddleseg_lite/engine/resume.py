@@ -55,12 +55,18 @@ def load(folder: Path, step: TrainStep, meter: Meter, options: TrainOptions) -> 
     state = read_state(folder)
     _check_settings(folder, state, options)
     load_checkpoint(folder, step.model, step.optimizer)
-    if state.scaler:
-        step.scaler.load_state_dict(state.scaler)
-    if len(state.generators) == parallel.world_size():
-        rng.load_state_dict(state.generators[parallel.rank()])
-    if state.meters:  # of as many ranks, unless it was saved by another number of them
-        meter.load_state_dict(state.meters[parallel.rank() % len(state.meters)])
+    try:
+        if state.scaler:
+            step.scaler.load_state_dict(state.scaler)
+        if len(state.generators) == parallel.world_size():
+            rng.load_state_dict(state.generators[parallel.rank()])
+        if state.meters:  # of as many ranks, unless it was saved by another number of them
+            meter.load_state_dict(state.meters[parallel.rank() % len(state.meters)])
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UserError(
+            f"{folder}: scaler, generators or meters in state.json are damaged ({error!r}); give another "
+            "iter_N folder"
+        ) from error
     _remember_best(state, options.save_dir)
     for difference in differences(state.run, description(options)):
         log.warning(f"[TRAIN] not as it was when {folder} was saved: {difference}")

@@ -181,7 +181,18 @@ def test_a_truncated_file_is_found_at_the_start(files, packed, cut):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"format": 2}', '{"format": 2, "facts": {}, "pairs": [3]}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": 2}',
+        '{"format": 2, "facts": {}, "pairs": [3]}',
+        '{"format": 2, "facts": [], "pairs": []}',
+        '{"format": 2, "facts": {}, "pairs": [[[["a.png", 1, 2]], [["../../secret.npy", 9]]]]}',
+        '{"format": 2, "facts": {}, "pairs": [[[["a.png", 1, 2]], [[3, 9]]]]}',
+        "[" * 99999,
+    ],
 )
 def test_a_damaged_manifest_is_named(files, packed, content):
     """Protects from a manifest that was cut, or is none: no trace of Python's."""

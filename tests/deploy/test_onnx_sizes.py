@@ -54,7 +54,10 @@ def write(path, nodes):
 
 def list_files(folder):
     """Write an inference.yml that tells of the models in a folder."""
-    (folder / FILE).write_text("{model: {}, input: {}, transforms: [], output: {}, classes: [], palette: []}")
+    (folder / FILE).write_text(
+        "{model: {}, input: {shape: [1, 3, 8, 8]}, transforms: [], output: {op: none},"
+        " classes: [], palette: []}"
+    )
     hash_files(folder, [path.name for path in folder.glob("*.onnx")])
 
 

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from paddleseg_lite import files
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.json_files import ANYTHING, mismatch, read_json
 
 VERSION = 2
 MANIFEST = "pack.json"
@@ -119,14 +120,19 @@ def load(folder: Path) -> tuple[dict[str, Any], list[Entry]]:
             f"cache: there is no complete pack in {folder}; make it with tools/pack_dataset.py, or take "
             "cache away to read the images themselves"
         )
+    content = read_json(path, {"format?": ANYTHING}, REMEDY)
+    if content.get("format") != VERSION:
+        raise UserError(f"{folder} was packed by another version of this library; {REMEDY}")
     try:
-        content = json.loads(path.read_bytes())
-        if content.get("format") != VERSION:
-            raise UserError(f"{folder} was packed by another version of this library; {REMEDY}")
+        if problem := mismatch(content, {"facts": {str: ANYTHING}, "pairs": [[list]]}):
+            raise ValueError(problem)
         entries = [
             Entry([Source(*source) for source in sources], [(name, size) for name, size in arrays])
             for sources, arrays in content["pairs"]
         ]
-        return dict(content["facts"]), entries
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        names = [name for entry in entries for name, _ in entry.arrays]
+        if elsewhere := [name for name in names if not _ARRAY.fullmatch(name)]:
+            raise ValueError(f"{elsewhere[0]} is no name of an array")
+        return content["facts"], entries
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error!r}); {REMEDY}") from error
