@@ -18,7 +18,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map
 from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.datasets.reading.lists import read_images
-from paddleseg_lite.datasets.reading.png import encode_png, with_palette
+from paddleseg_lite.datasets.reading.png import PNG_END, encode_png, with_palette
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
@@ -171,7 +171,16 @@ def check_results(save: Sequence[str]) -> None:
 
 
 def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:
-    return all((save_dir / RESULTS[kind] / name).exists() for kind in save)
+    """Whether all results of an image are there and whole: after a power failure some may be empty or cut."""
+    for kind in save:
+        try:
+            with (save_dir / RESULTS[kind] / name).open("rb") as file:
+                file.seek(-len(PNG_END), os.SEEK_END)
+                if file.read() != PNG_END:
+                    return False
+        except OSError:  # there is none, or it is shorter
+            return False
+    return True
 
 
 def write_results(

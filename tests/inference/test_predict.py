@@ -154,6 +154,19 @@ def test_resume_skips_what_is_there(folder, tmp_path):
     assert (tmp_path / "out/added_prediction/a.png").exists()
 
 
+@pytest.mark.parametrize("left", [0, 5, -1])
+def test_resume_does_again_what_is_cut(folder, tmp_path, left):
+    """A power failure leaves empty or cut files, which count as missing."""
+    images, root = find_images(folder)
+    work = (images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    predict(bright, *work)
+    path = tmp_path / "out/label_prediction/a.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:left])
+    assert [name.name for name in predict(bright, *work, resume=True).written] == ["a.png"]
+    assert path.read_bytes() == whole
+
+
 def test_a_file_in_the_folders_place_is_told(folder, tmp_path):
     """What cannot be written for it is an error of the user's, not a trace from a thread."""
     images, root = find_images(folder)

@@ -20,6 +20,7 @@ HEIGHT = slice(20, 24)  # where a file has it
 # Depth 8, RGB, and the only compression, filter and interlacing methods of plain files.
 PLAIN_RGB = bytes((8, 2, 0, 0, 0))
 # Chunks that change no pixel for cv2 either. Transparency, orientation or animation are left to cv2.
+PNG_END = b"IEND\xaeB`\x82"  # the last bytes of a whole file
 HARMLESS = (b"IHDR", b"IDAT", b"IEND", b"pHYs", b"tEXt", b"zTXt", b"iTXt", b"tIME", b"sRGB", b"gAMA", b"cHRM")
 
 
