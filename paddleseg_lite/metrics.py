@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from paddleseg_lite.printable import printable
+
 
 @dataclass(frozen=True)
 class Metrics:
@@ -49,10 +51,11 @@ class Metrics:
 
     def table(self) -> str:
         """Return a table for the log: a line per class, absent ones as "-"."""
-        width = max(len("class"), *(len(name) for name in self.classes))
+        names = [printable(name) for name in self.classes]
+        width = max(len("class"), *(len(name) for name in names))
         columns = (self.class_iou, self.class_precision, self.class_recall, self.class_f1)
         lines = [f"{'class':<{width}}     IoU  precision  recall      F1"]
-        for name, iou, precision, recall, f1 in zip(self.classes, *columns):
+        for name, iou, precision, recall, f1 in zip(names, *columns):
             cells = (_cell(iou, 8), _cell(precision, 11), _cell(recall, 8), _cell(f1, 8))
             lines.append(f"{name:<{width}}{''.join(cells)}")
         return "\n".join(lines)

@@ -86,6 +86,7 @@ def test_table_and_dict_name_the_classes() -> None:
     assert lines[1].split() == ["road", "1.0000", "1.0000", "1.0000", "1.0000"]
     assert lines[2].split() == ["bus", "-", "-", "-", "-"]
     assert len({len(line) for line in lines}) == 1
+    assert "\nb\\x1b[2J\\n " in scores(np.eye(2, dtype=int), ("road", "b\x1b[2J\n")).table()
     loaded = json.loads(json.dumps(result.as_dict(), allow_nan=False))
     assert loaded["class_iou"] == {"road": 1.0, "bus": None}
     assert loaded["miou"] == 1.0

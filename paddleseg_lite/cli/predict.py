@@ -15,6 +15,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import printable
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +68,8 @@ def work(args: argparse.Namespace) -> None:
     transforms = plan.transforms("val_dataset")
     if shows_video:
         video = predict_video(network, args.image_path, transforms, palette, args.save_dir, inference)
-        print(f"{video.frames} frames, {video.frames / video.seconds:.1f} frames/s, in {video.path}")
+        pace = f"{video.frames / video.seconds:.1f} frames/s"
+        print(f"{video.frames} frames, {pace}, in {printable(video.path)}")
         if video.lost:
             raise UserError(f"{video.lost} frames of {args.image_path} could not be read")
         return

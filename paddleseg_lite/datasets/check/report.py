@@ -9,6 +9,7 @@ import numpy as np
 
 from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.problems import Problem
+from paddleseg_lite.printable import printable
 
 _LISTED = 5  # problems of one kind that the text spells out
 _COMMON_SIZES = 3
@@ -40,7 +41,7 @@ def _section(findings: Findings) -> str:
     lines += [f"probable cause: {text}" for text in findings.causes]
     if findings.is_usable:
         lines.append("no problem found")
-    return "\n".join(lines)
+    return "\n".join(printable(line) for text in lines for line in text.split("\n"))
 
 
 def _size_lines(findings: Findings) -> list[str]:
