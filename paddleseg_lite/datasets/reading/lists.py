@@ -9,8 +9,10 @@ from pathlib import Path
 
 from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import read_regular
 
 _BLANKS = " \t\r"
+_MAX_BYTES = 1 << 30  # of a list
 
 
 def read_pairs(
@@ -83,10 +85,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         UserError: the file cannot be read, or a line is not in UTF-8.
     """
-    try:
-        data = path.read_bytes().removeprefix(BOM_UTF8)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    data = read_regular(path, _MAX_BYTES).removeprefix(BOM_UTF8)
     # Not str.splitlines: it knows more ends, which names may have.
     for number, raw in enumerate(data.split(b"\n"), 1):
         try:

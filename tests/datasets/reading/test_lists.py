@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from paddleseg_lite.datasets.reading.lists import read_images, read_pairs
@@ -48,3 +50,11 @@ def test_a_line_that_is_no_text_is_named(folder, read):
     """Protects from a trace, and from a search through the whole list."""
     with pytest.raises(UserError, match=r"list\.txt, line 2: .*must be a text file in UTF-8"):
         read(write(folder, b"a.png label.png\n\xff\xfe.png label.png"))
+
+
+@pytest.mark.parametrize("read", [read_images, lambda path: read_pairs(path, path.parent)])
+def test_a_pipe_is_not_waited_for(folder, read):
+    """Nor is a device read, for ever."""
+    os.mkfifo(folder / "list.txt")
+    with pytest.raises(UserError, match=r"list\.txt: it is no regular file"):
+        read(folder / "list.txt")
