@@ -13,7 +13,12 @@ class UserError(Exception):
     The message is one sentence: what was found, where, what is allowed, what to do; names and text of files
     in it are made printable. Command-line tools print it and exit with code 2; anything else that is raised
     is a bug in this library and keeps its trace.
+
+    Attributes:
+        argument: of the component that raised it, the argument that is to blame, where that is known.
     """
+
+    argument: str | None = None
 
     def __str__(self) -> str:
         """Return the message, on one line."""

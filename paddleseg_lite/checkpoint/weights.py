@@ -90,7 +90,11 @@ def load_pretrained(model: paddle.nn.Layer, source: str, allow_missing: Iterable
     Raises:
         UserError: the file cannot be had or read, or lacks some of the model's weights; nothing is loaded.
     """
-    report = _load(model, fetch(source), tuple(allow_missing), strict=True, leftovers_ok=True)
+    try:
+        report = _load(model, fetch(source), tuple(allow_missing), strict=True, leftovers_ok=True)
+    except UserError as error:
+        error.argument = "pretrained"  # of the networks' own; a config may set it in a file of its own
+        raise
     _log.info("%s: %s", source, report)
     return report
 

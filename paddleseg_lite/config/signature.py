@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from paddleseg_lite.config.core import Config
@@ -23,12 +23,14 @@ class BoundComponent:
         arguments: by name.
         is_foreign: the component is Paddle's own: its TypeError and ValueError are about the arguments,
             and become a UserError.
+        places: of each argument "FILE: KEY", put before a UserError that blames it.
     """
 
     where: str
     component: Callable[..., Any]
     arguments: Mapping[str, Any]
     is_foreign: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, **injected: Any) -> Any:
         """Build the component; `injected` are further arguments, or others in the place of the config's."""
@@ -36,7 +38,7 @@ class BoundComponent:
         try:
             return self.component(**arguments, **injected)
         except UserError as error:
-            raise UserError(f"{self.where}: {error}") from error
+            raise UserError(f"{self.places.get(error.argument or '', self.where)}: {error}") from error
         except (TypeError, ValueError) as error:
             if not self.is_foreign:
                 raise
@@ -97,7 +99,8 @@ def bind(
             arguments[name] = _of_kind(config, f"{key}.{name}", arguments[name], parameter.annotation)
         elif name not in injected and parameter.default is parameter.empty:
             raise UserError(f"{config.where(key)}: {spec['type']} needs '{name}'; add {key}.{name}")
-    return BoundComponent(config.where(key), component, arguments, is_foreign)
+    places = {name: config.where(f"{key}.{name}") for name in arguments}
+    return BoundComponent(config.where(key), component, arguments, is_foreign, places)
 
 
 def _is_whole(value: Any) -> bool:

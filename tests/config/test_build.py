@@ -219,6 +219,16 @@ def test_what_a_component_complains_about_gets_its_place(tmp_path: Path) -> None
         planned(tmp_path, schedule).optimizer(nn.Linear(1, 1))
 
 
+def test_weights_that_cannot_be_had_are_told_where_they_are_asked_for(tmp_path: Path) -> None:
+    """A config's base has the model, the user's own file the weights: the latter is to be mended."""
+    model = "type: LPSNet, depths: [1, 1, 1], channels: [4, 8, 8], scale_ratios: [1], num_classes: 2"
+    (tmp_path / "base.yml").write_text(f"model: {{{model}, pretrained: null}}\n")
+    mine = tmp_path / "mine.yml"
+    mine.write_text("_base_: base.yml\nmodel: {pretrained: gone.pdparams}\n")
+    with pytest.raises(UserError, match=r"mine\.yml: model\.pretrained: cannot read gone\.pdparams"):
+        Plan(load_config(mine)).model()
+
+
 def test_pretrained_weights_can_be_skipped(tmp_path: Path) -> None:
     """Evaluation replaces them anyway, and must not need the network for that."""
     plan = planned(tmp_path)
