@@ -17,6 +17,7 @@ from typing import IO, Any, Union
 from paddleseg_lite.checkpoint.formats import read_weights
 from paddleseg_lite.checkpoint.limits import max_bytes
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import printable
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _MAX_GROWTH = 20  # times the archive's size: numbers that were trained are hardly compressible
@@ -57,7 +58,7 @@ def unpack(archive: Path, target: Path, name: object) -> None:
             "weights have; unpack it yourself if you trust it, and give the .pdparams file in it"
         ) from error
     except UserError as error:
-        raise UserError(str(error).replace(str(target), f"what {name} holds")) from error
+        raise UserError(str(error).replace(printable(target), f"what {name} holds")) from error
     except Exception as error:  # a damaged archive can fail in any way: zlib.error, EOFError, ReadError ...
         raise UserError(
             f"cannot unpack {name} ({type(error).__name__}: {str(error)[:200]}); it may be damaged or cut "

@@ -22,6 +22,7 @@ from paddleseg_lite.checkpoint.formats import FORMATS, read_weights
 from paddleseg_lite.checkpoint.limits import MAX_BYTES, max_bytes
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write, sha256
+from paddleseg_lite.printable import printable
 
 _TIMEOUT = 8  # seconds without a byte
 _ANSWER = 30  # seconds until the whole header, with all redirections, is there
@@ -146,7 +147,7 @@ def _download(url: str, path: Path, check: Callable[[Path], None]) -> None:
         try:
             check(temporary)
         except UserError as error:
-            said = str(error).replace(str(temporary), "the file")
+            said = str(error).replace(printable(temporary), "the file")
             raise UserError(f"{url} gave no weights: {said}; {_BY_HAND.format(path=path)}") from error
 
     atomic_write(path, download, _REMEDY)

@@ -17,6 +17,7 @@ from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.datasets.reading.images import open_image, read_label
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import printable
 from paddleseg_lite.registry import did_you_mean
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.transforms.base import TransformLike
@@ -120,7 +121,7 @@ class SegmentationDataset:
         try:
             sample = self.transforms(sample, rng)
         except UserError as error:
-            if sample.path in str(error):
+            if printable(sample.path) in str(error):
                 raise
             raise UserError(f"{sample.path}: {error}") from error
         if sample.label is not None:

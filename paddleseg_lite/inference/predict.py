@@ -23,6 +23,7 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
+from paddleseg_lite.printable import printable
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import overlay, to_rgb
 
@@ -135,7 +136,7 @@ def predict(
                 image, sample = found
                 labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
             except UserError as error:  # unreadable, or too small for the network
-                reason = str(error) if str(path) in str(error) else f"{path}: {error}"
+                reason = str(error) if printable(path) in str(error) else printable(f"{path}: {error}")
                 log.error(f"skipped: {reason}")
                 result.failed[path] = reason
             else:

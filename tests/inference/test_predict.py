@@ -167,6 +167,16 @@ def test_resume_does_again_what_is_cut(folder, tmp_path, left):
     assert path.read_bytes() == whole
 
 
+def test_a_name_with_a_line_end_is_told_in_one_line(tmp_path, caplog):
+    """It must not look like a line of the log's own, nor reach the terminal's escapes."""
+    path = tmp_path / "x\x1b[31m\nfake.png"
+    path.write_bytes(b"junk")
+    result = predict(bright, [path], Compose([Normalize()]), PALETTE, tmp_path / "out", tmp_path)
+    (reason,) = result.failed.values()
+    assert reason.count("x\\x1b[31m\\nfake.png") == 1
+    assert caplog.messages == [f"skipped: {reason}"]
+
+
 def test_a_file_in_the_folders_place_is_told(folder, tmp_path):
     """What cannot be written for it is an error of the user's, not a trace from a thread."""
     images, root = find_images(folder)
