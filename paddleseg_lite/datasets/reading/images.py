@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import cv2
@@ -15,9 +16,11 @@ from paddleseg_lite.datasets.reading.labels import as_ids
 from paddleseg_lite.datasets.reading.png import TOO_LARGE, RgbPng, ids_as_gray, open_rgb
 from paddleseg_lite.datasets.reading.tiff import is_tiff, read_tiff_image, read_tiff_label, tiff_orientation
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import read_regular
 
 _MAX_PIXELS, _MAX_SIDE = 1 << 30, 1 << 20  # OpenCV's own limits,
 _LIMIT = "OPENCV_IO_MAX_IMAGE_PIXELS"  # and where it looks for others when it is imported
+_MAX_BYTES = 4 << 30  # of a file
 _NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 
@@ -123,16 +126,15 @@ def read_stored_label(path: str | Path) -> np.ndarray:
 
 
 def _read_bytes(path: str | Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    return read_regular(Path(path), _MAX_BYTES)
 
 
 def _read_npy(path: str | Path) -> np.ndarray:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UserError(f"cannot read {path}: it is no regular file, but a folder, a pipe or a device")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, TokenError) as error:  # TokenError: a header without an end
         raise UserError(f"cannot read {path}: {error}") from error
 
 

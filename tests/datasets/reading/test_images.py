@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import cv2
 import numpy as np
@@ -173,3 +174,21 @@ def test_impossible_labels_are_refused(tmp_path, array, words):
     path = save(tmp_path / "mask.png", array)
     with pytest.raises(UserError, match=rf"mask\.png.*{words}"):
         read_label(path)
+
+
+@pytest.mark.parametrize("name", ["pipe.png", "pipe.npy"])
+@pytest.mark.parametrize("read", [read_image, read_label])
+def test_only_regular_files_are_read(tmp_path, name, read):
+    """A pipe would be waited for, for ever."""
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match=r"cannot read .*pipe.*no regular file"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("header", [b"{'descr': (", b"{'descr': '|u1', 'shape'", b"[" * 90, b"", b"\xff{"])
+def test_a_damaged_header_of_numpy_is_one_sentence(tmp_path, header):
+    """Whatever NumPy's parser raises."""
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(UserError, match=r"cannot read .*x\.npy"):
+        read_image(path)
