@@ -5,7 +5,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-FACE = Path(__file__).with_name("paddleseg_lite") / "__init__.py"
+VERSION = Path(__file__).with_name("paddleseg_lite") / "version.py"
 # On Python 3.13 exported files run, but paddle2onnx, which makes them, has no release for it.
 DEPLOY = [
     "onnxruntime>=1.17",
@@ -16,7 +16,7 @@ DEPLOY = [
 
 setup(
     name="paddleseg_lite",
-    version=re.search(r'__version__ = "(.+)"', FACE.read_text(encoding="utf-8"))[1],
+    version=re.search(r'__version__ = "(.+)"', VERSION.read_text(encoding="utf-8"))[1],
     description="Real-time semantic segmentation with PaddlePaddle, in PaddleSeg's manner",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

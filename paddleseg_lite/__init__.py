@@ -10,6 +10,8 @@ Names are imported when they are first used: importing the package does nothing,
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from paddleseg_lite.version import __version__ as __version__
+
 if TYPE_CHECKING:  # for editors and type checkers; below for Python
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
@@ -58,7 +60,6 @@ __all__ = [
     "predict",
     "train",
 ]
-__version__ = "0.1.0"
 
 
 if not TYPE_CHECKING:  # a type checker must not take every name for one of this package

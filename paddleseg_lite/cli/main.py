@@ -9,9 +9,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import NoReturn
 
-from paddleseg_lite import __version__
 from paddleseg_lite.cli.run import run
 from paddleseg_lite.registry import did_you_mean
+from paddleseg_lite.version import __version__
 
 COMMANDS = (
     "train",

@@ -13,11 +13,12 @@ import numpy as np
 import paddle
 from paddle import nn
 
-import paddleseg_lite
 from paddleseg_lite.deploy.onnx_graph import OPSET
+from paddleseg_lite.version import __version__
 
-_PACKAGE = Path(paddleseg_lite.__file__).parent
-_ROOMS = ("kernels", "models", "deploy")  # of our files those that decide what an export computes
+_PACKAGE = Path(__file__).resolve().parents[1]
+# Of our files those that decide what an export computes.
+_DECIDING = ("paddle_compat.py", "kernels/**/*.py", "models/**/*.py", "deploy/**/*.py")
 
 
 def export_key(model: nn.Layer, kind: str, in_channels: int) -> str:
@@ -37,7 +38,7 @@ def export_key(model: nn.Layer, kind: str, in_channels: int) -> str:
     if kind == "onnx":  # both write the file that is kept
         facts += [import_module(name).__version__ for name in ("onnx", "onnxruntime")]
     digest = hashlib.sha256("\n".join(map(str, facts)).encode())
-    own = {path for room in _ROOMS for path in (_PACKAGE / room).rglob("*.py")}
+    own = {path for pattern in _DECIDING for path in _PACKAGE.glob(pattern)}
     for path in sorted(own | _class_files(model)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
@@ -63,7 +64,7 @@ def hash_tensors(tensors: Mapping[str, Any]) -> str:
 
 def versions(formats: str) -> dict[str, str]:
     """Return the versions of what makes an export; `formats` is "paddle", "onnx" or "all"."""
-    found = {"paddleseg_lite": paddleseg_lite.__version__, "paddle": paddle.__version__}
+    found = {"paddleseg_lite": __version__, "paddle": paddle.__version__}
     if formats != "paddle":
         found.update(paddle2onnx=metadata.version("paddle2onnx"), opset=str(OPSET))
     return found

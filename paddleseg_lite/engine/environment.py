@@ -13,17 +13,17 @@ import cv2
 import numpy as np
 import paddle
 
-import paddleseg_lite
 from paddleseg_lite import parallel
 from paddleseg_lite.kernels.threads import cpu_count
+from paddleseg_lite.version import __version__
 
-_PACKAGE = Path(paddleseg_lite.__file__).parent
+_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def versions() -> dict[str, str]:
     """Return the versions that numbers may depend on."""
     return {
-        "paddleseg_lite": paddleseg_lite.__version__,
+        "paddleseg_lite": __version__,
         "paddle": paddle.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -41,7 +41,7 @@ def environment() -> dict[str, Any]:
         "cpus": cpu_count(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "ranks": parallel.world_size(),
-        "git": git_revision(_PACKAGE.parent),
+        "git": git_revision(_CHECKOUT),
         "command": sys.argv,
     }
 
