@@ -11,7 +11,7 @@ from paddle.optimizer import Optimizer
 from paddleseg_lite import losses, models, optim  # noqa: F401  (they register)
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.config.data import DataPlan
-from paddleseg_lite.config.facts import Facts, declared_facts, resolve_facts
+from paddleseg_lite.config.facts import Facts, resolve_facts
 from paddleseg_lite.config.signature import BoundComponent, bind
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import InferenceOptions
@@ -36,10 +36,9 @@ class Plan(DataPlan):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        facts = declared_facts(config, self._components)
         for key, bound in _SECTIONS.items():
             if config.has(key):
-                self._components[key] = bound(config, facts)
+                self._components[key] = bound(config, self.facts)
 
     def model(self, pretrained: bool = True) -> nn.Layer:
         """Build the network under `model`, with what the data sets declare where `model` leaves it out.

@@ -6,7 +6,7 @@ from typing import Any
 
 from paddleseg_lite import datasets, transforms  # noqa: F401  (they register)
 from paddleseg_lite.config.core import Config
-from paddleseg_lite.config.facts import dataset_info
+from paddleseg_lite.config.facts import dataset_info, declared_facts
 from paddleseg_lite.config.imports import import_components
 from paddleseg_lite.config.signature import BoundComponent, bind, built
 from paddleseg_lite.datasets.base import SegmentationDataset
@@ -26,9 +26,11 @@ class DataPlan:
     Attributes:
         config: as given.
         sections: those of "train_dataset" and "val_dataset" that there are.
+        facts: what they declare, and where.
 
     Raises:
-        UserError: a name or an argument is unknown, or a required argument is missing.
+        UserError: a name or an argument is unknown, a required argument is missing, or the data sets
+            contradict each other.
     """
 
     def __init__(self, config: Config) -> None:
@@ -36,6 +38,7 @@ class DataPlan:
         self.config = config
         self.sections = tuple(section for section in MODES if config.has(section))
         self._components = {section: _bind_dataset(config, section) for section in self.sections}
+        self.facts = declared_facts(config, self._components)
 
     def dataset(self, section: str, **others: Any) -> SegmentationDataset:
         """Build the data set under `section`, with its transforms; `others` take the place of its arguments.

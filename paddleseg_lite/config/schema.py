@@ -25,7 +25,8 @@ def validate(config: Config) -> None:
     for pattern, rule in _RULES.items():
         for key, value in _found(config.values, pattern.split(".")):
             if key in ("loss", "test_config") and isinstance(value, dict):
-                check_keys(config, key, value, [name.split(".")[1] for name in _RULES if f"{key}." in name])
+                below = dict.fromkeys(name.split(".")[1] for name in _RULES if f"{key}." in name)
+                check_keys(config, key, value, below)
             if value is not None or not rule.may_be_null:
                 expect(config, key, value, rule.allowed, rule.is_allowed(value))
     _check_loss(config, config.values.get("loss"))

@@ -100,6 +100,17 @@ def test_check_of_wrong_data(tmp_path, tool):
     assert tool("check_dataset", "--config", config, "--num_workers", "0", "--opts", *opts)[0] == 0
 
 
+@pytest.mark.parametrize("command", ["check_dataset", "pack_dataset"])
+def test_data_sets_that_contradict_each_other(tmp_path, tool, command):
+    """What training refuses is no right data, nor worth packing."""
+    config = write_config(tmp_path, list_data(write_pairs(tmp_path / "data")))
+    opts = ["--save_dir", tmp_path / "new", "--num_workers", "0", "--opts", "val_dataset.num_classes=5"]
+    code, _, err = tool(command, "--config", config, *opts)
+    assert code != 0
+    assert re.search(r"num_classes is 4 by .*train_dataset.*, but 5 by .*val_dataset.*; make them agree", err)
+    assert not (tmp_path / "new").exists()
+
+
 def test_training_and_evaluation_show_what_they_read(tmp_path, tool):
     """Protects from a label_map that was forgotten, or of which nobody knows."""
     data = list_data(write_pairs(tmp_path / "data"), ", classes: [road, sky, car, tree], label_map: {255: 1}")

@@ -197,7 +197,10 @@ DOUBLED = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
     ("text", "parts"),
     [
         ("iterz: 10", ["unknown key 'iterz'", "did you mean 'iters'?"]),
-        ("loss: {typos: []}", ["unknown key 'loss.typos'", "did you mean 'types'?"]),
+        (
+            "loss: {typos: []}",
+            ["unknown key 'loss.typos'", "mean 'types'?", "below loss: types, coef)"],
+        ),
         ("test_config: {scale: 1}", ["unknown key 'test_config.scale'", "did you mean 'scales'?"]),
         ("test_config: {crop_size: [512]}", ["test_config.crop_size is [512]", "[width, height]"]),
         ("test_config: {scales: [0]}", ["test_config.scales is [0]", "positive"]),
@@ -282,6 +285,11 @@ def test_a_config_is_read_and_its_data_planned_without_paddle() -> None:
     """A mistake is answered at once, and data are checked and packed where there is no Paddle."""
     code = """
 import sys
+from importlib import import_module
+from pathlib import Path
+for path in Path("paddleseg_lite/config").glob("*.py"):
+    if path.stem not in ("build", "zoo"):
+        import_module(f"paddleseg_lite.config.{path.stem}")
 from paddleseg_lite.config import load_config
 from paddleseg_lite.config.data import DataPlan
 plan = DataPlan(load_config("configs/camvid/lpsnet_s_camvid_480x352_1k.yml", ["iters=3"]))
