@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import shutil
 import subprocess
@@ -88,6 +89,13 @@ def test_every_public_name_is_there(tmp_path):
     """paddleseg_lite.NAME works for every name in __all__, and an unknown one is an AttributeError."""
     code = "import paddleseg_lite as p\nfor name in p.__all__: getattr(p, name)\nprint(hasattr(p, 'nothing'))"
     assert python(code, tmp_path, PYTHONPATH=str(REPOSITORY)).strip() == "False"
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict"])
+def test_names_that_were_documented_once_still_import(name):
+    """Scripts that were written by an older README go on working."""
+    module = importlib.import_module(f"paddleseg_lite.engine.{name}")
+    assert getattr(module, name) is getattr(paddleseg_lite, name)
 
 
 def test_an_editor_completes_the_public_names():
