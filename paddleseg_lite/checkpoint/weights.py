@@ -64,27 +64,27 @@ class LoadReport:
 def load_weights(
     model: paddle.nn.Layer, path: PathLike, strict: bool = True, allow_missing: Iterable[str] = ()
 ) -> LoadReport:
-    """Load a .pdparams or .safetensors file into a model.
+    """Load weights from a path or URL into a model.
 
     Args:
         model: any layer.
-        path: the weights file.
+        path: path or URL of a .pdparams or .safetensors file, or of an archive with a .pdparams.
         strict: whether every key must be in both and agree in shape; otherwise whatever fits is loaded.
         allow_missing: prefixes of the model's keys that may be missing or differ in shape all the same, as
             "head." when a network is fine-tuned to other classes.
 
     Raises:
-        UserError: the file cannot be read or does not fit (the keys are listed); the model is unchanged.
+        UserError: the file cannot be had or read, or does not fit (keys are listed); the model is unchanged.
     """
-    return _load(model, path, tuple(allow_missing), strict=strict, leftovers_ok=not strict)
+    return _load(model, fetch(path), tuple(allow_missing), strict=strict, leftovers_ok=not strict)
 
 
 def load_pretrained(model: paddle.nn.Layer, source: str, allow_missing: Iterable[str] = ()) -> LoadReport:
-    """Load pretrained weights from a path or URL; what else the file has (a classifier) is ignored.
+    """Load pretrained weights, as `load_weights` does, but what else the file has (a classifier) is ignored.
 
     Args:
         model: any layer.
-        source: path or URL of a .pdparams or .safetensors file, or the URL of an archive with one.
+        source: path or URL.
         allow_missing: prefixes of the model's keys that may be missing or differ in shape.
 
     Raises:

@@ -31,7 +31,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
-    from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.backend import build_runtime
@@ -51,7 +50,7 @@ def work(args: argparse.Namespace) -> None:
         raise UserError(f"the network takes {data.in_channels} channels; this tool draws RGB images")
     model = plan.model(pretrained=False)
     if args.model_path:
-        load_weights(model, fetch(args.model_path))
+        load_weights(model, args.model_path)
     transforms = plan.transforms("val_dataset")
     picture = drawn_picture(0, *args.size)
     found, ceiling = [], matrix_ceiling()

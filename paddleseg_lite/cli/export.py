@@ -38,7 +38,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
-    from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.export import ExportOptions, input_shape
@@ -59,7 +58,7 @@ def work(args: argparse.Namespace) -> None:
     card = export_metadata(plan)
     options = ExportOptions(input_shape(args.input_shape, card.in_channels), args.output_op, args.format)
     model = plan.model(pretrained=False)
-    load_weights(model, fetch(args.model_path))
+    load_weights(model, args.model_path)
     try:
         dataset = plan.dataset("val_dataset")
     except UserError as error:  # an export needs no data; it is then compared on drawn images alone

@@ -38,7 +38,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
-    from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.backend import build_runtime
@@ -62,7 +61,7 @@ def work(args: argparse.Namespace) -> None:
         raise UserError(f"a video has 3 channels and the network takes {data.in_channels}; give images")
     palette = custom_palette(args.custom_color, data.num_classes) if args.custom_color else data.palette
     model = plan.model(pretrained=False)
-    load_weights(model, fetch(args.model_path))
+    load_weights(model, args.model_path)
     share_arena()
     network = build_runtime(model, args.backend, data.in_channels)
     transforms = plan.transforms("val_dataset")

@@ -27,7 +27,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_weights
-    from paddleseg_lite.checkpoint.download import fetch
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.backend import build_runtime
@@ -40,7 +39,7 @@ def work(args: argparse.Namespace) -> None:
     if parallel.is_main():
         print(dataset.describe())
     model = plan.model(pretrained=False)
-    report = load_weights(model, fetch(args.model_path))
+    report = load_weights(model, args.model_path)
     share_arena()
     network = build_runtime(model, args.backend, dataset.in_channels)
     metrics = evaluate(network, dataset, inference, args.batch_size, args.num_workers)

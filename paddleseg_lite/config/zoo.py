@@ -7,7 +7,6 @@ from pathlib import Path
 from paddle import nn
 
 from paddleseg_lite.checkpoint import load_weights
-from paddleseg_lite.checkpoint.download import fetch
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.load import load_config
 from paddleseg_lite.errors import UserError
@@ -63,6 +62,6 @@ def load(name: str, weights: str | Path | None = "released") -> nn.Layer:
         # LPSNet's files say another crop than they were trained with.
         weights = _URL.format(name.replace("1536x768", "1536x1024"))
     if weights is not None:
-        load_weights(model, fetch(str(weights)))
+        load_weights(model, weights)
     model.eval()
     return model

@@ -19,8 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
+from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.checkpoint.download import cache_dir, fetch
 from paddleseg_lite.checkpoint.formats import read_weights
 from paddleseg_lite.errors import UserError
@@ -123,6 +125,15 @@ def test_a_file_is_downloaded_once(server: Server, tmp_path: Path) -> None:
     assert fetch(server.url + "/a/model.pdparams") == path
     assert server.requests == 1
     assert len(list((tmp_path / "cache").rglob("*"))) == len(["host", "a", "model.pdparams"])
+
+
+def test_weights_load_from_a_url(server: Server) -> None:
+    """Whoever loads weights need not download them first."""
+    server.files["/a/model.pdparams"] = WEIGHTS
+    model = paddle.nn.Layer()
+    model.w = model.create_parameter([3])
+    load_weights(model, server.url + "/a/model.pdparams")
+    assert model.w.tolist() == [1, 2, 3]
 
 
 def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
