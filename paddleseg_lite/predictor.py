@@ -12,7 +12,6 @@ import numpy as np
 import paddle
 
 from paddleseg_lite.checkpoint import load_weights
-from paddleseg_lite.checkpoint.download import fetch
 from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.datasets.reading.images import read_image
@@ -128,7 +127,7 @@ class Predictor:
         plan = Plan(config if isinstance(config, Config) else load_config(config, opts))
         data = plan.info("val_dataset")
         model = plan.model(pretrained=False)
-        load_weights(model, fetch(weights))
+        load_weights(model, weights)
         network = build_runtime(model, backend, data.in_channels, threads)
         transforms = plan.transforms("val_dataset")
         return cls(network, transforms, data.classes, data.palette, data.in_channels, inference)
@@ -141,7 +140,7 @@ class Predictor:
         precision: str = "float32",
         threads: int | None = None,
     ) -> Predictor:
-        """Make one from the folder that tools/export.py wrote; its configs and weights are not needed.
+        """Make one from the folder that the command export wrote; its configs and weights are not needed.
 
         Args:
             folder: has inference.yml.

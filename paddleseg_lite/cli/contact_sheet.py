@@ -16,7 +16,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_config(parser)
     flags.add_device(parser)
     parser.add_argument(
-        "--prediction_dir", type=Path, required=True, help="the --save_dir of tools/predict.py"
+        "--prediction_dir", type=Path, required=True, help="the --save_dir of the command predict"
     )
     parser.add_argument(
         "--save_path", type=Path, default=Path("output/contact_sheet.png"), help="PNG to write"
@@ -44,7 +44,7 @@ def work(args: argparse.Namespace) -> None:
         path = Path(dataset.pairs[index][0])
         if path.stem not in predicted:
             raise UserError(
-                f"no prediction of {path} in {args.prediction_dir / LABELS}; run tools/predict.py on the "
+                f"no prediction of {path} in {args.prediction_dir / LABELS}; run the command predict on the "
                 f"images of val_dataset with --save_dir {args.prediction_dir}"
             )
         image, label = dataset.reader(index)

@@ -1,7 +1,7 @@
 """Pack the data sets of a config: decoded once, so that training reads them as fast as memory.
 
   %(prog)s --config C.yml --save_dir data/packed
-  python tools/train.py --config C.yml --opts train_dataset.cache=data/packed val_dataset.cache=data/packed
+  paddleseg-lite train --config C.yml --opts train_dataset.cache=data/packed val_dataset.cache=data/packed
 
 Writes --save_dir/train and --save_dir/val (default: the `cache` of each data set in the config). Interrupted,
 run the same command again: it goes on. On a complete pack, it verifies each byte and writes again what is

@@ -37,7 +37,7 @@ class SegmentationDataset:
         mode: 'train': labels go through the transforms with the images. 'val' and 'test': labels stay as they
             are, and `Sample.restore` brings predictions back to them.
         label_map: {id in the files: class id or ignore_index}.
-        cache: folder that tools/pack_dataset.py wrote; what it has for this mode is read, not the files.
+        cache: folder that the command pack_dataset wrote; what it has for this mode is read, not the files.
 
     Attributes:
         pairs, info, mode, label_map, cache: as given.

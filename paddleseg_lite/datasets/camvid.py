@@ -37,7 +37,7 @@ class CamVid(SegmentationDataset):
         dataset_root: the folder.
         mode: 'train', 'val' or 'test'.
         label_map: {id in the files: class id or 255}.
-        cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
+        cache: folder that the command pack_dataset wrote; it is read instead of the files.
 
     Raises:
         UserError: the folder, a list or a file it names is missing.

@@ -61,7 +61,7 @@ class Cityscapes(SegmentationDataset):
         dataset_root: the folder that holds leftImg8bit and gtFine.
         mode: 'train', 'val' or 'test' (where labels may be missing).
         label_map: {train id: class id or 255}, after the mapping of labelIds.
-        cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
+        cache: folder that the command pack_dataset wrote; it is read instead of the files.
 
     Raises:
         UserError: a folder is missing or empty, or an image has no label (named).

@@ -32,7 +32,7 @@ class Dataset(SegmentationDataset):
         label_map: {id in the files: class id or ignore_index}.
         classes: names of the classes.
         palette: a color [red, green, blue] for each class.
-        cache: folder that tools/pack_dataset.py wrote; it is read instead of the files.
+        cache: folder that the command pack_dataset wrote; it is read instead of the files.
 
     Raises:
         UserError: a folder, list or listed file is missing, or a line can't be understood (with its number).

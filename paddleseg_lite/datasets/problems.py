@@ -56,5 +56,5 @@ def refuse(problems: Sequence[Problem]) -> None:
     elif problems:
         message = "; ".join(problem.message for problem in problems[:SHOWN])
         if len(problems) > SHOWN:
-            message += f"; and {len(problems) - SHOWN} more, which tools/check_dataset.py lists"
+            message += f"; and {len(problems) - SHOWN} more, which the command check_dataset lists"
         raise UserError(message)

@@ -125,7 +125,7 @@ def export(
     if options.output_op == "argmax" and any(step["type"] != "Normalize" for step in metadata.transforms):
         _log.warning(
             "val_dataset changes the images' size, and class ids are enlarged in blocks: coarser labels than "
-            "tools/predict.py gives; export with --output_op none for the same ones"
+            "the command predict gives; export with --output_op none for the same ones"
         )
     try:
         with temporary_beside(save_dir / FILE) as hidden:

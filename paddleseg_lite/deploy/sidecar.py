@@ -164,7 +164,7 @@ def read_sidecar(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / FILE
     if not path.exists():
-        raise UserError(f"there is no {path}; give the --save_dir of tools/export.py")
+        raise UserError(f"there is no {path}; give the --save_dir of the command export")
     try:
         content = yaml.load(read_regular(path, _MAX_BYTES).decode("utf-8"), BoundedLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -139,5 +139,5 @@ class StarvationWatch:
                 f"use more processes (--num_workers is {self.num_workers}, it may use {cores} cores)"
             )
         if self.dataset.cache is None:
-            remedies.append("pack the data set once with tools/pack_dataset.py and set its cache")
+            remedies.append("pack the data set once with the command pack_dataset and set its cache")
         return remedies or ["take transforms away, or train on smaller images"]

@@ -39,7 +39,7 @@ def test_a_stale_pack_ends_training_and_is_mended(tmp_path, tool, street_root):
     os.utime(image, (1, 1))
     code, _, err = tool(*train)
     assert code == 2
-    assert re.search(rf"error: .*train_dataset: .*{image.name} has changed.*tools/pack_dataset\.py", err)
+    assert re.search(rf"error: .*train_dataset: .*{image.name} has changed.*the command pack_dataset", err)
     assert not (tmp_path / "run").exists()
     assert tool(*command)[0] == 0
     assert tool(*train)[0] == 0

@@ -42,7 +42,7 @@ def test_says_what_to_try(caplog, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 64)  # of the machine, of which a container has a part
     starving = [(1.0, 0.5)] * 2
     (message,) = warnings(caplog, starving, num_workers=2)
-    for words in ("50%", "--num_workers is 2", "4 cores", "tools/pack_dataset.py"):
+    for words in ("50%", "--num_workers is 2", "4 cores", "the command pack_dataset"):
         assert words in message
     caplog.clear()
     (message,) = warnings(caplog, starving, num_workers=4, cache="packed")

@@ -139,7 +139,7 @@ def test_a_wrong_image_is_refused(job, wrong):
 
 def test_an_export_that_is_not_there(tmp_path):
     """The message says what to give."""
-    with pytest.raises(UserError, match=r"inference\.yml.*tools/export\.py"):
+    with pytest.raises(UserError, match=r"inference\.yml.*the command export"):
         Predictor.from_exported(tmp_path)
 
 

@@ -180,7 +180,7 @@ def _label_ids(findings: Findings, data: SegmentationDataset) -> str | None:
         return None
     return (
         "ids up to 33 with 19 classes look like Cityscapes' labelIds: use the data set type Cityscapes, "
-        "which maps them to train ids, or write train ids with tools/prepare_cityscapes.py"
+        "which maps them to train ids, or write train ids with the command prepare_cityscapes"
     )
 
 

@@ -29,7 +29,7 @@ from paddleseg_lite.json_files import ANYTHING, mismatch, read_json
 VERSION = 2
 MANIFEST = "pack.json"
 LOCK = ".pack.lock"
-REMEDY = "pack the data set again with tools/pack_dataset.py"
+REMEDY = "pack the data set again with the command pack_dataset"
 _ARRAY = re.compile(r"([0-9a-f]{32})_([0-9a-f]{8})\.(image|label)\.npy")
 _OLD = r"\.?shard_\d{5,}\.(bin|json)(\..+\.part)?"  # of version 1
 _OURS = re.compile(rf"{_ARRAY.pattern}|pack\.json|\.pack\.lock|\.part-.*|{_OLD}")
@@ -117,7 +117,7 @@ def load(folder: Path) -> tuple[dict[str, Any], list[Entry]]:
     path = folder / MANIFEST
     if not path.is_file():
         raise UserError(
-            f"cache: there is no complete pack in {folder}; make it with tools/pack_dataset.py, or take "
+            f"cache: there is no complete pack in {folder}; make it with the command pack_dataset, or take "
             "cache away to read the images themselves"
         )
     content = read_json(path, {"format?": ANYTHING}, REMEDY)
