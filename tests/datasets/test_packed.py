@@ -192,6 +192,7 @@ def test_a_truncated_file_is_found_at_the_start(files, packed, cut):
         '{"format": 2, "facts": {}, "pairs": [[[["a.png", 1, 2]], [["../../secret.npy", 9]]]]}',
         '{"format": 2, "facts": {}, "pairs": [[[["a.png", 1, 2]], [[3, 9]]]]}',
         "[" * 99999,
+        '{"format": 2, "facts": {}, "pairs": [[[["a.png", 1, 2]], []]]}',
     ],
 )
 def test_a_damaged_manifest_is_named(files, packed, content):
@@ -459,6 +460,36 @@ def test_the_second_packing_into_a_folder_is_told(files, tmp_path):
         pack(dataset(files), folder)
     assert process.wait(60) == 0
     assert_same(dataset(files, cache=folder.parent).sample(4), dataset(files).sample(4))
+
+
+@pytest.mark.parametrize("kind", ["image", "label"])
+def test_a_file_that_is_gone_is_written_again(files, packed, kind):
+    """Protects from a pair that lost its label and is then packed as one that never had any."""
+    path = array(packed, 1, kind)
+    path.unlink()
+    assert pack(dataset(files), packed).kept == 4
+    assert path.exists()
+    assert_same(dataset(files, cache=packed.parent).sample(1), dataset(files).sample(1))
+
+
+def test_a_manifest_without_a_pairs_label_is_damaged(files, packed):
+    """Protects training from pairs whose labels a pack of an earlier version has lost."""
+    content = json.loads((packed / MANIFEST).read_text())
+    content["pairs"][2][1].pop()
+    (packed / MANIFEST).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"pack\.json is damaged .*2 files of a pair.*\['image'\]"):
+        dataset(files, cache=packed.parent)
+
+
+def test_a_reader_and_pairs_that_disagree_about_labels(files, tmp_path):
+    """Protects packs from labels that would be missing, or that no file's change would make stale."""
+
+    class Bare(Dataset):
+        def read_files(self, index):
+            return super().read_files(index)[0], None
+
+    with pytest.raises(UserError, match=r"image0\.png: .*Bare.read_files gives no label, .*label0\.png"):
+        pack(Bare((), str(files), 4, "train", "list.txt"), tmp_path / "train")
 
 
 @pytest.mark.parametrize("value", [3, 300, -1])

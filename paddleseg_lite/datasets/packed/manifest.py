@@ -29,6 +29,7 @@ from paddleseg_lite.json_files import ANYTHING, mismatch, read_json
 VERSION = 2
 MANIFEST = "pack.json"
 LOCK = ".pack.lock"
+KINDS = (["image"], ["image", "label"])  # of a pair's arrays, without and with a label
 REMEDY = "pack the data set again with the command pack_dataset"
 _ARRAY = re.compile(r"([0-9a-f]{32})_([0-9a-f]{8})\.(image|label)\.npy")
 _OLD = r"\.?shard_\d{5,}\.(bin|json)(\..+\.part)?"  # of version 1
@@ -133,6 +134,10 @@ def load(folder: Path) -> tuple[dict[str, Any], list[Entry]]:
         names = [name for entry in entries for name, _ in entry.arrays]
         if elsewhere := [name for name in names if not _ARRAY.fullmatch(name)]:
             raise ValueError(f"{elsewhere[0]} is no name of an array")
+        for sources, arrays in entries:  # an array that is missing would be a label that is missing
+            kinds = [name.split(".")[1] for name, _ in arrays]
+            if kinds not in KINDS or len(kinds) != len(sources):
+                raise ValueError(f"{len(sources)} files of a pair and {kinds or 'no array'} of it")
         return content["facts"], entries
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error!r}); {REMEDY}") from error

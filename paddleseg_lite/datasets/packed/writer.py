@@ -99,17 +99,24 @@ def _pack_pair(
     The image is written last: where it is, nothing is missing.
     """
     index, key, names = job
+    image_path, label_path = dataset.pairs[index]
     names = sorted(names, key=lambda name: name.partition(".")[2])  # the image before the label
     kinds = [name.split(".")[1] for name in names]
-    if kinds in (["image"], ["image", "label"]) and all(is_whole(folder / name) for name in names):
+    wanted = ["image", "label"] if label_path else ["image"]
+    if kinds == wanted and all(is_whole(folder / name) for name in names):
         return [(name, (folder / name).stat().st_size) for name in names], True
     for name in names:
         (folder / name).unlink(missing_ok=True)
     image, label = dataset.read_files(index)
     arrays = [("image", image)]
+    if (label is None) == bool(label_path):  # a reader of somebody's own
+        given, named = ("no label", label_path) if label_path else ("a label", "no label file")
+        raise UserError(
+            f"{image_path}: {type(dataset).__name__}.read_files gives {given}, but the data set's pair has "
+            f"{named}; make them agree to pack it"
+        )
     if label is not None:
-        where = f"{dataset.pairs[index][1]}, as it comes from the reader"  # of a class's own, perhaps
-        arrays.insert(0, ("label", as_ids(label, where)))
+        arrays.insert(0, ("label", as_ids(label, f"{label_path}, as it comes from the reader")))
     written: list[tuple[str, int]] = []
     for kind, array in arrays:
         buffer = io.BytesIO()
