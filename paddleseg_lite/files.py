@@ -8,9 +8,11 @@ import functools
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Union
@@ -69,8 +71,8 @@ def temporary_beside(path: Path) -> Iterator[Path]:
     left at its own is removed by the next that comes here.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path.parent)
-    temporary = path.with_name(f"{TEMPORARY}{socket.gethostname()}-{os.getpid()}-{next(_numbers)}")
+    _remove_leftovers_once(path.parent)
+    temporary = path.with_name(f"{TEMPORARY}{_pid_namespace()}-{os.getpid()}-{next(_numbers)}")
     try:
         yield temporary
     finally:
@@ -80,18 +82,57 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 _numbers = itertools.count()  # threads may write the same file
 
 
-@functools.cache  # once in a process: a folder may hold very many files
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what processes of this machine that are gone have left half-written."""
-    if os.name == "nt":  # has no way to ask for a process without a risk for it
-        return
-    for found in folder.glob(f"{TEMPORARY}{socket.gethostname()}-*-*"):
-        try:
-            os.kill(int(found.name.split("-")[-2]), 0)
-        except ProcessLookupError:
+def _pid_namespace() -> str:
+    """Return a short name for the processes whose ids are told apart: a machine's, or a container's."""
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:  # not Linux
+        namespace = ""
+    # A hash, since file names have a limit: host names may be as long as that.
+    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:12]
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what was left half-written in a folder: by a process that is gone, as far as can be told.
+
+    Of a process on another machine or in another container it can't: what that wrote is left if it has not
+    been touched for a day.
+    """
+    for found in folder.glob(f"{TEMPORARY}*"):
+        writer = _WRITER.fullmatch(found.name)
+        if writer is None:  # of somebody else's naming
+            continue
+        # Windows has no way to ask for a process without a risk for it.
+        if os.name != "nt" and writer["namespace"] == _pid_namespace():
+            is_left = not _is_running(int(writer["pid"]))
+        else:
+            is_left = time.time() - _last_touched(found) > _DAY
+        if is_left:
             remove(found)
-        except (OSError, ValueError):  # of another user; of somebody else's naming
-            pass
+
+
+# Once in a process: a folder may hold very many files.
+_remove_leftovers_once = functools.cache(remove_leftovers)
+_WRITER = re.compile(rf"{re.escape(TEMPORARY)}(?P<namespace>[0-9a-f]{{12}})-(?P<pid>\d+)-\d+")
+_DAY = 86400  # seconds
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # of another user
+        pass
+    return True
+
+
+def _last_touched(path: Path) -> float:
+    """Return when a file, or a folder or anything in it, was last written to; now if it is gone meanwhile."""
+    try:
+        return max(found.stat().st_mtime for found in (path, *path.rglob("*")))
+    except OSError:
+        return time.time()
 
 
 def remove(path: Path) -> None:

@@ -50,11 +50,33 @@ def test_what_the_dead_left_is_removed_and_nothing_else(tmp_path):
     process.join()
     (left,) = tmp_path.iterdir()
     alive = left.name.replace(f"-{process.pid}-", f"-{os.getppid()}-")
-    others = {alive, ".part-another-1-0", ".part-notes"}
+    elsewhere = f".part-{'0' * 12}-{process.pid}-"  # another machine's, or container's
+    others = {alive, f"{elsewhere}1", f"{elsewhere}2", ".part-another-1-0", ".part-notes"}
     for name in others:
         (tmp_path / name).write_bytes(b"")
+    (tmp_path / f"{elsewhere}3").mkdir()
+    (tmp_path / f"{elsewhere}4").mkdir()
+    (tmp_path / f"{elsewhere}4" / "file").write_bytes(b"somebody writes to it")
+    others.add(f"{elsewhere}4")
+    for name in (f"{elsewhere}2", f"{elsewhere}3", f"{elsewhere}4", ".part-notes", alive):
+        os.utime(tmp_path / name, (1, 1))
+    others.remove(f"{elsewhere}2")
     files.atomic_write(tmp_path / "b", "whole")
     assert {path.name for path in tmp_path.iterdir()} == {"b", *others}
+
+
+def test_a_process_of_another_container_is_not_taken_for_one_of_here(tmp_path, monkeypatch):
+    """Containers may share a folder and a host's name, but a process id of one means nothing in another."""
+    monkeypatch.setattr(files.os, "readlink", lambda path: "pid:[1]")
+    with files.temporary_beside(tmp_path / "a") as path:
+        path.write_bytes(b"half")
+        ended = path.rename(path.with_name(path.name.replace(f"-{os.getpid()}-", "-99999999-")))
+    monkeypatch.setattr(files.os, "readlink", lambda path: "pid:[2]")
+    files.remove_leftovers(tmp_path)
+    assert ended.exists()
+    monkeypatch.setattr(files.os, "readlink", lambda path: "pid:[1]")
+    files.remove_leftovers(tmp_path)
+    assert not ended.exists()
 
 
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from paddleseg_lite.checkpoint.unpickle import PathLike
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import TEMPORARY, read_regular, remove, sha256, temporary_beside
+from paddleseg_lite.files import read_regular, remove, remove_leftovers, sha256, temporary_beside
 from paddleseg_lite.printable import printable
 
 _log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 MODEL = "model"  # with a weights format as its ending
 OPTIMIZER, STATE, SUMS = "model.pdopt", "state.json", "SHA256SUMS"
 OLD = ".old-"  # before the name of a checkpoint that is being replaced
+_HALF_WRITTEN = ".new-"  # by versions that did not note whose it is
 _ABANDONED = "abandoned_"
 _MAX_SUMS = 1 << 20  # bytes
 
@@ -108,7 +109,8 @@ def tidy(save_dir: Path) -> None:
             shutil.rmtree(old)
         else:
             os.rename(old, target)
-    for half in save_dir.glob(f"{TEMPORARY}*"):
+    remove_leftovers(save_dir)  # an export to a folder in save_dir may be running
+    for half in save_dir.glob(f"{_HALF_WRITTEN}*"):
         remove(half)
 
 

@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from paddleseg_lite.checkpoint import (
     save_weights,
 )
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import temporary_beside
 
 OPTIMIZERS = ["Momentum", "Adam", "SGD"]
 
@@ -173,6 +176,9 @@ class Died(BaseException):
 def dying_at(monkeypatch: pytest.MonkeyPatch, step: int) -> list[str]:
     """Make the process "die" before its step-th change of the disk; return the names of the steps taken."""
     taken: list[str] = []
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    monkeypatch.setattr(os, "getpid", lambda: ended.pid)  # what it leaves is not this process's
 
     def wrap(name: str, function: Any) -> Any:
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -318,6 +324,16 @@ def test_another_optimizer_or_model_is_refused(run: tuple[Path, Toy, paddle.opti
             folder / "iter_2", linear, paddle.optimizer.Momentum(schedule, parameters=linear.parameters())
         )
     assert snapshot(model) == before
+
+
+def test_only_what_nobody_writes_any_more_is_tidied_up(tmp_path: Path) -> None:
+    """An export into a folder of the run's own may be running; versions before did not note who writes."""
+    (tmp_path / ".new-old").mkdir()
+    with temporary_beside(tmp_path / "export") as running:
+        running.mkdir()
+        save_checkpoint(tmp_path, *make(), TrainState(iteration=1))
+        assert running.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["iter_1"]
 
 
 def test_a_checkpoint_that_was_being_replaced_counts_by_its_number(tmp_path: Path) -> None:
