@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Union
 
@@ -150,15 +150,6 @@ def read_info(folder: PathLike) -> dict[str, Any]:
         return {}
 
 
-def read_state(folder: PathLike) -> TrainState:
-    """Return what a checkpoint holds besides weights and optimizer.
-
-    Raises:
-        UserError: the checkpoint is missing, damaged, or of a later version.
-    """
-    return _train_state(Path(folder), _read_json(Path(folder)))
-
-
 def read_average(folder: PathLike) -> dict[str, np.ndarray] | None:
     """Return the moving average of the weights that a checkpoint holds, None if it has none."""
     path = weights_file(folder, _AVERAGE)
@@ -166,7 +157,10 @@ def read_average(folder: PathLike) -> dict[str, np.ndarray] | None:
 
 
 def load_checkpoint(
-    folder: PathLike, model: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer
+    folder: PathLike,
+    model: paddle.nn.Layer,
+    optimizer: paddle.optimizer.Optimizer,
+    check: Callable[[TrainState], None] | None = None,
 ) -> TrainState:
     """Load a checkpoint into a model and its optimizer, so that training goes on as it would have.
 
@@ -174,12 +168,16 @@ def load_checkpoint(
         folder: an iter_N folder.
         model: a model like the one that was saved.
         optimizer: an optimizer like the one that was saved, over the model's parameters.
+        check: is given the state before anything is loaded; what it raises is passed on.
 
     Raises:
         UserError: the checkpoint is missing, damaged, or of another model, optimizer or later version.
     """
     folder = Path(folder)
     saved = _read_json(folder)
+    state = _train_state(folder, saved)
+    if check is not None:
+        check(state)
     if saved["optimizer"] != type(optimizer).__name__:
         raise UserError(
             f"cannot resume from {folder}: it was saved with the optimizer {saved['optimizer']}, this run "
@@ -189,7 +187,7 @@ def load_checkpoint(
     accumulators = translated_state(optimizer, read_pickle(path), model, saved["names"], path)
     load_weights(model, weights_file(folder))
     set_optimizer_state(optimizer, accumulators)  # that it fits has been checked
-    return _train_state(folder, saved)
+    return state
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint.folders import holds_run, latest_checkpoint, set_aside_newer
-from paddleseg_lite.checkpoint.save import load_checkpoint, read_info, read_state
+from paddleseg_lite.checkpoint.save import load_checkpoint, read_info
 from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.engine import rng
 from paddleseg_lite.engine.environment import versions
@@ -52,9 +52,9 @@ def load(folder: Path, step: TrainStep, meter: Meter, options: TrainOptions) -> 
     Raises:
         UserError: the checkpoint is damaged, of another model or optimizer, or of another stream of samples.
     """
-    state = read_state(folder)
-    _check_settings(folder, state, options)
-    load_checkpoint(folder, step.model, step.optimizer)
+    state = load_checkpoint(
+        folder, step.model, step.optimizer, check=lambda saved: _check_settings(folder, saved, options)
+    )
     try:
         if state.scaler:
             step.scaler.load_state_dict(state.scaler)
