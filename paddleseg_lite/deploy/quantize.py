@@ -22,7 +22,7 @@ from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.deploy.sidecar import built_transforms, check_size, hash_files, read_sidecar
 from paddleseg_lite.errors import UserError, require_modules
-from paddleseg_lite.files import temporary_beside
+from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.evaluate import network_input
 from paddleseg_lite.inference.predict import find_images
 from paddleseg_lite.metrics import confusion_matrix, scores
@@ -160,9 +160,11 @@ def _write(source: Path, target: Path, images: Iterator[np.ndarray]) -> tuple[in
         def set_range(self, *_: Any) -> None:
             """All images are always read."""
 
-    with temporary_beside(target) as hidden, _only_errors():
-        hidden.mkdir()
-        prepared, new = hidden / "prepared.onnx", hidden / target.name
+    counts = (0, 0)
+
+    def write(new: Path) -> None:
+        nonlocal counts
+        prepared = new.with_name("prepared.onnx")
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         model = onnx.load(str(prepared))
         chosen, convolutions = worth_quantizing(model)
@@ -182,8 +184,11 @@ def _write(source: Path, target: Path, images: Iterator[np.ndarray]) -> tuple[in
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
         )
-        new.replace(target)
-    return len(chosen), convolutions
+        counts = len(chosen), convolutions
+
+    with _only_errors():
+        atomic_write(target, write)
+    return counts
 
 
 def worth_quantizing(model: Any) -> tuple[list[str], int]:
