@@ -32,12 +32,15 @@ class SegmentationDataset:
     Args:
         transforms: what is done to each sample, as objects.
         pairs: (image file, label file or None). In the modes 'train' and 'val' every image needs a label.
-        info: classes, colors, channels and ignored id; None takes what the class declares in its attributes
-            num_classes, in_channels, classes, palette and ignore_index.
+        info: classes, colors, channels and ignored id. None takes what the class declares in its attributes
+            num_classes (or classes), in_channels, classes, palette and ignore_index; the rest is as by
+            default in `checked_info`. A whole number is num_classes.
         mode: 'train': labels go through the transforms with the images. 'val' and 'test': labels stay as they
             are, and `Sample.restore` brings predictions back to them.
         label_map: {id in the files: class id or ignore_index}.
         cache: folder that the command pack_dataset wrote; what it has for this mode is read, not the files.
+        **declared: without a DatasetInfo, in the place of what the class declares: num_classes, ignore_index,
+            img_channels, classes, palette.
 
     Attributes:
         pairs, info, mode, label_map, cache: as given.
@@ -61,13 +64,19 @@ class SegmentationDataset:
         self,
         transforms: Sequence[TransformLike] | None,
         pairs: Sequence[Pair],
-        info: DatasetInfo | None = None,
+        info: DatasetInfo | int | None = None,
         mode: str = "train",
         label_map: Mapping[int, int] | None = None,
         cache: str | Path | None = None,
+        **declared: Any,
     ) -> None:
         self.mode = checked_mode(mode)
-        self.info = info or self._declared()
+        if isinstance(info, DatasetInfo):
+            if declared:
+                raise UserError(f"{type(self).__name__}: {', '.join(declared)} beside info; put them into it")
+            self.info = info
+        else:
+            self.info = self._declared(declared if info is None else {"num_classes": info, **declared})
         self.num_classes, self.ignore_index = self.info.num_classes, self.info.ignore_index
         self.in_channels = self.info.in_channels
         self.classes, self.palette = self.info.classes, self.info.palette
@@ -86,8 +95,21 @@ class SegmentationDataset:
             self.reader = Pack(Path(cache) / self.mode, self.pairs, self.reading_facts())
 
     @classmethod
-    def _declared(cls) -> DatasetInfo:
-        return checked_info(cls.num_classes, cls.in_channels, cls.classes, cls.palette, cls.ignore_index)
+    def _declared(cls, given: Mapping[str, Any]) -> DatasetInfo:
+        """Return what the arguments say, else the class's attributes, else the defaults."""
+        names = ("num_classes", "in_channels", "classes", "palette", "ignore_index")
+        given = {{"img_channels": "in_channels"}.get(name, name): value for name, value in given.items()}
+        facts: dict[str, Any] = {}
+        for source in ({name: getattr(cls, name, None) for name in names}, given):
+            facts.update((name, value) for name, value in source.items() if value is not None)
+        if "classes" in facts:
+            facts.setdefault("num_classes", len(facts["classes"]))
+        if "num_classes" not in facts:
+            raise UserError(
+                f"{cls.__name__}: the number of classes is missing; declare num_classes in the class, or "
+                "give info=checked_info(num_classes) to the constructor of SegmentationDataset"
+            )
+        return checked_info(**facts)
 
     @property
     def has_own_reader(self) -> bool:

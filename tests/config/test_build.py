@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import paddle
 import pytest
 from paddle import nn
@@ -305,13 +307,28 @@ DOCS = REPOSITORY / "docs" / "configs.md"
 
 def test_the_documented_component_of_ones_own_works(tmp_path: Path) -> None:
     """docs/configs.md as printed: a file named under `imports`; planning twice imports once."""
-    code, leaf = re.findall(r"```(?:python|yaml)\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    code, leaf, _ = re.findall(r"```(?:python|yaml)\n(.*?)```", DOCS.read_text(), re.DOTALL)
     (tmp_path / "my_net.py").write_text(code)
     (tmp_path / "lpsnet_m_cityscapes_1536x768_200k.yml").write_text(YAML)
     for _ in range(2):
         (logits,) = planned(tmp_path, text=leaf).model()(paddle.zeros([1, 3, 8, 9]))
         assert logits.shape == [1, 3, 8, 9]
     assert "did you mean 'width'?" in error_of(tmp_path, "model.with=5", text=leaf)
+
+
+def test_the_documented_data_set_of_ones_own_works(tmp_path: Path) -> None:
+    """docs/configs.md as printed: what it declares is known, and its pairs are read."""
+    *_, code = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    (tmp_path / "my_data.py").write_text(code)
+    folder = tmp_path / "data" / "train"
+    folder.mkdir(parents=True)
+    for name, shape in (("a.jpg", (6, 8, 3)), ("a.png", (6, 8))):
+        cv2.imwrite(str(folder / name), np.full(shape, 2, np.uint8))
+    own = f"{{type: MyData, dataset_root: {tmp_path}/data, transforms: [{{type: Normalize}}]}}"
+    plan = planned(tmp_path, f"imports=[{tmp_path}/my_data.py]", f"train_dataset={own}", f"val_dataset={own}")
+    assert plan.info("train_dataset").classes == ("ground", "plant", "stone")
+    sample = plan.dataset("train_dataset").sample(0)
+    assert (sample.image.shape, sample.label.tolist()) == ((6, 8, 3), [[2] * 8] * 6)
 
 
 def test_imports_of_a_module_and_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

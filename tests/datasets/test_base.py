@@ -59,6 +59,38 @@ def test_declared_facts(tmp_path):
         assert words in data.describe()
 
 
+PAIRS = [("a.png", "a_label.png")]
+
+
+def test_a_class_declares_what_is_not_as_by_default():
+    """Protects data sets of one's own: names of classes, or their number, are enough."""
+
+    class Named(SegmentationDataset):
+        classes = ("road", "rest")
+        ignore_index = 7
+
+    data = Named((), PAIRS)
+    assert (data.num_classes, data.ignore_index, data.in_channels) == (2, 7, 3)
+    assert (data.classes, data.palette.tolist()) == (("road", "rest"), [[0, 0, 0], [128, 0, 0]])
+    assert Named((), PAIRS, checked_info(4)).num_classes == 4
+    with pytest.raises(UserError, match=r"Named: img_channels beside info"):
+        Named((), PAIRS, checked_info(4), img_channels=1)
+    with pytest.raises(UserError, match=r"SegmentationDataset: the number of classes .*checked_info"):
+        SegmentationDataset((), PAIRS)
+
+
+def test_code_that_gives_the_number_of_classes_goes_on():
+    """Protects data sets that were written when these were arguments of their own."""
+    data = SegmentationDataset((), PAIRS, 2, "val")
+    assert (data.num_classes, data.mode, data.ignore_index) == (2, "val", 255)
+    given = {"ignore_index": 0, "img_channels": 4, "classes": ["a", "b"], "palette": [[1, 2, 3]] * 2}
+    data = SegmentationDataset((), PAIRS, num_classes=2, mode="val", label_map={5: 1}, **given)
+    assert (data.ignore_index, data.in_channels, data.classes) == (0, 4, ("a", "b"))
+    assert (data.palette.tolist(), data.label_map) == ([[1, 2, 3]] * 2, {5: 1})
+    with pytest.raises(UserError, match="num_classes must be a whole number"):
+        SegmentationDataset((), PAIRS, 0)
+
+
 def test_default_palette_is_vocs():
     """Protects the colors that everybody knows: aeroplane, bicycle, tv monitor."""
     palette = voc_palette(21)
