@@ -29,6 +29,13 @@ def test_weighted_mean_by_hand() -> None:
     assert float(loss) == pytest.approx((2 * np.log(4) + np.log(4 / 3)) / 3)
 
 
+def test_pixels_are_counted_exactly() -> None:
+    """A float32 counts up to 2^24, which is eight images of 2048x1024."""
+    label = paddle.zeros([1, 1, 2**24 + 3], "uint8")
+    label[0, 0, :2] = 255
+    assert CrossEntropyLoss().normaliser(label) == 2**24 + 1
+
+
 def test_a_wrong_number_of_weights_is_refused() -> None:
     """Weights of another data set's classes."""
     with pytest.raises(UserError, match="3 class weights for the model's 2 classes"):
