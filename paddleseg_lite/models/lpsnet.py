@@ -110,6 +110,10 @@ class LPSNetBackbone(nn.Layer):
         """The same as `features`; for sub-classes to replace."""
         return self.features(x)
 
+    def extra_repr(self) -> str:
+        """Return the ratios, which no layer shows: exports are kept under a key that is made of `repr`."""
+        return f"scale_ratios={self._ratios}"
+
 
 @MODELS.register
 class LPSNet(LPSNetBackbone):

@@ -16,6 +16,7 @@ from paddleseg_lite.deploy import fingerprint
 from paddleseg_lite.deploy.backend import build_runtime
 from paddleseg_lite.deploy.fingerprint import export_key
 from paddleseg_lite.inference.augment import PLAIN, infer
+from paddleseg_lite.models import LPSNet
 from tests.paths import REPOSITORY
 
 FILES = {
@@ -152,3 +153,12 @@ def test_the_key_sees_what_writes_the_file(monkeypatch, tmp_path):
         (tmp_path / "package" / name).write_text("# edited")
         keys.add(export_key(model, "paddle", 3))
     assert len(keys) == 3
+
+
+def test_the_key_sees_lpsnets_ratios():
+    """They are neither weights nor layers; networks of other scales have the same."""
+    keys = set()
+    for ratios in ((1, 0.5), (1, 0.25)):
+        paddle.seed(0)
+        keys.add(export_key(LPSNet((1, 1), (4, 4), ratios, num_classes=2), "paddle", 3))
+    assert len(keys) == 2
