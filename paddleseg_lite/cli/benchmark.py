@@ -57,8 +57,18 @@ def work(args: argparse.Namespace) -> None:
     for backend in args.backend:
         network = build_runtime(model, backend)
         with tempfile.TemporaryDirectory() as folder:
-            work = (network, model, transforms, data.palette, picture, Path(folder))
-            found.append(profile(*work, args.runs, args.warmup, ceiling))
-        print(found[-1].table())
+            result = profile(
+                network,
+                model,
+                transforms,
+                data.palette,
+                picture,
+                folder=Path(folder),
+                runs=args.runs,
+                warmup=args.warmup,
+                ceiling=ceiling,
+            )
+        found.append(result)
+        print(result.table())
     if args.json:
         atomic_write(args.json, json.dumps([asdict(result) for result in found], indent=1))

@@ -22,6 +22,7 @@ _SHOWN = 8  # paths in a message
 def handle_nonfinite_loss(
     state: TrainState,
     passes: Sequence[Batch],
+    *,
     losses: Sequence[float],
     recent: Sequence[float],
     model: paddle.nn.Layer,

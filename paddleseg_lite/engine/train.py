@@ -149,7 +149,13 @@ class Trainer:
             self._begin()  # not before: it might not begin
             if not is_finite:
                 handle_nonfinite_loss(
-                    self.state, passes, losses, self.recent, self.model, self.options, self._save
+                    self.state,
+                    passes,
+                    losses=losses,
+                    recent=self.recent,
+                    model=self.model,
+                    options=self.options,
+                    save=self._save,
                 )
             elif self.ema:
                 self.ema.update()
