@@ -28,6 +28,7 @@ from paddle import nn
 from tqdm import tqdm
 
 from paddleseg_lite.config.zoo import load
+from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.datasets.reading import png as reading
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.onnx_cut import cut_last_resize
@@ -68,10 +69,8 @@ def enlarged_first() -> Iterator[None]:
 
 def converted(model: nn.Layer, folder: Path, op: str) -> Path:
     """Export a network without any change to the ONNX model."""
-    classes = tuple(map(str, range(19)))
-    described = ExportMetadata(classes, np.zeros((len(classes), 3), np.uint8))
     options = ExportOptions(output_op=op, format="onnx")
-    export(model, folder, described, options, passes=())
+    export(model, folder, ExportMetadata(checked_info(num_classes=19)), options, passes=())
     return folder
 
 

@@ -267,13 +267,9 @@ def export_metadata(plan: Plan) -> ExportMetadata:
     Raises:
         UserError: the config has no val_dataset or no model.
     """
-    data = plan.info("val_dataset")
     specs = plan.config.section("val_dataset").get("transforms") or []
     return ExportMetadata(
-        classes=data.classes,
-        palette=data.palette,
-        ignore_index=data.ignore_index,
-        in_channels=data.in_channels,
+        data=plan.info("val_dataset"),
         transforms=tuple(specs),
         name=plan.config.section("model")["type"],
     )

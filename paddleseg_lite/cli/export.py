@@ -56,7 +56,7 @@ def work(args: argparse.Namespace) -> None:
     check_folder(args.save_dir)
     plan = Plan(load_config(args.config, args.opts))
     card = export_metadata(plan)
-    options = ExportOptions(input_shape(args.input_shape, card.in_channels), args.output_op, args.format)
+    options = ExportOptions(input_shape(args.input_shape, card.data.in_channels), args.output_op, args.format)
     model = plan.model(pretrained=False)
     load_weights(model, args.model_path)
     try:

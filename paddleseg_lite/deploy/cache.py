@@ -15,6 +15,7 @@ import numpy as np
 from paddle import nn
 
 from paddleseg_lite.checkpoint.download import cache_dir
+from paddleseg_lite.datasets.info import DatasetInfo
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.fingerprint import export_key
 from paddleseg_lite.deploy.onnx_cut import cut_last_resize
@@ -95,12 +96,9 @@ def _write(
     """Export a network into a folder, changed as far as its answers stay the live network's."""
     images = probe_images(model, (None, in_channels, None, None))
     count = live_logits(model, images[0]).shape[1]
-    described = ExportMetadata(
-        tuple(f"class {index}" for index in range(count)),
-        np.zeros((count, 3), np.uint8),
-        in_channels=in_channels,
-        name=type(model).__name__,
-    )
+    classes = tuple(f"class {index}" for index in range(count))
+    data = DatasetInfo(count, in_channels, classes, np.zeros((count, 3), np.uint8))
+    described = ExportMetadata(data, name=type(model).__name__)
     options = ExportOptions((None, in_channels, None, None), "none", kind)
     for passes, fits_maps in _ATTEMPTS[kind]:
         export(model, folder, described, options, passes)

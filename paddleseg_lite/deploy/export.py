@@ -142,7 +142,7 @@ def export(
                 options.output_op,
                 hash_tensors(model.state_dict()),
                 versions(options.format),
-                smallest_side(model, metadata.in_channels),
+                smallest_side(model, metadata.data.in_channels),
             )
             names = sorted({*kept.values(), FILE})
             move_files(names, hidden, save_dir)

@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from paddleseg_lite import transforms as library
+from paddleseg_lite.datasets.info import DatasetInfo
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write, read_regular, sha256
 from paddleseg_lite.json_files import ANYTHING, NUMBER, mismatch
@@ -60,18 +61,12 @@ class ExportMetadata:
     """What a network's user must know besides its weights.
 
     Attributes:
-        classes: K names.
-        palette: uint8 [K, 3], RGB.
-        ignore_index: the label that was not trained on.
-        in_channels: channels of the image.
+        data: what it was trained on.
         transforms: `type` and arguments of each, in order, as in a config.
         name: the network's, such as its class.
     """
 
-    classes: tuple[str, ...]
-    palette: np.ndarray
-    ignore_index: int = 255
-    in_channels: int = 3
+    data: DatasetInfo
     transforms: tuple[Mapping[str, Any], ...] = ({"type": "Normalize"},)
     name: str = ""
 
@@ -121,7 +116,7 @@ def write_sidecar(
     steps = describe_transforms(metadata.transforms)
     normalized = [step for step in steps if step["type"] == "Normalize"]
     normalize = normalized[0] if normalized else {"mean": [0.0], "std": [1.0]}
-    channels = metadata.in_channels
+    data, channels = metadata.data, metadata.data.in_channels
     hashes = {name: sha256(folder / name) for name in files.values()}
     content = {
         "model": {"name": metadata.name, **files, "weights_sha256": weights_sha256, "files_sha256": hashes},
@@ -140,10 +135,10 @@ def write_sidecar(
         },
         "transforms": steps,
         "output": {"op": output_op, "meaning": OUTPUTS[output_op], "restore": RESTORE[output_op]},
-        "num_classes": len(metadata.classes),
-        "classes": [str(name) for name in metadata.classes],
-        "palette": np.asarray(metadata.palette).tolist(),
-        "ignore_index": metadata.ignore_index,
+        "num_classes": data.num_classes,
+        "classes": list(data.classes),
+        "palette": data.palette.tolist(),
+        "ignore_index": data.ignore_index,
         "versions": dict(versions),
     }
     return save_sidecar(folder, content)

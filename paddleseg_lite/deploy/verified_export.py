@@ -34,7 +34,7 @@ def export_verified(
 
     Args:
         model, save_dir, metadata, options: see `export.export`.
-        check: False does not compare.
+        check: False does not compare, and leaves the ONNX model as it was converted.
         pictures: real images, RGB uint8 [H, W, 3]; drawn shapes if there are none.
 
     Returns:
@@ -44,7 +44,7 @@ def export_verified(
         UserError: see `export.export`; or an exported file differs from the live network: nothing is written.
     """
     if not check:
-        return export(model, save_dir, metadata, options), []
+        return export(model, save_dir, metadata, options, passes=()), []
     save_dir = Path(save_dir)
     make_folder(save_dir.parent)
     with temporary_beside(save_dir) as new:
@@ -72,7 +72,7 @@ def _compare(
     """Compare a folder's export with the live network; return a line for each of its formats."""
     noise = probe_images(model, options.input_shape)
     images = []
-    if metadata.in_channels == 3:
+    if metadata.data.in_channels == 3:
         shown = pictures or [drawn_picture(index, 256, 128) for index in range(2)]
         images = [as_input(shown, image.shape, metadata) for image in noise]
     findings = []

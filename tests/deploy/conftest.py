@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 
-import numpy as np
 import paddle
 import pytest
 
+from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.deploy.sidecar import ExportMetadata
 from tests.toys import PixelNet
 
@@ -42,5 +42,5 @@ def model():
 def card():
     """Two classes, ImageNet's normalisation."""
     normalize = {"type": "Normalize", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-    palette = np.array([[10, 20, 30], [200, 100, 50]], np.uint8)
-    return ExportMetadata(("ground", "square"), palette, transforms=(normalize,), name="PixelNet")
+    data = checked_info(2, classes=("ground", "square"), palette=[[10, 20, 30], [200, 100, 50]])
+    return ExportMetadata(data, (normalize,), name="PixelNet")

@@ -66,12 +66,13 @@ np.save(target, labels.astype(np.uint8))
 OLD_FORMAT = """
 import pathlib, sys
 import paddle
+from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.sidecar import ExportMetadata
 from tests.toys import PixelNet
 model = PixelNet()
 model.set_state_dict(paddle.load(sys.argv[1]))
-card = ExportMetadata(("ground", "square"), [[0, 0, 0], [255, 0, 0]])
+card = ExportMetadata(checked_info(2, classes=("ground", "square"), palette=[[0, 0, 0], [255, 0, 0]]))
 export(model, pathlib.Path(sys.argv[2]), card, ExportOptions(output_op="none"))
 """
 
@@ -143,7 +144,7 @@ def test_the_sidecar_is_enough(model, card, tmp_path, caplog, op, resizes):
     found = Predictor.from_exported(tmp_path / "out")(image)
     np.testing.assert_array_equal(found.mask, labels)
     assert 0 < labels.mean() < 1, "both classes occur"
-    assert found.palette.tolist() == card.palette.tolist()
+    assert found.palette.tolist() == card.data.palette.tolist()
 
 
 @pytest.mark.slow
@@ -301,6 +302,16 @@ def test_a_sound_export_of_lpsnet_is_not_refused(card, tmp_path):
     model = zoo.LPSNet((1, 1, 1, 1), (4, 8, 8, 8), (1, 0.25), num_classes=2)
     options = ExportOptions((1, 3, 512, 1024), "none", "onnx")
     assert export_verified(model, tmp_path / "out", card, options)[0]
+
+
+@needs_onnx
+def test_what_is_not_compared_is_not_changed(model, card, tmp_path, monkeypatch):
+    """Changes to the ONNX model are right because each export is compared."""
+    monkeypatch.setattr("paddleseg_lite.deploy.export.optimise", lambda *_: pytest.fail("changed"))
+    options = ExportOptions(format="onnx")
+    files, findings = export_verified(model, tmp_path / "out", card, options, check=False)
+    assert tmp_path / "out" / "model.onnx" in files
+    assert not findings
 
 
 def test_a_failed_export_leaves_the_folder_alone(model, card, tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ def test_the_stages_are_those_of_predict(model, card, tmp_path, backend):
     transforms = Compose([Resize([32, 16]), Normalize()])
     network = build_runtime(model, backend)
     found = profile(
-        network, model, transforms, card.palette, picture, tmp_path, runs=1, warmup=0, ceiling=1.0
+        network, model, transforms, card.data.palette, picture, tmp_path, runs=1, warmup=0, ceiling=1.0
     )
     assert all(found.median[name] > 0 for name in STAGES)
     assert sum(found.median[name] for name in STAGES) == pytest.approx(found.median["total"])

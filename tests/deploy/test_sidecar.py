@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
+from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, read_sidecar, write_sidecar
 from paddleseg_lite.errors import UserError
 
@@ -27,7 +27,7 @@ DOUBLED = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}
 def path(tmp_path: Path) -> Path:
     (tmp_path / "model.onnx").touch()
     transforms = ({"type": "Resize", "target_size": (8, 8)}, {"type": "Normalize"})
-    card = ExportMetadata(("a", "b"), np.zeros((2, 3), np.uint8), transforms=transforms)
+    card = ExportMetadata(checked_info(2), transforms)
     shape = (None, 3, 8, 8)
     return write_sidecar(tmp_path, card, {"onnx": "model.onnx"}, shape, "none", "x", {"paddle": "3"})
 
