@@ -72,8 +72,18 @@ def work(args: argparse.Namespace) -> None:
         if video.lost:
             raise UserError(f"{video.lost} frames of {args.image_path} could not be read")
         return
-    options = (palette, args.save_dir, root, data.in_channels, inference, save, args.resume)
-    result = predict(network, images, transforms, *options)
+    result = predict(
+        network,
+        images,
+        transforms,
+        palette,
+        args.save_dir,
+        root,
+        in_channels=data.in_channels,
+        inference=inference,
+        save=save,
+        resume=args.resume,
+    )
     known = f", {len(result.skipped)} were there before" if args.resume else ""
     print(f"{len(result.written)} images segmented{known}, in {args.save_dir}")
     if result.failed:
