@@ -44,13 +44,13 @@ class Meter:
             raise ValueError(problem)
         self.count, self.losses, self.kept = state["count"], list(state["losses"]), state["kept"]
 
-    def add(self, losses: Sequence[float]) -> None:
-        """Count an update: its losses, and the share of pixels that they kept."""
+    def add(self, losses: Sequence[float], kept: float) -> None:
+        """Count an update: its losses, and the share of pixels that they kept; means over its passes."""
         self.losses = [total + loss for total, loss in zip(self.losses, losses)]
-        self.kept += self._kept_fraction() or 0.0
+        self.kept += kept
         self.count += 1
 
-    def _kept_fraction(self) -> float | None:
+    def kept_fraction(self) -> float | None:
         """Return the mean share of pixels that the losses kept last, None if none of them chooses."""
         kept = [getattr(loss, "kept_fraction", None) for loss in self.criterion.losses]
         shares = [float(fraction) for fraction in kept if fraction is not None]
@@ -68,7 +68,7 @@ class Meter:
             iteration: the last one.
             images: of an iteration.
             in_epoch: images of an epoch.
-            learning_rate: the current one.
+            learning_rate: the one that its update used.
             costs: seconds of an iteration, and of its reading.
         """
         count = self.count or math.nan
@@ -80,7 +80,7 @@ class Meter:
             "lr": learning_rate,
             "loss": sum(losses),
             **({"losses": dict(zip(self.criterion.names, losses))} if len(losses) > 1 else {}),
-            **({"kept": kept} if self._kept_fraction() is not None else {}),
+            **({"kept": kept} if self.kept_fraction() is not None else {}),
             "batch_cost": costs[0],
             "reader_cost": costs[1],
             "ips": images / max(costs[0], 1e-9),

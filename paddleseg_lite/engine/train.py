@@ -143,7 +143,7 @@ class Trainer:
                 break
             self.watch.lap("read")
 
-            losses, is_finite, stop = self._forward_and_backward(passes)
+            losses, kept, is_finite, stop = self._forward_and_backward(passes)
             if is_finite:
                 self.step.update()
             self._begin()  # not before: it might not begin
@@ -159,12 +159,13 @@ class Trainer:
                 )
             elif self.ema:
                 self.ema.update()
+            self.rate = self.optimizer.get_lr()  # of this update; the next one's stands there after this
             self.step.advance_schedule()
             self.state.iteration += 1
 
             if is_finite:
                 self.recent.append(sum(losses))
-                self.meter.add(losses)
+                self.meter.add(losses, kept)
             bar.update()
             self.watch.next_iteration()
             is_last = self.state.iteration == self.options.iters
@@ -181,21 +182,22 @@ class Trainer:
                 return True
         return False
 
-    def _forward_and_backward(self, passes: list[Batch]) -> tuple[list[float], bool, bool]:
+    def _forward_and_backward(self, passes: list[Batch]) -> tuple[list[float], float, bool, bool]:
         """Make the gradient of the mean over the batches of all ranks, unless a loss is not finite.
 
         Returns:
-            This rank's losses, means over its passes; whether all were finite on all ranks: if not, nothing
-            has changed; and whether some rank was asked to stop.
+            This rank's losses and the share of pixels they kept, means over its passes; whether all were
+            finite on all ranks: if not, nothing has changed; and whether some rank was asked to stop.
         """
         step, count = self.step, len(passes)
         before = step.statistics()  # a forward pass changes them, even one whose loss is NaN
-        sums, is_finite, stop = [0.0] * len(self.criterion.losses), True, False
+        sums, kept, is_finite, stop = [0.0] * len(self.criterion.losses), 0.0, True, False
         for number, (batch, shares) in enumerate(zip(passes, step.shares(passes)), start=1):
             with step.exchange(is_last=number == count):
                 losses = step.forward(batch, shares)
                 values = step.values(losses)
                 sums = [total + value for total, value in zip(sums, values)]
+                kept += self.meter.kept_fraction() or 0.0
                 is_finite = is_finite and all(map(math.isfinite, values))
                 if number == count:  # all ranks must decide alike before they exchange gradients
                     flags = np.array([not is_finite, self.signals.asked_to_stop()], np.int64)
@@ -205,7 +207,7 @@ class Trainer:
                     step.backward(losses, count)
         if not is_finite:
             step.undo(before)
-        return [total / count for total in sums], is_finite, stop
+        return [total / count for total in sums], kept / count, is_finite, stop
 
     def _begin(self, will_evaluate: bool = False) -> None:
         """Begin to write into the folder; after the first call this does nothing."""
@@ -216,8 +218,9 @@ class Trainer:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
         options, iteration = self.options, self.state.iteration
         images = options.batch_size * options.accumulate * parallel.world_size()
-        in_epoch, rate = len(self.train_dataset), self.optimizer.get_lr()
-        record = self.meter.record(iteration, images, in_epoch, rate, self.watch.costs())
+        record = self.meter.record(
+            iteration, images, len(self.train_dataset), self.rate, self.watch.costs()
+        )
         self.loss = record["loss"]
         log.info(log_line(record, options.iters))
         bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)

@@ -133,3 +133,15 @@ def test_accumulated_losses_count_every_pixel_alike(tmp_path):
         toy_run(tmp_path / name, net=FrozenNet, dataset=Lopsided("train"), **options)
     losses = [[line["loss"] for line in metrics(tmp_path / name)] for name in ("whole", "parts")]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+def test_kept_pixels_are_those_of_all_passes(tmp_path):
+    """The share that OHEM keeps, over a larger batch or over several passes, of the same pixels."""
+    kept = []
+    for batch_size, count in ((6, 1), (1, 6)):
+        folder = tmp_path / str(count)
+        options = {"iters": 1, "batch_size": batch_size, "accumulate": count, "log_iters": 1}
+        toy_run(folder, net=FrozenNet, loss="surest", **options)
+        kept.append(metrics(folder)[0]["kept"])
+    assert 0 < kept[0] < 1
+    assert kept[1] == pytest.approx(kept[0])

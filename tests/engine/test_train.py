@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import paddle
@@ -127,3 +128,12 @@ def test_pretrained_weights_are_needed_only_by_a_run_that_begins(tmp_path):
     (tmp_path / ".old-iter_3").mkdir()
     assert TrainOptions(**options, resume="auto").is_resuming
     assert TrainOptions(**options, resume=tmp_path / "iter_3").is_resuming
+
+
+def test_the_logged_rate_is_that_of_the_update(tmp_path):
+    """The first iteration of a warm-up from 0.05 to 0.2 in 4 uses 0.05, not what follows; also resumed."""
+    options = {"log_iters": 1, "save_interval": 2}
+    toy_run(tmp_path, iters=2, **options)
+    toy_run(tmp_path, iters=4, resume="auto", **options)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["lr"] for line in lines] == pytest.approx([0.05, 0.0875, 0.125, 0.1625])

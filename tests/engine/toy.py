@@ -43,7 +43,7 @@ def toy_run(
         save_dir: the run's folder.
         iters: iterations.
         do_eval: whether to evaluate at every save.
-        loss: "ce", "ohem", or "both", for a network of two outputs.
+        loss: "ce", "ohem", "surest" (OHEM by its threshold alone), or "both", for a network of two outputs.
         net: makes the network, after the seed is set.
         dataset: to train on, instead of six squares.
         **options: of TrainOptions.
@@ -54,6 +54,7 @@ def toy_run(
     schedule = paddle.optimizer.lr.LinearWarmup(schedule, 4, 0.05, 0.2)
     optimizer = paddle.optimizer.Momentum(schedule, 0.9, parameters=model.parameters())
     losses = {"ce": [CrossEntropyLoss()], "ohem": [OhemCrossEntropyLoss(min_kept=10)]}
+    losses["surest"] = [OhemCrossEntropyLoss(thresh=0.5, min_kept=1)]
     losses["both"] = losses["ce"] + losses["ohem"]
     if loss == "both":
         forward = model.forward
