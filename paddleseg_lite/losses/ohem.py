@@ -22,12 +22,12 @@ class OhemCrossEntropyLoss(nn.Layer):
 
     p is the softmax probability of a pixel's label. If more than `min_kept` pixels are valid, those with
     p < limit are kept, limit being `thresh` or, if larger, the `min_kept`-th smallest p; else all valid
-    pixels are. The loss is the sum of the kept cross entropies over (kept + 1e-5 x all pixels). No gradient
+    pixels are, and with `min_kept` 0, which switches the choice off, as in PaddleSeg. The loss is the sum of the kept cross entropies over (kept + 1e-5 x all pixels). No gradient
     flows through the choice.
 
     Args:
         thresh: in [0, 1]; a pixel this sure is easy.
-        min_kept: >= 0; about how many pixels of a batch to keep at least.
+        min_kept: about how many pixels of a batch to keep at least, >= 1; 0 keeps all.
         ignore_index: the label of pixels that do not count.
         weight: a factor for each class, or None for 1; applied to the cross entropy, not to the choice.
 
@@ -70,12 +70,10 @@ class OhemCrossEntropyLoss(nn.Layer):
     @paddle.no_grad()
     def _choose(self, loss: Tensor, valid: Tensor) -> Tensor:
         """Return the mask of the pixels to keep, [N, H, W] bool."""
-        if self.min_kept >= valid.size:
+        if self.min_kept == 0 or self.min_kept >= valid.size:
             return valid
         p = paddle.where(valid, paddle.exp(-loss), paddle.full_like(loss, _NEVER_KEPT))
-        limit = paddle.full([], self.thresh, p.dtype)
-        if self.min_kept > 0:
-            limit = paddle.maximum(limit, kth_smallest(p.flatten(), self.min_kept))
+        limit = kth_smallest(p.flatten(), self.min_kept).clip(min=self.thresh)
         # The number of valid pixels stays on the device: an `if` here would wait for the GPU.
         is_enough = valid.astype("int64").sum() > self.min_kept
         limit = paddle.where(is_enough, limit, paddle.full_like(limit, _NEVER_KEPT))

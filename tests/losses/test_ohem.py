@@ -33,8 +33,8 @@ def reference(
     one_hot = np.eye(CLASSES)[np.where(valid, label, 0)]
     p = (softmax * one_hot).sum(-1)
     kept = valid
-    if valid.sum() > min_kept:
-        limit = max(thresh, np.sort(p[valid])[min_kept - 1]) if min_kept > 0 else thresh
+    if valid.sum() > min_kept > 0:
+        limit = max(thresh, np.sort(p[valid])[min_kept - 1])
         kept = valid & (p < limit)
     factor = np.ones(CLASSES) if weight is None else np.array(weight)
     scale = kept * (one_hot @ factor) / (kept.sum() + 1e-5 * kept.size)
@@ -70,7 +70,7 @@ def test_the_cases_above_keep_different_pixels() -> None:
     """Guards the test itself: a batch on which every branch gave the same would prove nothing."""
     logits, label = make_batch()
     valid = int((label != 255).sum())
-    kept = {reference(logits, label, t, k, None)[2] for t in (0.05, 0.7) for k in (0, 300, valid - 1, valid)}
+    kept = {reference(logits, label, t, k, None)[2] for t in (0.05, 0.7) for k in (1, 300, valid - 1, valid)}
     assert len(kept) >= 4
     assert max(kept) == valid
 
@@ -121,3 +121,11 @@ def test_arguments_out_of_range_are_refused(arguments: dict) -> None:
     """A percentage instead of a probability would keep everything, silently."""
     with pytest.raises(UserError, match=next(iter(arguments))):
         OhemCrossEntropyLoss(**arguments)
+
+
+def test_min_kept_0_keeps_all_pixels() -> None:
+    """As in PaddleSeg, whose configs bring it: the threshold alone chooses nothing."""
+    logits, label = make_batch()
+    loss_fn = OhemCrossEntropyLoss(thresh=0.05, min_kept=0)
+    loss_fn(paddle.to_tensor(logits), paddle.to_tensor(label))
+    assert float(loss_fn.kept_fraction) == pytest.approx((label != 255).mean())
