@@ -218,9 +218,7 @@ class Trainer:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
         options, iteration = self.options, self.state.iteration
         images = options.batch_size * options.accumulate * parallel.world_size()
-        record = self.meter.record(
-            iteration, images, len(self.train_dataset), self.rate, self.watch.costs()
-        )
+        record = self.meter.record(iteration, images, len(self.train_dataset), self.rate, self.watch.costs())
         self.loss = record["loss"]
         log.info(log_line(record, options.iters))
         bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)

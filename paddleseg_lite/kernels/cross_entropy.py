@@ -10,6 +10,7 @@ import paddle.nn.functional as F
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
+from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty
 from paddleseg_lite.kernels.threads import in_threads
 
@@ -26,6 +27,9 @@ def pixel_cross_entropy(logits: Tensor, label: Tensor, ignore_index: int = 255) 
 
     Returns:
         [N, H, W] float32, >= 0.
+
+    Raises:
+        UserError: on a CPU, a label is neither; on a GPU, Paddle's kernel ends the process.
     """
     if logits.dtype != paddle.float32:  # before Paddle 3 astype copies in any case
         logits = logits.astype("float32")
@@ -56,6 +60,7 @@ class _StripCrossEntropy(PyLayer):
         def compute(strip: tuple[int, slice]) -> None:
             image, pixels = strip
             of_label, valid = _of_label(ids[strip], ignore_index)
+            _check_ids(of_label[0], classes, ignore_index)
             exp = np.subtract(
                 scores[image, :, pixels], scores[image, :, pixels].max(0), out=exps[image, :, pixels]
             )
@@ -86,6 +91,31 @@ class _StripCrossEntropy(PyLayer):
 
         in_threads(compute, _strips(ids.shape))
         return as_tensor(exps.reshape(len(exps), -1, *gradient.shape[1:]))
+
+
+def check_labels(ids: Tensor, classes: int, ignore_index: int) -> None:
+    """Refuse labels that are no classes; on a GPU, where that would wait for it, do nothing.
+
+    Args:
+        ids: integers, at least one; those that are ignored are replaced by a class.
+        classes: how many there are.
+        ignore_index: for the message.
+
+    Raises:
+        UserError: one is below 0, or too large.
+    """
+    if computes_here(ids):
+        _check_ids(as_array(ids), classes, ignore_index)
+
+
+def _check_ids(ids: np.ndarray, classes: int, ignore_index: int) -> None:
+    if ids.view(f"u{ids.itemsize}").max() >= classes:  # one pass: as unsigned, those below 0 are large
+        found = min(ids.min(), 0) or ids.max()
+        raise UserError(
+            f"a label holds {found}; allowed are the classes 0 to {classes - 1} and "
+            f"ignore_index, {ignore_index}: correct the labels, num_classes or ignore_index "
+            "(tools/check_dataset.py finds the files)"
+        )
 
 
 def _strips(shape: tuple[int, ...]) -> list[tuple[int, slice]]:

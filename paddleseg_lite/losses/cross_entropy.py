@@ -9,19 +9,25 @@ import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.cross_entropy import pixel_cross_entropy
+from paddleseg_lite.kernels.cross_entropy import check_labels, pixel_cross_entropy
 from paddleseg_lite.registry import LOSSES
 
 
 def pixel_weights(label: Tensor, weight: Sequence[float] | None, ignore_index: int) -> Tensor:
-    """Return what each pixel counts, float32 like label [N, H, W]: its class's weight or 1, 0 if ignored."""
+    """Return what each pixel counts, float32 like label [N, H, W]: its class's weight or 1, 0 if ignored.
+
+    Raises:
+        UserError: with `weight`, on a CPU, a label is no class.
+    """
     valid = label != ignore_index
     counted = valid.astype("float32")
     if weight is None:
         return counted
     table = paddle.to_tensor(list(weight), dtype="float32").unsqueeze(-1)  # [C, 1]
     ids = label.astype("int64")
-    return F.embedding(paddle.where(valid, ids, paddle.zeros_like(ids)), table).squeeze(-1) * counted
+    ids = paddle.where(valid, ids, paddle.zeros_like(ids))
+    check_labels(ids, len(weight), ignore_index)
+    return F.embedding(ids, table).squeeze(-1) * counted
 
 
 def check_class_weights(weight: Sequence[float] | None, num_classes: int) -> None:

@@ -22,8 +22,8 @@ class OhemCrossEntropyLoss(nn.Layer):
 
     p is the softmax probability of a pixel's label. If more than `min_kept` pixels are valid, those with
     p < limit are kept, limit being `thresh` or, if larger, the `min_kept`-th smallest p; else all valid
-    pixels are, and with `min_kept` 0, which switches the choice off, as in PaddleSeg. The loss is the sum of the kept cross entropies over (kept + 1e-5 x all pixels). No gradient
-    flows through the choice.
+    pixels are, as they are with `min_kept` 0: so it is in PaddleSeg. The loss is the sum of the kept cross
+    entropies over (kept + 1e-5 x all pixels). No gradient flows through the choice.
 
     Args:
         thresh: in [0, 1]; a pixel this sure is easy.

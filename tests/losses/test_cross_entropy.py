@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import paddle
 import pytest
@@ -67,3 +69,23 @@ def test_criterion_refuses_another_number_of_outputs() -> None:
         criterion([logits, logits], label)
     with pytest.raises(ValueError, match="as many factors"):
         Criterion([CrossEntropyLoss()], [1, 1])
+
+
+@pytest.mark.parametrize(
+    "loss", [CrossEntropyLoss(), CrossEntropyLoss([1.0] * 2), OhemCrossEntropyLoss(min_kept=1)]
+)
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(2, np.uint8), (254, np.uint8), (-1, np.int64), (-100, np.int32)]
+)
+def test_labels_that_are_no_classes_are_refused(loss: Callable, value: int, dtype: type) -> None:
+    """Neither wrapped round to the last class nor left to an IndexError; anywhere in a large batch."""
+    label = np.zeros((2, 100, 100), dtype)
+    label[1, 99, 98] = value
+    with pytest.raises(UserError, match=rf"label holds {value}; allowed are the classes 0 to 1 and .*255"):
+        loss(paddle.zeros([2, 2, 100, 100]), paddle.to_tensor(label))
+
+
+def test_what_a_loss_divides_by_checks_labels_too() -> None:
+    """With several passes it is asked first."""
+    with pytest.raises(UserError, match="label holds -3"):
+        CrossEntropyLoss([1.0, 2.0]).normaliser(paddle.to_tensor([[[0, -3]]]))
