@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from paddleseg_lite.engine.curves import curve_writer
 from paddleseg_lite.engine.environment import environment
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write, locked
@@ -104,9 +105,8 @@ class RunLogger:
         self._handler.flush()
         self._handler.flushLevel = logging.NOTSET  # from now on every line is written at once
         if self.use_vdl:
-            from visualdl import LogWriter  # takes a second to import, for those who ask for it
-
-            self._vdl = LogWriter(str(self.folder))
+            before = (iteration + 1, iteration + (not will_evaluate))
+            self._vdl = curve_writer(self.folder, before, _REMEDY)
         self._is_open = True
         return True
 

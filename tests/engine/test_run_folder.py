@@ -124,6 +124,29 @@ def test_visualdl_has_scalars_and_pictures(tmp_path):
     assert len(reader.get_data("image", pictures[0])) == 1
 
 
+def test_visualdl_shows_one_curve_after_three_resumes(tmp_path):
+    """By VisualDL's own choice of a file: every iteration once, those after the resumed checkpoint anew."""
+    from visualdl import LogReader
+
+    options = {"use_vdl": True, "do_eval": True, "log_iters": 1, "save_interval": 2}
+    toy_run(tmp_path, iters=2, **options)
+    (tmp_path / "vdlrecords.run.log").rename(tmp_path / "vdlrecords.1700000000.log")  # as it was named once
+    toy_run(tmp_path, iters=4, resume="auto", **options)
+    with (tmp_path / "vdlrecords.run.log").open("ab") as file:
+        file.write(b"\x40\0\0\0\0\0\0\0torn by a crash")
+    toy_run(tmp_path, iters=6, resume=tmp_path / "iter_2", **options)  # iterations 3 and 4 are lost
+    toy_run(tmp_path, iters=8, resume="auto", **options)
+    reader = LogReader(logdir=str(tmp_path))  # as VisualDL's server
+    picture = next(tag for tag, kind in reader.tags().items() if kind == "image").removeprefix(f"{tmp_path}/")
+    for kind, tag, iterations in (
+        ("scalar", "Train%loss", range(1, 9)),
+        ("scalar", "Evaluate%mIoU", range(2, 9, 2)),
+        ("image", picture, range(2, 9, 2)),
+    ):
+        shown = reader.data_manager.get_reservoir(kind).get_items(str(tmp_path), tag)
+        assert [record.id for record in shown] == list(iterations), tag
+
+
 def test_pictures_show_image_truth_and_prediction():
     """Side by side, in the data set's colors."""
     from paddleseg_lite.engine.evaluator import showcase
