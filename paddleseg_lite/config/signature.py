@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -96,7 +97,7 @@ def bind(
         check_keys(config, key, arguments, ["type", *(name for name in named if name not in injected)])
     for name, parameter in named.items():
         if name in arguments:
-            arguments[name] = _of_kind(config, f"{key}.{name}", arguments[name], parameter.annotation)
+            arguments[name] = _of_kind(config, f"{key}.{name}", arguments[name], parameter)
         elif name not in injected and parameter.default is parameter.empty:
             raise UserError(f"{config.where(key)}: {spec['type']} needs '{name}'; add {key}.{name}")
     places = {name: config.where(f"{key}.{name}") for name in arguments}
@@ -119,14 +120,31 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 
 
-def _of_kind(config: Config, key: str, value: Any, annotation: object) -> Any:
+def _of_kind(config: Config, key: str, value: Any, parameter: inspect.Parameter) -> Any:
     """Return the value, 1e5 as 100000; refuse one of another kind than the constructor's annotation says."""
-    kind = str(annotation).replace(" | None", "")
-    if kind not in _KINDS or isinstance(value, BoundComponent) or (value is None and kind != annotation):
+    kinds = _kinds(parameter.annotation)
+    kind = kinds[0] if len(kinds) == 1 or kinds[1:] == ["None"] else ""
+    if (
+        kind not in _KINDS
+        or isinstance(value, BoundComponent)
+        or (value is None and (parameter.default is None or "None" in kinds))
+    ):
         return value
     allowed, is_allowed = _KINDS[kind]
     expect(config, key, value, allowed, is_allowed(value))
     return int(value) if kind == "int" else value
+
+
+def _kinds(annotation: object) -> list[str]:
+    """Return an annotation's alternatives as `_KINDS` names them, None last, however it is written.
+
+    A user's own component may have strings, types or typing's: `"int | None"`, `int`, `Optional[list[int]]`.
+    """
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = re.sub(r"\b\w+\.", "", text)  # "typing.", "collections.abc."
+    text = re.sub(r"^Optional\[(.*)\]$", r"\1 | None", text)
+    text = re.sub(r"\b[lL]ist\[", "Sequence[", text)
+    return sorted(text.split(" | "), key=lambda kind: kind == "None")
 
 
 def parameters_of(component: Callable[..., Any]) -> dict[str, inspect.Parameter]:

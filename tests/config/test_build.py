@@ -331,6 +331,41 @@ def test_the_documented_data_set_of_ones_own_works(tmp_path: Path) -> None:
     assert (sample.image.shape, sample.label.tolist()) == ((6, 8, 3), [[2] * 8] * 6)
 
 
+@pytest.mark.parametrize("future", ["from __future__ import annotations\n", ""])
+@pytest.mark.parametrize(
+    ("annotation", "value", "allowed"),
+    [
+        ("int", "0.5", "a whole number"),
+        ("bool", "1", "True or False"),
+        ("Optional[int]", "[1]", "a whole number"),
+        ("typing.Optional[typing.List[int]]", "3", "a list of whole numbers"),
+        ("list[str] | None", "[1]", "a list of texts"),
+        ("collections.abc.Sequence[float]", "[a]", "a list of numbers"),
+    ],
+)
+def test_a_users_component_is_checked_however_it_is_annotated(
+    tmp_path: Path, future: str, annotation: str, value: str, allowed: str
+) -> None:
+    """By types, by strings, and by typing's names; null passes where the default is None."""
+    code = f"""{future}
+import collections.abc, typing
+from typing import Optional
+from paddleseg_lite.registry import TRANSFORMS
+
+class Own:
+    def __init__(self, x: {annotation} = None):
+        pass
+
+TRANSFORMS.register(Own, {str(tmp_path)!r})
+"""
+    (tmp_path / "own.py").write_text(code, encoding="utf-8")
+    opts = [f"imports=[{tmp_path}/own.py]", f"train_dataset.transforms.1.type={tmp_path}"]
+    key = "train_dataset.transforms.1.x"
+    assert f"{key} is" in (message := error_of(tmp_path, *opts, f"{key}={value}"))
+    assert message.endswith(f"allowed is {allowed}")
+    planned(tmp_path, *opts, f"{key}=null")
+
+
 def test_imports_of_a_module_and_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed modules go by their name; a missing one is the user's mistake, an error inside one a bug."""
     (tmp_path / "builder_toy_module.py").write_text("import module_that_is_missing\n")
