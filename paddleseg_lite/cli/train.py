@@ -85,7 +85,7 @@ def work(args: argparse.Namespace) -> None:
         **train_options(args),
         iters=config.iters,
         batch_size=config.batch_size,
-        config=config.values,
+        config=config.standalone(),
         inference=plan.inference(),
     )
     train_dataset = plan.dataset("train_dataset")

@@ -70,3 +70,8 @@ class Config:
         folder = Path.cwd() if source == OPTS else Path(source).resolve().parent
         names = self.values.get("imports") or []
         return [str((folder / name).resolve()) if name.endswith(".py") else name for name in names]
+
+    def standalone(self) -> dict[str, Any]:
+        """Return the values as a file in any folder may have them: `imports` by absolute paths."""
+        imports = {"imports": self.imports()} if self.has("imports") else {}
+        return {**copy.deepcopy(self.values), **imports}

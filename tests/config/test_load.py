@@ -278,7 +278,9 @@ def test_imports_are_relative_to_the_yaml_that_names_them(tmp_path: Path) -> Non
     (tmp_path / "own").mkdir()
     write(tmp_path / "own", base="imports: [net.py, package.module]\n")
     config: Config = load_config(write(tmp_path, leaf="_base_: own/base.yml\n"))
-    assert config.imports() == [str((tmp_path / "own" / "net.py").resolve()), "package.module"]
+    imports = [str((tmp_path / "own" / "net.py").resolve()), "package.module"]
+    assert config.imports() == imports
+    assert config.standalone() == {**config.values, "imports": imports}, "to be read again from anywhere"
 
 
 def test_a_config_is_read_and_its_data_planned_without_paddle() -> None:
