@@ -6,6 +6,7 @@ mean over the passes is taken by `runners`: of tensors, or of a runtime's arrays
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from paddleseg_lite.inference.runners import Network, Runner, Runtime, runner_of
 from paddleseg_lite.kernels.argmax import argmax_classes
 
 Size = tuple[int, int]
+_log = logging.getLogger(__name__)
+_told: set[Size] = set()  # windows of which it was logged that they are larger than an image
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,8 @@ def _windowed_logits(runner: Runner, images: Any, axes: list[int], crop_size: Si
     smaller than the window is one window.
     """
     height, width = images.shape[2:]
+    if width < crop_size[0] or height < crop_size[1]:
+        _tell_large_window(crop_size, width, height)
     total = None
     count = np.zeros((height, width), np.float32)
     for top, bottom in spans(height, crop_size[1], stride[1]):
@@ -159,6 +164,18 @@ def _windowed_logits(runner: Runner, images: Any, axes: list[int], crop_size: Si
             total = runner.add_window(total, logits, window, (height, width))
             count[window] += 1
     return runner.divide(total, count, axes)
+
+
+def _tell_large_window(crop_size: Size, width: int, height: int) -> None:
+    """Log it of the first image, not of each."""
+    if crop_size in _told:
+        return
+    _told.add(crop_size)
+    _log.warning(
+        f"is_slide: the window of {crop_size[0]}x{crop_size[1]} is larger than an image of {width}x{height} "
+        "pixels (width x height, as the network gets it) and is cut to it; where both sides are, nothing "
+        "slides: a smaller crop_size does, or no is_slide"
+    )
 
 
 def spans(length: int, window: int, step: int) -> Iterator[tuple[int, int]]:

@@ -79,6 +79,14 @@ def test_windows_agree_with_the_whole_image(images, crop_size):
     np.testing.assert_allclose(logits.numpy(), pointwise(images)[0].numpy(), atol=1e-6)
 
 
+def test_a_window_larger_than_the_image_is_told_once(images, caplog):
+    """By its size and the image's: nothing slides then, which the numbers would not show."""
+    for crop_size in ((53, 37), (53, 39), (53, 39)):
+        augmented_logits(pointwise, images, crop_size=crop_size, stride=(20, 20))
+    (message,) = (record.message for record in caplog.records)
+    assert "53x39 is larger than an image of 53x37" in message
+
+
 @pytest.mark.parametrize(("length", "window", "step"), [(10, 4, 3), (10, 4, 4), (10, 5, 5), (4, 10, 3)])
 def test_spans_cover_without_passing_the_border(length, window, step):
     """No window reaches past the border, none is smaller than it must be, no step is longer than asked."""
