@@ -37,8 +37,18 @@ class Config:
         return self._origins.get(place, self.path)
 
     def where(self, key: str) -> str:
-        """Return "FILE: KEY" of a dotted key, as messages say it; "--opts: KEY" for an override."""
-        return f"{self.source(key)}: {key}"
+        """Return "FILE: KEY" of a dotted key, as messages say it; "--opts: KEY" for an override.
+
+        FILE is the one that was loaded, the user's own: what another key there asks for may be the mistake.
+        A base that sets the key comes second: "FILE: KEY (from BASE)".
+        """
+        file, base = self.file_and_base(key)
+        return f"{file}: {key}{base}"
+
+    def file_and_base(self, key: str) -> tuple[str, str]:
+        """Return the file to name for a dotted key, or "--opts", and " (from BASE)" if a base sets it."""
+        source = self.source(key)
+        return (source, "") if source in (self.path, OPTS) else (self.path, f" (from {source})")
 
     def has(self, key: str) -> bool:
         """Return whether the top-level `key` is there and not null."""

@@ -49,8 +49,9 @@ def check_keys(config: Config, place: str, found: dict[str, Any], allowed: Colle
     for key in found:
         if key not in allowed:
             dotted = f"{place}.{key}" if place else str(key)
+            file, base = config.file_and_base(dotted)
             raise UserError(
-                f"{config.source(dotted)}: unknown key '{dotted}'{did_you_mean(key, allowed)}"
+                f"{file}: unknown key '{dotted}'{base}{did_you_mean(key, allowed)}"
                 f" (allowed{' below ' + place if place else ''}: {', '.join(allowed)})"
             )
 

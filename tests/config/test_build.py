@@ -231,6 +231,19 @@ def test_weights_that_cannot_be_had_are_told_where_they_are_asked_for(tmp_path: 
         Plan(load_config(mine)).model()
 
 
+def test_a_mistake_beside_a_base_names_the_users_own_file_first(tmp_path: Path) -> None:
+    """The other network is asked for in mine.yml; the argument that it does not take stands in its base."""
+    (tmp_path / "base.yml").write_text(
+        "model: {type: LPSNet, depths: [1], channels: [4], scale_ratios: [1], num_classes: 2}\n"
+    )
+    mine = tmp_path / "mine.yml"
+    mine.write_text("_base_: base.yml\nmodel: {type: LRASPP}\n")
+    with pytest.raises(UserError) as caught:
+        Plan(load_config(mine))
+    expected = f"{mine}: unknown key 'model.depths' (from {tmp_path / 'base.yml'}"
+    assert str(caught.value).startswith(expected)
+
+
 def test_pretrained_weights_can_be_skipped(tmp_path: Path) -> None:
     """Evaluation replaces them anyway, and must not need the network for that."""
     plan = planned(tmp_path)

@@ -171,7 +171,7 @@ def test_an_override_that_does_not_fit_is_an_error(tmp_path: Path, opt: str, par
 
 
 def test_where_names_the_file_that_set_a_key(tmp_path: Path) -> None:
-    """Messages send the user to the file to edit, through bases, lists and overrides."""
+    """Messages send the user to their own file first, through bases, lists and overrides; the base second."""
     path = write(
         tmp_path,
         base="model: {type: A, x: 1}\nloss: {types: [{type: L}], coef: [1]}\noptimizer: {type: O, m: 1}\n",
@@ -179,10 +179,10 @@ def test_where_names_the_file_that_set_a_key(tmp_path: Path) -> None:
     )
     base = str(tmp_path / "base.yml")
     config = load_config(path, ["model.z=1", "loss.types.0.thresh=1"])
-    assert config.where("model.x") == f"{base}: model.x"
+    assert config.where("model.x") == f"{path}: model.x (from {base})"
     assert config.where("model.y") == f"{path}: model.y"
     assert config.where("model.z") == "--opts: model.z"
-    assert config.where("model.unset") == f"{base}: model.unset"
+    assert config.where("model.unset") == f"{path}: model.unset (from {base})"
     assert config.source("loss.types.0.thresh") == "--opts"
     assert config.source("loss.types.0.type") == base
     assert config.source("optimizer.m") == path
