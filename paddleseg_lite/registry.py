@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.paddleseg_names import COMPONENTS
 
 Component = TypeVar("Component", bound=Callable[..., Any])
 
@@ -14,7 +15,7 @@ Component = TypeVar("Component", bound=Callable[..., Any])
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return "; did you mean 'X'?" for the known name most like `name`, or "" if none is close."""
     by_lower = {candidate.lower(): candidate for candidate in known}
-    matches = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.7)
     return f"; did you mean '{by_lower[matches[0]]}'?" if matches else ""
 
 
@@ -50,11 +51,14 @@ class Registry:
         """Return the component called `name`.
 
         Raises:
-            UserError: there is none; the message has the closest name, or all of them.
+            UserError: there is none; the message has the closest name, or all of them: so it has if the
+                name is one of PaddleSeg's.
         """
         if name not in self._components:
-            hint = did_you_mean(name, self._components) or f"; known are: {', '.join(self.names())}"
-            raise UserError(f"no {self.kind} '{name}'{hint}")
+            known = f"; known are: {', '.join(self.names())}"
+            if name in COMPONENTS.get(self.kind, "").split():
+                raise UserError(f"no {self.kind} '{name}', which is PaddleSeg's and not here{known}")
+            raise UserError(f"no {self.kind} '{name}'{did_you_mean(name, self._components) or known}")
         return self._components[name]
 
     def names(self) -> list[str]:

@@ -21,6 +21,7 @@ FLOORS = (
     "version",
     "printable",
     "errors",
+    "paddleseg_names",
     "registry",
     "files",
     "json_files",

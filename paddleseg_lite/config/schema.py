@@ -5,14 +5,20 @@ The arguments of models, data sets and the like are checked later, against their
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.paddleseg_names import ARGUMENTS, IDLE_KEYS
 from paddleseg_lite.registry import did_you_mean
 
 if TYPE_CHECKING:
     from paddleseg_lite.config.core import Config
+
+log = logging.getLogger(__name__)
+
+ANCHORS = "x-"  # top-level keys that begin so are the user's own place for YAML anchors
 
 
 def validate(config: Config) -> None:
@@ -21,7 +27,7 @@ def validate(config: Config) -> None:
     Raises:
         UserError: a key is unknown, or a value is not of the kind it must be.
     """
-    check_keys(config, "", config.values, [pattern for pattern in _RULES if "." not in pattern])
+    _check_top(config)
     for pattern, rule in _RULES.items():
         for key, value in _found(config.values, pattern.split(".")):
             if key in ("loss", "test_config") and isinstance(value, dict):
@@ -44,15 +50,26 @@ def _found(node: Any, parts: list[str], place: str = "") -> Iterator[tuple[str, 
             yield from _found(child, below, f"{place}{key}.")
 
 
+def _check_top(config: Config) -> None:
+    """Refuse unknown top-level keys; those of the user's own and those without effect are none."""
+    own = {key: value for key, value in config.values.items() if not str(key).startswith(ANCHORS)}
+    for key in own:
+        if key in IDLE_KEYS:
+            log.warning(f"{config.where(key)} is PaddleSeg's and does nothing here")
+    used = {key: value for key, value in own.items() if key not in IDLE_KEYS}
+    check_keys(config, "", used, [pattern for pattern in _RULES if "." not in pattern])
+
+
 def check_keys(config: Config, place: str, found: dict[str, Any], allowed: Collection[str]) -> None:
     """Refuse keys of `found`, which stands at the dotted `place`, that are not in `allowed`."""
     for key in found:
         if key not in allowed:
             dotted = f"{place}.{key}" if place else str(key)
             file, base = config.file_and_base(dotted)
+            hint = ", which is PaddleSeg's and not here" if key in ARGUMENTS else did_you_mean(key, allowed)
+            room = f"below {place}" if place else f"at the top, besides {ANCHORS}* for YAML anchors"
             raise UserError(
-                f"{file}: unknown key '{dotted}'{base}{did_you_mean(key, allowed)}"
-                f" (allowed{' below ' + place if place else ''}: {', '.join(allowed)})"
+                f"{file}: unknown key '{dotted}'{base}{hint} (allowed {room}: {', '.join(allowed)})"
             )
 
 

@@ -92,6 +92,10 @@ def AdamW(
     )
 
 
+OPTIMIZERS.register(SGD, "sgd")  # PaddleSeg's other names
+OPTIMIZERS.register(Adam, "adam")
+
+
 def _decay_and_clip(weight_decay: float | None, grad_clip_cfg: dict[str, Any] | None) -> dict[str, Any]:
     """Return the arguments of Paddle's optimizers for L2 decay and a gradient clip."""
     l2 = None if weight_decay is None else paddle.regularizer.L2Decay(float(weight_decay))

@@ -16,7 +16,8 @@ from paddleseg_lite.config import load_config
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import InferenceOptions
-from paddleseg_lite.registry import BACKBONES, DATASETS, MODELS, TRANSFORMS
+from paddleseg_lite.paddleseg_names import COMPONENTS
+from paddleseg_lite.registry import BACKBONES, DATASETS, LOSSES, MODELS, OPTIMIZERS, TRANSFORMS
 from tests.paths import REPOSITORY
 
 
@@ -167,6 +168,18 @@ def test_a_contradiction_names_both_places(tmp_path: Path, opt: str, parts: list
 @pytest.mark.parametrize(
     ("opt", "parts"),
     [
+        (
+            "model.type=UNet",
+            ["no model 'UNet', which is PaddleSeg's and not here; known are: ", "LPSNet, LRASPP"],
+        ),
+        ("model.type=Unet", ["no model 'Unet'; known are: "]),
+        ("loss.types.0.type=DiceLoss", ["no loss 'DiceLoss', which is PaddleSeg's", "OhemCrossEntropyLoss"]),
+        ("train_dataset.transforms.0.type=AddEdgeLabel", ["'AddEdgeLabel', which is PaddleSeg's"]),
+        (
+            "model.backbone.type=ResNet50_vd",
+            ["'ResNet50_vd', which is PaddleSeg's", "MobileNetV3_large_x1_0"],
+        ),
+        ("loss.types.0.avg_non_ignore=1", ["avg_non_ignore', which is PaddleSeg's and not here"]),
         ("model.type=BuilderToyNed", ["model.type", "did you mean 'BuilderToyNet'?"]),
         ("model.clases=3", ["unknown key 'model.clases'", "did you mean 'num_classes'?"]),
         ("model.backbone=X", ["model.backbone is 'X'", "'type'"]),
@@ -181,7 +194,7 @@ def test_a_contradiction_names_both_places(tmp_path: Path, opt: str, parts: list
         ("train_dataset.transforms.1.faktor=3", ["'train_dataset.transforms.1.faktor'", "'factor'"]),
         ("train_dataset.transforms.0.type=Gone", ["train_dataset.transforms.0.type", "no transform 'Gone'"]),
         ("loss.types.0.type=CrossEntropy", ["loss.types.0.type", "'CrossEntropyLoss'"]),
-        ("loss.types.0.wait=1", ["'loss.types.0.wait'", "'weight'"]),
+        ("loss.types.0.wieght=1", ["'loss.types.0.wieght'", "'weight'"]),
         ("optimizer.type=Momentun", ["optimizer.type", "'Momentum'"]),
         ("optimizer.learning_rate=1", ["unknown key 'optimizer.learning_rate'"]),
         ("lr_scheduler.type=PolynomDecay", ["lr_scheduler.type", "'PolynomialDecay'"]),
@@ -250,6 +263,21 @@ def test_pretrained_weights_can_be_skipped(tmp_path: Path) -> None:
     assert plan.model().backbone.pretrained == "part.pdparams"
     model = plan.model(pretrained=False)
     assert (model.pretrained, model.backbone.pretrained) == (None, None)
+
+
+def test_paddlesegs_other_names_of_optimizers(tmp_path: Path) -> None:
+    """sgd, with momentum, and adam."""
+    parameters = nn.Linear(1, 1)
+    made = planned(tmp_path, "optimizer={type: sgd, momentum: 0.9}").optimizer(parameters)
+    assert isinstance(made, paddle.optimizer.Momentum)
+    made = planned(tmp_path, "optimizer={type: adam}").optimizer(parameters)
+    assert isinstance(made, paddle.optimizer.Adam)
+
+
+def test_paddlesegs_names_are_none_of_ours() -> None:
+    """The list of what is not here shrinks when something comes."""
+    for registry in (MODELS, BACKBONES, DATASETS, TRANSFORMS, LOSSES, OPTIMIZERS):
+        assert not {*COMPONENTS[registry.kind].split()} & {*registry.names()}
 
 
 def test_optimizer_and_schedule(tmp_path: Path) -> None:

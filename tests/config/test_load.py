@@ -189,6 +189,17 @@ def test_where_names_the_file_that_set_a_key(tmp_path: Path) -> None:
     assert config.source("absent") == path
 
 
+def test_anchors_and_idle_keys_may_stand_at_the_top(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """PaddleSeg takes any key there: those that begin with x- are the user's own, its own are warned of."""
+    text = (
+        "x-size: &size [64, 32]\nto_static_training: true\ntest_config: {crop_size: *size, stride: *size}\n"
+    )
+    path = write(tmp_path, own=text)
+    assert load_config(path).values["test_config"] == {"crop_size": [64, 32], "stride": [64, 32]}
+    (message,) = (record.message for record in caplog.records)
+    assert message == f"{path}: to_static_training is PaddleSeg's and does nothing here"
+
+
 # Each line has the one before it twice.
 DOUBLED = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
 
@@ -196,6 +207,8 @@ DOUBLED = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
+        ("n: &n 19", ["unknown key 'n' (allowed at the top, besides x-* for YAML anchors: batch_size, "]),
+        ("test_config: {use_multilabel: 1}", ["use_multilabel', which is PaddleSeg's and not here (allowed"]),
         ("iterz: 10", ["unknown key 'iterz'", "did you mean 'iters'?"]),
         (
             "loss: {typos: []}",
