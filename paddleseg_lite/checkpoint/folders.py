@@ -39,7 +39,7 @@ def latest_checkpoint(save_dir: PathLike) -> Path | None:
         corruption = find_corruption(folder)
         if corruption is None:
             return folder
-        _log.warning("skipping the damaged checkpoint %s: %s", folder, corruption)
+        _log.warning("skipping the checkpoint %s: %s", folder, corruption)
     return None
 
 
@@ -84,8 +84,29 @@ def _iteration(folder: Path) -> int:
     return int(folder.name.rsplit("_", 1)[-1])
 
 
+def paddleseg_checkpoint(save_dir: PathLike) -> Path | None:
+    """Return the iter_N folder of PaddleSeg's with the most iterations in `save_dir`, or None."""
+    return next((folder for folder in _checkpoints(Path(save_dir)) if is_paddlesegs(folder)), None)
+
+
+def is_paddlesegs(folder: Path) -> bool:
+    """Return whether a folder has weights and none of this library's descriptions of them."""
+    return (folder / f"{MODEL}.pdparams").exists() and not any((folder / n).exists() for n in (STATE, SUMS))
+
+
+def use_paddlesegs(folder: Path) -> str:
+    """Say what can be done with a checkpoint of PaddleSeg's."""
+    return (
+        f"{folder} is a checkpoint of PaddleSeg's, whose optimizer and iteration are kept otherwise: start a "
+        f"run from its weights, with --pretrained {folder / MODEL}.pdparams instead of --resume_model, into "
+        "a --save_dir of its own"
+    )
+
+
 def find_corruption(folder: Path) -> str | None:
     """Say what is wrong with a checkpoint, or None."""
+    if is_paddlesegs(folder):
+        return "it is PaddleSeg's"
     try:
         sums = read_regular(folder / SUMS, _MAX_SUMS).decode("utf-8")
         expected = {name: digest for digest, name in (line.split("  ", 1) for line in sums.splitlines())}

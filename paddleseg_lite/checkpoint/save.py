@@ -196,6 +196,8 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def _read_json(folder: Path) -> dict[str, Any]:
     """Return the content of a checkpoint's state.json, after checking all its files."""
+    if folders.is_paddlesegs(folder):
+        raise UserError(f"cannot resume: {folders.use_paddlesegs(folder)}")
     if corruption := folders.find_corruption(folder):
         raise UserError(f"cannot resume from {folder}: {corruption}; {_ANOTHER}")
     content = read_json(folder / folders.STATE, SCHEMA, _ANOTHER, from_json)

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from paddleseg_lite import parallel
-from paddleseg_lite.checkpoint.folders import holds_run, latest_checkpoint, set_aside_newer
+from paddleseg_lite.checkpoint.folders import (
+    holds_run,
+    latest_checkpoint,
+    paddleseg_checkpoint,
+    set_aside_newer,
+    use_paddlesegs,
+)
 from paddleseg_lite.checkpoint.save import load_checkpoint, read_info
 from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.engine import rng
@@ -36,6 +42,8 @@ def checkpoint_to_resume(options: TrainOptions) -> Path | None:
     if str(options.resume) != AUTO:
         return Path(options.resume)
     newest = latest_checkpoint(options.save_dir)
+    if newest is None and (other := paddleseg_checkpoint(options.save_dir)):
+        raise UserError(f"there is nothing to resume in {options.save_dir}: {use_paddlesegs(other)}")
     if newest is None and holds_run(options.save_dir):
         raise UserError(
             f"none of the checkpoints in {options.save_dir} is whole, so that there is nothing to resume; "

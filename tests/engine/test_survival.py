@@ -192,7 +192,7 @@ def test_resuming_automatically(tmp_path, caplog):
     damaged.write_bytes(damaged.read_bytes()[:-1])
     with caplog.at_level("INFO"):
         toy_run(tmp_path / "run", iters=9, resume="auto")
-    assert "skipping the damaged checkpoint" in caplog.text
+    assert "skipping the checkpoint" in caplog.text
     assert "iter_6" in caplog.text
     assert f"resumed {tmp_path / 'run' / 'iter_3'} at iteration 3" in caplog.text
     assert_same_end(tmp_path / "whole", tmp_path / "run")
@@ -204,6 +204,17 @@ def test_no_whole_checkpoint_is_no_fresh_start(tmp_path):
     (tmp_path / "iter_3" / "SHA256SUMS").unlink()
     with pytest.raises(UserError, match="none of the checkpoints"):
         toy_run(tmp_path, iters=3, resume="auto")
+
+
+def test_a_checkpoint_of_paddlesegs_starts_a_run_with_its_weights(tmp_path):
+    """It has neither sums nor state: not damaged, but another's; by its name and by auto."""
+    folder = tmp_path / "iter_3"
+    folder.mkdir()
+    for name in ("model.pdparams", "model.pdopt", "model.pdstates"):
+        (folder / name).write_bytes(b"as PaddleSeg pickles it")
+    for resume in (folder, "auto"):
+        with pytest.raises(UserError, match=rf"PaddleSeg's.* --pretrained {folder}/model\.pdparams instead"):
+            toy_run(tmp_path, iters=6, resume=resume)
 
 
 def test_what_changed_since_is_told(tmp_path, caplog):
