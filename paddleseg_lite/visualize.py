@@ -159,8 +159,10 @@ def label_sheet(
         strip = np.hstack([_pad(picture) for picture in pictures])
         strips += [_title(row.title, strip.shape[1]), strip]
     sheet = np.vstack(strips)
-    patches = []
-    for name, hatch in (("ignored", IGNORED_HATCH), ("not allowed", WRONG_HATCH)):
+    patches, hatches = [], [("ignored", IGNORED_HATCH)]
+    if any(row.wrong.any() for row in rows):  # to be looked for only where there is some
+        hatches.append(("not allowed", WRONG_HATCH))
+    for name, hatch in hatches:
         patch = np.full((PATCH_HEIGHT, PATCH_WIDTH, 3), 128, np.uint8)
         _hatch(patch, np.ones(patch.shape[:2], bool), hatch)
         patches.append((name, patch))

@@ -5,6 +5,7 @@ import pytest
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.visualize import (
+    WRONG_HATCH,
     LabelRow,
     colorize,
     contact_sheet,
@@ -70,15 +71,30 @@ def test_pixels_without_a_class_are_seen_on_any_palette(color, kind, size):
     """Protects from ignored pixels that look like a black class; also a single one in a reduced picture."""
     image = np.full((200, 320, 3), color, np.uint8)
     masks = {"ignored": np.zeros((200, 320), bool), "wrong": np.zeros((200, 320), bool)}
-    plain = label_sheet([LabelRow("a", image, image, **masks)], ("a",), np.array([color]), width=80)
+    everywhere = LabelRow("b", image, image, ~masks["ignored"], ~masks["wrong"])  # the same legend for all
+    plain = label_sheet(
+        [LabelRow("a", image, image, **masks), everywhere], ("a",), np.array([color]), width=80
+    )
     for left in range(160, 170, 2):
         masks[kind][:] = False
         masks[kind][100 : 100 + size, left : left + size] = True
-        sheet = label_sheet([LabelRow("a", image, image, **masks)], ("a",), np.array([color]), width=80)
+        rows = [LabelRow("a", image, image, **masks), everywhere]
+        sheet = label_sheet(rows, ("a",), np.array([color]), width=80)
         changed = np.argwhere((sheet != plain).any(axis=2))
         columns = changed[:, 1] // 86
         if size > 1 or columns.size or color not in HATCHES:  # of two colors, one may be the class's own
             assert set(columns) == {1, 2}
+
+
+def test_the_legend_shows_not_allowed_only_where_something_is():
+    """Protects from a search for mistakes that are not there."""
+    image, right, wrong = np.zeros((20, 40, 3), np.uint8), np.zeros((20, 40), bool), np.ones((20, 40), bool)
+    legends = [
+        label_sheet([LabelRow("", image, image, right, mask)], ("a",), PALETTE, width=480)[-40:]
+        for mask in (right, wrong)
+    ]
+    magenta = [(legend == WRONG_HATCH[1]).all(axis=2).any() for legend in legends]
+    assert magenta == [False, True]
 
 
 def test_rows_of_a_label_sheet_are_named():

@@ -111,6 +111,30 @@ def test_data_sets_that_contradict_each_other(tmp_path, tool, command):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("image_0.png,label_0.png", "correct the line or set separator"),
+        ("data/image_0.png data/label_0.png", "data/data/image_0.png; correct the line or the folder"),
+        ("image_0.png", "expected 'image label'"),
+        ("", "no images for mode 'train'"),
+    ],
+)
+def test_check_of_a_list_without_a_usable_line(tmp_path, tool, line, cause):
+    """The very mistakes for which people are sent here: a report, also in files, and exit code 2."""
+    folder = write_pairs(tmp_path / "data")
+    (folder / "list.txt").write_text(line)
+    config = write_config(tmp_path, list_data(folder))
+    code, out, err = tool(
+        "check_dataset", "--config", config, "--save_dir", tmp_path / "c", "--num_workers", "0"
+    )
+    assert code == 2
+    assert cause in out
+    assert "training would be wrong" in err
+    report = json.loads((tmp_path / "c" / "report.json").read_text(encoding="utf-8"))
+    assert report["datasets"]["train_dataset"]["images"] == 0
+
+
 def test_training_and_evaluation_show_what_they_read(tmp_path, tool):
     """Protects from a label_map that was forgotten, or of which nobody knows."""
     data = list_data(write_pairs(tmp_path / "data"), ", classes: [road, sky, car, tree], label_map: {255: 1}")

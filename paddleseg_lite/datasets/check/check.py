@@ -54,7 +54,7 @@ def _compare(results: Sequence[Findings]) -> None:
     """Warn of images that are named twice, in one data set or in two."""
     seen: dict[str, str] = {}
     for findings in results:
-        images = [image for image, _ in findings.dataset.pairs] if findings.dataset else []
+        images = [image for image, _ in findings.dataset.pairs] if findings.dataset is not None else []
         twice = [image for image, count in Counter(images).items() if count > 1]
         if twice:
             findings.warnings.append(f"{len(twice)} images are named more than once, such as {twice[0]}")

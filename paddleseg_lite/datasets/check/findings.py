@@ -50,7 +50,7 @@ class Findings:
         self.warnings: list[str] = []
         self.raw, self.bad = np.zeros(IDS, np.int64), np.zeros(IDS, np.int64)
         self.flat = self.ignored = self.color_labels = self.jpeg_labels = 0
-        pairs, classes = (len(dataset), dataset.num_classes) if dataset else (0, 0)
+        pairs, classes = (len(dataset), dataset.num_classes) if dataset is not None else (0, 0)
         self.class_pixels, self.class_images, self.class_context = np.zeros((3, classes), np.int64)
         self.present, self.drawable = np.zeros((pairs, classes), bool), np.zeros(pairs, bool)
         self.sizes: Counter[tuple[int, int]] = Counter()

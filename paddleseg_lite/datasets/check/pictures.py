@@ -47,7 +47,7 @@ def write_histogram(path: Path, results: Sequence[Findings]) -> bool:
     shown = [findings for findings in results if findings.dataset is not None and findings.class_pixels.any()]
     if not shown:
         return False
-    classes = max((findings.dataset.classes for findings in shown if findings.dataset), key=len)
+    classes = max((findings.dataset.classes for findings in shown if findings.dataset is not None), key=len)
     figure = Figure(figsize=(11, 1.5 + 0.32 * len(classes)), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True)
