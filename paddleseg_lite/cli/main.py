@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
 from importlib import import_module
@@ -42,12 +43,25 @@ def main(command: str | None = None) -> NoReturn:
             _answer(named)
         prog = f"paddleseg-lite {named}"
     module = _module(command)
-    parser = argparse.ArgumentParser(
-        prog, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _Parser(prog, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     module.add_flags(parser)
     parser.add_argument("--debug", action="store_true", help="show the whole trace of an error")
     run(module.work, parser.parse_args(arguments))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers an unknown flag with the nearest one, also where another flag is missing."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def,override]
+        """Refuse flags that there are not."""
+        known = ["--help", *re.findall(r"--\w+", self.format_usage())]
+        for argument in sys.argv[1:] if args is None else args:
+            if argument == "--":
+                break
+            flag = argument.split("=")[0]
+            if flag.startswith("--") and not any(name.startswith(flag) for name in known):
+                self.error(f"there is no flag {flag}{did_you_mean(flag, known)}")
+        return super().parse_known_args(args, namespace)
 
 
 def _answer(argument: str) -> NoReturn:

@@ -74,3 +74,25 @@ def test_names_of_commands(monkeypatch, capsys):
         assert code == 2
         assert f"no command '{name}'" in err
     assert "did you mean 'train'?" in said(monkeypatch, capsys, "trian")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (
+            ["train", "--config", "c.yml", "--batch-size", "2"],
+            "no flag --batch-size; did you mean '--batch_size'?",
+        ),
+        (["train", "--batch-size=2"], "no flag --batch-size; did you mean '--batch_size'?"),
+        (
+            ["val", "--config", "c.yml", "--model-path", "m"],
+            "no flag --model-path; did you mean '--model_path'?",
+        ),
+        (["predict", "--img", "x"], "no flag --img\n"),
+    ],
+)
+def test_an_unknown_flag_is_answered_with_the_nearest(monkeypatch, capsys, arguments, hint):
+    """By every command, in one sentence, also where a required flag is missing because of it."""
+    code, _, err = said(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert hint in err
