@@ -52,7 +52,7 @@ def main(command: str | None = None) -> NoReturn:
 class _Parser(argparse.ArgumentParser):
     """A parser that answers an unknown flag with the nearest one, also where another flag is missing."""
 
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def,override]
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Refuse flags that there are not."""
         known = ["--help", *re.findall(r"--\w+", self.format_usage())]
         for argument in sys.argv[1:] if args is None else args:

@@ -16,7 +16,7 @@ from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.onnx_graph import quiet, to_onnx
 from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, optimise
 from paddleseg_lite.deploy.sidecar import FILE, ExportMetadata, write_sidecar
-from paddleseg_lite.deploy.verify import probe_images, smallest_side
+from paddleseg_lite.deploy.verify import check_input_shape, probe_images, smallest_side
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import sync_to_disk, temporary_beside
 
@@ -119,9 +119,11 @@ def export(
         inference.yml.
 
     Raises:
-        UserError: paddle2onnx is missing or cannot convert the network, or the folder cannot be written.
+        UserError: paddle2onnx is missing or cannot convert the network, the input shape is too small for it,
+            or the folder cannot be written.
     """
     save_dir = Path(save_dir)
+    check_input_shape(model, options.input_shape)
     if options.output_op == "argmax" and any(step["type"] != "Normalize" for step in metadata.transforms):
         _log.warning(
             "val_dataset changes the images' size, and class ids are enlarged in blocks: coarser labels than "

@@ -148,7 +148,32 @@ def smallest_side(model: nn.Layer, in_channels: int) -> int:
 
     if takes(min(PROBE_SIZES[0])) or not takes(min(_LARGE_PROBE_SIZES[0])):
         return 1
-    low, high = min(PROBE_SIZES[0]), min(_LARGE_PROBE_SIZES[0])  # too small, large enough
+    return _smallest(takes, min(PROBE_SIZES[0]), min(_LARGE_PROBE_SIZES[0]))
+
+
+def check_input_shape(model: nn.Layer, input_shape: Sequence[int | None]) -> None:
+    """Refuse a fixed height or width that is too small for a network.
+
+    Raises:
+        UserError: it is; the message has the smallest size.
+    """
+    _, channels, *given = input_shape
+    free, large = min(_LARGE_PROBE_SIZES[0]), max(_LARGE_PROBE_SIZES[0])
+
+    def takes(height: int, width: int) -> bool:
+        return _takes(model, [np.zeros((1, channels or 3, height, width), np.float32)])
+
+    if given == [None, None] or takes(*(side or free for side in given)) or not takes(large, large):
+        return
+    shown = " ".join(str(-1 if side is None else side) for side in input_shape)
+    least = _smallest(lambda side: takes(side, side), 0, large)
+    raise UserError(
+        f"input_shape is {shown}, too small for this network; give a height and a width of at least {least}"
+    )
+
+
+def _smallest(takes: Callable[[int], bool], low: int, high: int) -> int:
+    """Return the smallest side that is taken, above `low`, which is not, up to `high`, which is."""
     while high - low > 1:
         side = (low + high) // 2
         low, high = (low, side) if takes(side) else (side, high)
@@ -161,7 +186,13 @@ def _takes(model: nn.Layer, images: list[np.ndarray]) -> bool:
         with paddle.no_grad():
             for image in images:
                 model(paddle.to_tensor(image[:1]))
-    except (UserError, ValueError, RuntimeError, OSError):  # too small for it, as it or Paddle says
+    except (
+        UserError,
+        ValueError,
+        RuntimeError,
+        OSError,
+        AssertionError,
+    ):  # too small for it, as it or Paddle says
         return False
     return True
 

@@ -114,7 +114,7 @@ def _check_ids(ids: np.ndarray, classes: int, ignore_index: int) -> None:
         raise UserError(
             f"a label holds {found}; allowed are the classes 0 to {classes - 1} and "
             f"ignore_index, {ignore_index}: correct the labels, num_classes or ignore_index "
-            "(tools/check_dataset.py finds the files)"
+            "(the command check_dataset finds the files)"
         )
 
 

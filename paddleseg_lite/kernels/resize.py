@@ -10,6 +10,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import Tensor
 
+from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.bilinear_grid import bilinear_neighbours
 from paddleseg_lite.kernels.memory import computes_here
 
@@ -29,7 +30,15 @@ def resize(x: Tensor, size: Any, align_corners: bool, mode: Any = "bilinear") ->
 
     Returns:
         [N, C, height, width].
+
+    Raises:
+        UserError: a side of the result is 0.
     """
+    if paddle.in_dynamic_mode() and min(int(side) for side in size) < 1:
+        raise UserError(
+            f"an image is too small for this network, which resizes {x.shape[3]}x{x.shape[2]} to "
+            f"{int(size[1])}x{int(size[0])} pixels (width x height); give a larger one"
+        )
     if mode == "bilinear" and computes_here(x) and x.dtype == paddle.float32 and x.shape[2] <= _MATRIX_ROWS:
         rows = _bilinear_matrix(int(x.shape[2]), int(size[0]), align_corners)  # [height, H]
         columns = _bilinear_matrix(int(x.shape[3]), int(size[1]), align_corners)  # [width, W]

@@ -116,6 +116,16 @@ def test_pooling_and_resizes_survive_dynamic_shapes(card, tmp_path, use_gap):
             OnnxRuntime(tmp_path / "out" / "model.onnx")(np.zeros((1, 3, 64, 64), np.float32))
 
 
+@pytest.mark.parametrize("shape", [(1, 3, 1, 1), (None, 3, None, 3), (1, 3, 3, 64)])
+def test_a_fixed_shape_that_is_too_small_is_told_with_the_smallest(card, tmp_path, shape):
+    """Before anything is traced, where Paddle would end in a trace."""
+    model = zoo.LPSNet([1, 1], [4, 8], [1.0, 0.25], 2)
+    with pytest.raises(UserError, match=r"input_shape is .* too small .* height and a width of at least 4"):
+        export(model, tmp_path / "out", card, ExportOptions(shape))
+    assert not (tmp_path / "out").exists()
+    export(model, tmp_path / "out", card, ExportOptions((1, 3, 4, 4)))
+
+
 def test_a_fixed_shape_is_verified_at_that_shape(model, card, tmp_path):
     """And the sidecar says so."""
     options = ExportOptions(input_shape([1, 3, 32, 48], 3), "none", "paddle")

@@ -7,6 +7,7 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 
+from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.resize import resize
 
 
@@ -30,3 +31,10 @@ def test_resize_is_paddles(source, target, align_corners):
         x.clear_grad()
     for ours, paddles in zip(*results):
         np.testing.assert_allclose(ours, paddles, atol=5e-5)
+
+
+@pytest.mark.parametrize("size", [(0, 4), (4, 0)])
+def test_nothing_is_resized_to_no_pixels(size):
+    """A matrix of no rows would give an empty map, and the network a wrong result for a tiny image."""
+    with pytest.raises(UserError, match=r"image is too small for this network, which resizes 7x5 to"):
+        resize(paddle.zeros([1, 3, 5, 7]), size, align_corners=True)
