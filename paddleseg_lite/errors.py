@@ -33,10 +33,6 @@ def missing_modules(*names: str) -> list[str]:
 def require_modules(*names: str, install: str) -> None:
     """Check that modules are installed; imports none.
 
-    Args:
-        names: top-level modules.
-        install: the command that installs them.
-
     Raises:
         UserError: some are missing.
     """

@@ -26,9 +26,6 @@ class Registry:
 
         @MODELS.register
         class MyNet(paddle.nn.Layer): ...
-
-    Args:
-        kind: what the components are, singular, as error messages say it ("model").
     """
 
     def __init__(self, kind: str) -> None:

@@ -109,21 +109,13 @@ def contact_sheet(
 
 @dataclass(frozen=True)
 class LabelRow:
-    """A sample to be shown with its label.
+    """A sample to be shown with its label."""
 
-    Attributes:
-        title: what stands above it.
-        image: uint8 [H, W, 3], RGB.
-        label: uint8 [H, W, 3], RGB: the label as it is painted.
-        ignored: bool [H, W], pixels that don't count.
-        wrong: bool [H, W], pixels whose id is not allowed.
-    """
-
-    title: str
-    image: np.ndarray
-    label: np.ndarray
-    ignored: np.ndarray
-    wrong: np.ndarray
+    title: str  # what stands above it
+    image: np.ndarray  # uint8 [H, W, 3], RGB
+    label: np.ndarray  # uint8 [H, W, 3], RGB: the label as it is painted
+    ignored: np.ndarray  # bool [H, W], pixels that don't count
+    wrong: np.ndarray  # bool [H, W], pixels whose id is not allowed
 
 
 def label_sheet(
@@ -135,12 +127,6 @@ def label_sheet(
     """Lay out samples as image | label | overlay, with a legend of the classes below.
 
     Ignored and wrong pixels are hatched, in two colors each, so that they are seen whatever the palette is.
-
-    Args:
-        rows: the samples.
-        classes: K names.
-        palette: uint8 [K, 3], RGB, for the legend.
-        width: of each picture, in pixels.
 
     Returns:
         uint8 [height, 3 x width + gaps, 3], RGB.

@@ -164,11 +164,7 @@ def load_checkpoint(
 ) -> TrainState:
     """Load a checkpoint into a model and its optimizer, so that training goes on as it would have.
 
-    Args:
-        folder: an iter_N folder.
-        model: a model like the one that was saved.
-        optimizer: an optimizer like the one that was saved, over the model's parameters.
-        check: is given the state before anything is loaded; what it raises is passed on.
+    `check` is given the state before anything is loaded; what it raises is passed on.
 
     Raises:
         UserError: the checkpoint is missing, damaged, or of another model, optimizer or later version.

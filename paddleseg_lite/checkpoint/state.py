@@ -37,32 +37,21 @@ _NAMES_IN_1 = {"to_evaluate": "evaluation_is_due", "rng": "generators"}
 
 @dataclass
 class TrainState:
-    """Where a run stands; everything is plain data, arrays or tensors, which come back as arrays.
+    """Where a run stands; everything is plain data, arrays or tensors, which come back as arrays."""
 
-    Attributes:
-        iteration: finished iterations.
-        best_miou: the best mIoU so far, -1 before the first evaluation.
-        best_iteration: its iteration.
-        best_ema_miou: the best mIoU of the averaged weights so far, -1 before the first evaluation.
-        evaluation_is_due: the evaluation of this iteration has yet to be done.
-        skipped: iterations passed over since their loss was not finite.
-        scaler: state dict of the loss scaler; {} without one.
-        generators: state of the random generators, of each rank.
-        meters: sums since the last log line, of each rank.
-        stream: what the order of samples depends on.
-        run: config, settings and versions, to tell what is different later.
-    """
-
-    iteration: int = 0
-    best_miou: float = -1.0
-    best_iteration: int = 0
+    iteration: int = 0  # finished iterations
+    best_miou: float = -1.0  # the best mIoU so far, -1 before the first evaluation
+    best_iteration: int = 0  # its iteration
+    # the best mIoU of the averaged weights so far, -1 before the first evaluation
     best_ema_miou: float = -1.0
-    evaluation_is_due: bool = False
-    skipped: int = 0
-    scaler: dict[str, Any] = field(default_factory=dict)
+    evaluation_is_due: bool = False  # the evaluation of this iteration has yet to be done
+    skipped: int = 0  # iterations passed over since their loss was not finite
+    scaler: dict[str, Any] = field(default_factory=dict)  # state dict of the loss scaler; {} without one
+    # state of the random generators, of each rank
     generators: list[dict[str, Any]] = field(default_factory=list)
-    meters: list[dict[str, Any]] = field(default_factory=list)
-    stream: dict[str, int] = field(default_factory=dict)
+    meters: list[dict[str, Any]] = field(default_factory=list)  # sums since the last log line, of each rank
+    stream: dict[str, int] = field(default_factory=dict)  # what the order of samples depends on
+    # config, settings and versions, to tell what is different later
     run: dict[str, Any] = field(default_factory=dict)
 
     def state_dict(self) -> dict[str, Any]:

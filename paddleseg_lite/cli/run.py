@@ -25,11 +25,8 @@ USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> NoReturn:
     """Do the work of a command and exit: 0 when done, 2 for a user's mistake, told in one sentence.
 
-    A bug keeps its trace. Sets up what a library must not touch: log format, CPU threads, device.
-
-    Args:
-        work: called with `args`.
-        args: has `debug`, and `device` if the command computes; the others run without Paddle.
+    A bug keeps its trace. Sets up what a library must not touch: log format, CPU threads, device. `args` has
+    `debug`, and `device` if the command computes; the others run without Paddle.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name need not be text that it can write

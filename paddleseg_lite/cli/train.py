@@ -137,12 +137,7 @@ def train_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def resume_command(save_dir: Path, world_size: int = 1) -> str:
-    """Return the command line of this process, changed to go on from the newest checkpoint.
-
-    Args:
-        save_dir: the run's folder, which the command line may not have named.
-        world_size: processes that trained together; several are launched again, on one machine.
-    """
+    """Return the command line of this process, changed to go on from the newest checkpoint."""
     command = [] if world_size == 1 and not sys.argv[0].endswith(".py") else ["python"]
     if world_size > 1:
         command += ["-m", "paddle.distributed.launch", "--nproc_per_node", str(world_size)]

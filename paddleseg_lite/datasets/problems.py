@@ -14,17 +14,11 @@ SHOWN = 3  # problems that an error spells out
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that makes training wrong or impossible.
+    """One thing that makes training wrong or impossible."""
 
-    Attributes:
-        kind: a few words that a report groups by, such as "missing file".
-        file: the file to look at, or "" if it is about the whole data set.
-        message: one sentence: what was found, where, what to do.
-    """
-
-    kind: str
-    file: str
-    message: str
+    kind: str  # a few words that a report groups by, such as "missing file"
+    file: str  # the file to look at, or "" if it is about the whole data set
+    message: str  # one sentence: what was found, where, what to do
 
 
 _collector: ContextVar[list[Problem] | None] = ContextVar("_collector", default=None)

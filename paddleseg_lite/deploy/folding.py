@@ -23,10 +23,7 @@ def folded(model: nn.Layer, image: paddle.Tensor) -> nn.Layer:
 
     Which one follows which is seen by running the network once, whatever it is built of. If the copy's logits
     differ from the network's (a convolution's output was also used elsewhere), the plain copy is returned.
-
-    Args:
-        model: images -> [logits]; left as it is, but in eval mode.
-        image: any input it takes, [1, C, H, W].
+    The model is left as it is, but in eval mode.
     """
     model.eval()
     with paddle.no_grad():

@@ -35,11 +35,6 @@ paddle2onnx.export(program, weights, target, **options)
 def to_onnx(program: Path, weights: Path, target: Path) -> None:
     """Convert a saved Paddle program.
 
-    Args:
-        program: .json or .pdmodel.
-        weights: .pdiparams.
-        target: the file to write.
-
     Raises:
         UserError: paddle2onnx is missing, too old or new for this Paddle, or cannot convert the network.
     """

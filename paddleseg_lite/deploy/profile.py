@@ -26,28 +26,18 @@ STAGES = ("decode", "preprocess", "network", "postprocess", "write")
 
 @dataclass(frozen=True)
 class Profile:
-    """Milliseconds of each stage for one image, and what the network computes in that time.
+    """Milliseconds of each stage for one image, and what the network computes in that time."""
 
-    Attributes:
-        runtime: its name.
-        size: (width, height) of the image.
-        input_size: (width, height) of what the network gets, after the transforms.
-        threads: threads the runtime may use.
-        median, p90: by stage, and "total".
-        gmacs: multiply-adds of the network's convolutions and linear layers, 1e9.
-        gflops: achieved, two floating-point operations to a multiply-add.
-        ceiling: what a large matrix product achieves on this machine with these threads.
-    """
-
-    runtime: str
-    size: tuple[int, int]
-    input_size: tuple[int, int]
-    threads: int
+    runtime: str  # its name
+    size: tuple[int, int]  # (width, height) of the image
+    input_size: tuple[int, int]  # (width, height) of what the network gets, after the transforms
+    threads: int  # threads the runtime may use
+    # median, p90: by stage, and "total"
     median: dict[str, float]
     p90: dict[str, float]
-    gmacs: float
-    gflops: float
-    ceiling: float
+    gmacs: float  # multiply-adds of the network's convolutions and linear layers, 1e9
+    gflops: float  # achieved, two floating-point operations to a multiply-add
+    ceiling: float  # what a large matrix product achieves on this machine with these threads
 
     def table(self) -> str:
         """Return a table for a terminal."""
@@ -83,19 +73,7 @@ def profile(
     warmup: int = 3,
     ceiling: float | None = None,
 ) -> Profile:
-    """Time every stage on one image.
-
-    Args:
-        network: what is timed: a runtime, or the live network.
-        model: the live network, whose multiply-adds are counted.
-        transforms: as in evaluation.
-        palette: uint8 [K, 3], RGB.
-        picture: RGB uint8 [H, W, 3].
-        folder: a temporary folder to write results to.
-        runs: timed runs.
-        warmup: runs before.
-        ceiling: what `matrix_ceiling` returned; None measures it.
-    """
+    """Time every stage on one picture, RGB uint8 [H, W, 3]; a `ceiling` of None is measured."""
     path = folder / "picture.png"
     path.write_bytes(encode_png(picture))
     times: dict[str, list[float]] = {name: [] for name in (*STAGES, "total")}

@@ -232,10 +232,6 @@ def min_side(folder: Path) -> int:
 def check_side(side: int, images: np.ndarray) -> None:
     """Check that images are large enough for an export, which may end the process otherwise.
 
-    Args:
-        side: see `min_side`.
-        images: [N, C, H, W].
-
     Raises:
         UserError: they are not.
     """
@@ -254,11 +250,6 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 def check_size(content: Mapping[str, Any], image: np.ndarray, path: str) -> None:
     """Check that an export takes an image.
-
-    Args:
-        content: of its inference.yml.
-        image: [N, C, H, W], as the network gets it.
-        path: the image's, for the message.
 
     Raises:
         UserError: the export was made for another size, or for several images at once.

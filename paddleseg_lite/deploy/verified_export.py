@@ -30,12 +30,9 @@ def export_verified(
 ) -> tuple[list[Path], list[str]]:
     """`export`, compared with the live network before the files are put in their place.
 
-    The images are random ones at several sizes and, for networks that take RGB, real ones at the same sizes.
-
-    Args:
-        model, save_dir, metadata, options: see `export.export`.
-        check: False does not compare, and leaves the ONNX model as it was converted.
-        pictures: real images, RGB uint8 [H, W, 3]; drawn shapes if there are none.
+    The images are random ones at several sizes and, for networks that take RGB, `pictures` (RGB uint8
+    [H, W, 3], drawn shapes if there are none) at the same sizes. Without `check`
+    nothing is compared, and the ONNX model stays as it was converted.
 
     Returns:
         The files, and a line about each comparison.

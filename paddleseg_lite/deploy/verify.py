@@ -74,16 +74,7 @@ def verify(
     of_noise: bool = False,
     advice: str = _ADVICE,
 ) -> float:
-    """Compare an exported network with the live one.
-
-    Args:
-        model: the live network.
-        run: the exported one.
-        images: float32 [N, C, H, W] each.
-        output_op: what the export returns.
-        what: its name, for the message.
-        of_noise: the images are noise, see `difference`.
-        advice: what to do if it differs.
+    """Compare an exported network, named `what`, with the live one on images, float32 [N, C, H, W] each.
 
     Returns:
         The largest difference, see `difference`.
@@ -126,12 +117,7 @@ def probe_images(model: nn.Layer, input_shape: Sequence[int | None], seed: int =
 
 
 def small_image(min_side: int, in_channels: int) -> np.ndarray:
-    """Return a random image, float32 [1, C, H, W], of the smaller probe size that is large enough.
-
-    Args:
-        min_side: pixels that an image must at least be high and wide.
-        in_channels: C.
-    """
+    """Return a random image, float32 [1, C, H, W], of the smaller probe size that is large enough."""
     sizes = (PROBE_SIZES[0], _LARGE_PROBE_SIZES[0])
     size = next((size for size in sizes if min(size) >= min_side), sizes[-1])
     return np.random.default_rng(0).standard_normal((1, in_channels, *size), np.float32)

@@ -27,16 +27,7 @@ _WIDTH = 480  # of each of the three pictures in a row, in pixels
 
 
 class Evaluator:
-    """Evaluates the network of a run, and its moving average.
-
-    Args:
-        step: has the network.
-        ema: the average, if there is one.
-        dataset: in mode "val".
-        options: of the run.
-        logger: what is told.
-        stop: asked after each batch whether to give up.
-    """
+    """Evaluates the network of a run, and its moving average."""
 
     def __init__(
         self,
@@ -96,14 +87,7 @@ class Evaluator:
 def showcase(
     model: Network, dataset: SegmentationDataset, inference: InferenceOptions, count: int = 4
 ) -> list[np.ndarray]:
-    """Return rows of image | truth | prediction, uint8 [H, W, 3] RGB, of images spread over the data set.
-
-    Args:
-        model: see `evaluate`; in eval mode.
-        dataset: in mode "val".
-        inference: scales, flips, sliding windows.
-        count: rows at most.
-    """
+    """Return rows of image | truth | prediction, uint8 [H, W, 3] RGB, of images spread over the data set."""
     rows = []
     for index in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
         image, truth = dataset.reader(int(index))

@@ -31,15 +31,6 @@ def handle_nonfinite_loss(
 ) -> None:
     """Pass over an iteration whose loss is not finite, or end the run after saving; all ranks do so together.
 
-    Args:
-        state: of the iterations before; counts those that were passed over.
-        passes: this rank's batches.
-        losses: this rank's; the weights are as they were before.
-        recent: this rank's losses before.
-        model: with the weights before the iteration.
-        options: of the run.
-        save: writes a checkpoint.
-
     Raises:
         UserError: more than `options.skip_nonfinite` iterations in this run had such a loss, or the weights
             are not finite, which no other batch can cure.
@@ -67,11 +58,6 @@ def handle_nonfinite_loss(
 
 def check_weights(model: paddle.nn.Layer, save_dir: Path, found: str) -> None:
     """Refuse to go on, let alone to save, with weights or batch statistics that are not finite on some rank.
-
-    Args:
-        model: the network.
-        save_dir: the run's folder, for the message.
-        found: what the message begins with: where the run stands.
 
     Raises:
         UserError: they are not.

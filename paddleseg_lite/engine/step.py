@@ -112,11 +112,7 @@ class TrainStep:
         self.watch.lap("update")
 
     def undo(self, statistics: Tensor | None) -> None:
-        """Forget gradients, and take back what forward passes did to the batch statistics.
-
-        Args:
-            statistics: from before, of `statistics`.
-        """
+        """Forget gradients, and take back what forward passes did to the batch statistics."""
         start = 0
         for x in self._statistics:
             if statistics is not None:

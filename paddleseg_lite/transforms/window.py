@@ -22,49 +22,35 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Cut:
-    """The slice of one source axis that is read, and which of its resized pixels reach the canvas.
+    """The slice of one source axis that is read, and which of its resized pixels reach the canvas."""
 
-    Attributes:
-        first, last: canvas pixels (last is exclusive) that show the source, before any flip.
-        start, stop: source pixels to read for them.
-        skip: pixels of the resized slice before the first one that is shown.
-        scale, offset: the axis' own, before any flip.
-        fits: the resized slice has the canvas' pixel grid, to within GRID_TOLERANCE.
-        is_whole: the shown range begins and ends at pixel edges.
-        nearest: [last - first] the source pixel under the centre of each shown canvas pixel.
-    """
-
+    # first, last: canvas pixels (last is exclusive) that show the source, before any flip
     first: int
     last: int
+    # start, stop: source pixels to read for them
     start: int
     stop: int
-    skip: int
+    skip: int  # pixels of the resized slice before the first one that is shown
+    # scale, offset: the axis' own, before any flip
     scale: float
     offset: float
-    fits: bool
-    is_whole: bool
-    nearest: np.ndarray
+    fits: bool  # the resized slice has the canvas' pixel grid, to within GRID_TOLERANCE
+    is_whole: bool  # the shown range begins and ends at pixel edges
+    nearest: np.ndarray  # [last - first] the source pixel under the centre of each shown canvas pixel
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a window: canvas position = scale * source position + offset.
+    """One axis of a window: canvas position = scale * source position + offset."""
 
-    Attributes:
-        source: length of the source, pixels.
-        size: length of the canvas, pixels.
-        scale: canvas pixels per source pixel; negative when flipped.
-        offset: canvas position of the source's edge 0.
-        low, high: canvas range that shows the source; the rest is padding.
-        begin, end: source pixels that interpolation may look at: a crop before the resize hides the others.
-    """
-
-    source: int
-    size: int
-    scale: float
-    offset: float
+    source: int  # length of the source, pixels
+    size: int  # length of the canvas, pixels
+    scale: float  # canvas pixels per source pixel; negative when flipped
+    offset: float  # canvas position of the source's edge 0
+    # low, high: canvas range that shows the source; the rest is padding
     low: float
     high: float
+    # begin, end: source pixels that interpolation may look at: a crop before the resize hides the others
     begin: int
     end: int
 
@@ -159,20 +145,15 @@ def _pixel(edge: float) -> int:
 
 @dataclass(frozen=True)
 class Window:
-    """The map between a source image and the canvas made from it.
+    """The map between a source image and the canvas made from it."""
 
-    Attributes:
-        y, x: the vertical and the horizontal axis.
-        interpolation: cv2's constant for resizing images; labels are always resized to the nearest.
-        image_fill: padding value of images, on the scale 0 to 255.
-        label_fill: padding value of labels.
-    """
-
+    # y, x: the vertical and the horizontal axis
     y: Axis
     x: Axis
+    # cv2's constant for resizing images; labels are always resized to the nearest
     interpolation: int = cv2.INTER_LINEAR
-    image_fill: float = 127.5
-    label_fill: int = 255
+    image_fill: float = 127.5  # padding value of images, on the scale 0 to 255
+    label_fill: int = 255  # padding value of labels
 
     @classmethod
     def identity(cls, height: int, width: int) -> Window:

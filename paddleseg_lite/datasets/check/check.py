@@ -21,10 +21,6 @@ def check_datasets(
 ) -> list[Findings]:
     """Read every pair of some data sets and find all that would make training wrong.
 
-    Args:
-        builders: for each section, a function that builds its data set.
-        num_workers: processes that read; 0 reads in this one.
-
     Returns:
         Findings in the order of `builders`; also for a data set that could not be built.
     """

@@ -19,12 +19,7 @@ _LISTED = 12  # colors or ids that a hint spells out
 
 
 def diagnose(findings: Findings, data: SegmentationDataset) -> None:
-    """Add the problems that only the sum of all labels shows, probable causes and warnings.
-
-    Args:
-        findings: of all pairs.
-        data: the data set that they are about.
-    """
+    """Add the problems that only the sum of all labels shows, probable causes and warnings."""
     causes = [hint(findings, data) for hint in (turned_labels, _jpeg_labels, _color_labels, _wide_labels)]
     occurring = np.flatnonzero(findings.class_pixels).tolist()
     is_single = data.num_classes > 1 and len(occurring) < 2 and bool(findings.raw.any())

@@ -27,38 +27,25 @@ Color = tuple[int, int, int]
 
 @dataclass
 class PairFacts:
-    """Findings about one pair; arrays of zeros where the label could not be read.
+    """Findings about one pair; arrays of zeros where the label could not be read."""
 
-    Attributes:
-        index: its place in the data set.
-        problems: what is wrong with it.
-        image_size: (height, width), or None if the image could not be read.
-        bits: 8 or 16 for each channel.
-        raw: [256] int64, pixels of each id as stored.
-        bad: [256] int64, those of them whose id is not allowed.
-        flat: how many of the bad pixels have a right neighbour with the same id.
-        classes: [num_classes] int64, pixels of each class after the mapping.
-        palette: colors of the ids that occur, if the label is a palette PNG.
-        colors: pixels of each color, if the label has colors; at most MAX_COLORS.
-        wide: the ids, at most MAX_WIDE, if some are outside 0 to 255.
-        decoder_warnings: what libjpeg said of the image's data.
-        is_turned: whether width and height are exchanged in the label, which EXIF orientation explains.
-        is_doubtful: whether image and label have different orientations that sizes say nothing about.
-    """
-
-    index: int
-    raw: np.ndarray
-    bad: np.ndarray
-    classes: np.ndarray
-    problems: list[Problem] = field(default_factory=list)
-    image_size: tuple[int, int] | None = None
-    bits: int = 8
-    flat: int = 0
+    index: int  # its place in the data set
+    raw: np.ndarray  # [256] int64, pixels of each id as stored
+    bad: np.ndarray  # [256] int64, those of them whose id is not allowed
+    classes: np.ndarray  # [num_classes] int64, pixels of each class after the mapping
+    problems: list[Problem] = field(default_factory=list)  # what is wrong with it
+    image_size: tuple[int, int] | None = None  # (height, width), or None if the image could not be read
+    bits: int = 8  # 8 or 16 for each channel
+    flat: int = 0  # how many of the bad pixels have a right neighbour with the same id
+    # colors of the ids that occur, if the label is a palette PNG
     palette: dict[int, Color] = field(default_factory=dict)
+    # pixels of each color, if the label has colors; at most MAX_COLORS
     colors: Counter[Color] = field(default_factory=Counter)
-    wide: list[int] = field(default_factory=list)
-    decoder_warnings: list[str] = field(default_factory=list)
+    wide: list[int] = field(default_factory=list)  # the ids, at most MAX_WIDE, if some are outside 0 to 255
+    decoder_warnings: list[str] = field(default_factory=list)  # what libjpeg said of the image's data
+    # whether width and height are exchanged in the label, which EXIF orientation explains
     is_turned: bool = False
+    # whether image and label have different orientations that sizes say nothing about
     is_doubtful: bool = False
 
     @property
@@ -187,11 +174,7 @@ def _inspect_foreign(facts: PairFacts, dataset: SegmentationDataset) -> None:
 
 
 def count_colors(image: np.ndarray) -> Counter[Color]:
-    """Return pixels of each RGB color, the commonest first, at most MAX_COLORS.
-
-    Args:
-        image: uint8 [H, W, C] in cv2's order, C at least 3.
-    """
+    """Return pixels of each RGB color of a BGR image, the commonest first, at most MAX_COLORS."""
     blue, green, red = (image[..., channel].astype(np.int32) for channel in range(3))
     packed, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:MAX_COLORS]

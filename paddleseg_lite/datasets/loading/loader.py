@@ -22,17 +22,12 @@ Key = tuple[int, int]  # (epoch, index)
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step needs.
+    """What one training step needs."""
 
-    Attributes:
-        images: float32 [N, C, H, W].
-        labels: uint8 [N, H, W], an eighth of what losses take: the training step widens them on its device.
-        paths: the images' files.
-    """
-
-    images: paddle.Tensor
+    images: paddle.Tensor  # float32 [N, C, H, W]
+    # uint8 [N, H, W], an eighth of what losses take: the training step widens them on its device
     labels: paddle.Tensor
-    paths: list[str]
+    paths: list[str]  # the images' files
 
 
 def train_batches(
@@ -181,17 +176,11 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Note:
-    """What travels beside the arrays.
+    """What travels beside the arrays."""
 
-    Attributes:
-        samples: without image and label.
-        has_labels: False if the labels' array is a stand-in.
-        failure: what went wrong; the arrays are stand-ins then.
-    """
-
-    samples: tuple[Sample, ...] = ()
-    has_labels: bool = True
-    failure: Exception | None = None
+    samples: tuple[Sample, ...] = ()  # without image and label
+    has_labels: bool = True  # False if the labels' array is a stand-in
+    failure: Exception | None = None  # what went wrong; the arrays are stand-ins then
 
 
 Collated = tuple[tuple[np.ndarray, np.ndarray], _Note]

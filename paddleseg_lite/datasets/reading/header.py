@@ -25,22 +25,16 @@ _BY_PILLOW = ("BMP", "WEBP", "PPM", "GIF", "SUN", "JPEG2000", "AVIF")
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its image.
+    """What a file says of its image."""
 
-    Attributes:
-        kind: of file, such as "PNG".
-        height, width: of the pixels as they are stored, before they are turned.
-        samples: how many values a pixel has, as read: a palette's 3, or 4 with transparency; 0 if not known.
-        bits: of a value; 0 if not known.
-        orientation: EXIF's 1 to 8; 1 is upright.
-    """
-
-    kind: str
+    kind: str  # of file, such as "PNG"
+    # height, width: of the pixels as they are stored, before they are turned
     height: int
     width: int
+    # how many values a pixel has, as read: a palette's 3, or 4 with transparency; 0 if not known
     samples: int = 0
-    bits: int = 0
-    orientation: int = 1
+    bits: int = 0  # of a value; 0 if not known
+    orientation: int = 1  # EXIF's 1 to 8; 1 is upright
 
 
 def read_header(data: bytes) -> Header | None:

@@ -20,12 +20,6 @@ def read_pairs(
 ) -> list[tuple[str, str | None]]:
     """Return the pairs (image file, label file or None) that a list names, as paths under `root`.
 
-    Args:
-        path: the list.
-        root: folder of the files.
-        separator: what stands between image and label.
-        needs_labels: whether a line must have a label.
-
     Raises:
         UserError: lines have too few or too many names, or files that they name don't exist; the message has
             the lines' numbers.

@@ -78,10 +78,6 @@ def open_rgb(path: str, data: bytes) -> RgbPng | None:
 
     pyspng needs less time than cv2 and looks at no checksum, so they are verified here.
 
-    Args:
-        path: the file, for messages.
-        data: what it holds.
-
     Returns:
         None for anything but a whole file of this kind, or without pyspng: cv2 shall judge it.
     """
