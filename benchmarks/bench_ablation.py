@@ -31,8 +31,7 @@ from paddleseg_lite.config.zoo import load
 from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.datasets.reading import png as reading
 from paddleseg_lite.deploy.export import ExportOptions, export
-from paddleseg_lite.deploy.onnx_cut import cut_last_resize
-from paddleseg_lite.deploy.onnx_passes import PASSES, optimise
+from paddleseg_lite.deploy.onnx_passes import PASSES, cut_last_resize, optimise
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, write_aligned
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.deploy.sidecar import ExportMetadata, hash_files, min_side

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import runpy
 import sys
 import time
 import zlib
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-ALLOCATOR = Path(__file__).resolve().parents[1] / "paddleseg_lite" / "cli" / "allocator.py"
+ROOT = Path(__file__).resolve().parents[1]
 CLASSES, MIN_KEPT = 19, 130000
 LPSNET_M = {"depths": (1, 3, 3, 10, 10), "channels": (8, 24, 48, 96, 96), "scale_ratios": (1, 0.25)}
 
@@ -34,7 +33,10 @@ def main() -> None:
     parser.add_argument("--keep_freed_memory", action="store_true", help="as our command-line tools do")
     args = parser.parse_args()
     if args.keep_freed_memory:
-        runpy.run_path(str(ALLOCATOR))["keep_freed_memory"]()
+        sys.path.append(str(ROOT))
+        from paddleseg_lite.cli.run import keep_freed_memory  # it knows no Paddle
+
+        keep_freed_memory()
     paddle.set_device("cpu")
     step = ohem_step(args) if args.case == "ohem" else network_step(args)
     for _ in sys.stdin:

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
@@ -64,11 +63,6 @@ def running_statistics(norm: nn.BatchNorm2D) -> tuple[Tensor, Tensor]:
 def epsilon(norm: nn.BatchNorm2D) -> float:
     """Return what a batch norm adds to the variance."""
     return norm._epsilon
-
-
-def tensor_over(array: np.ndarray) -> Tensor:
-    """Return a CPU tensor in an array's memory, which it keeps; paddle.to_tensor copies."""
-    return paddle.Tensor(array, place=paddle.CPUPlace(), zero_copy=True)
 
 
 def onednn_works() -> bool:

@@ -104,7 +104,11 @@ def contact_sheet(
         (image, colorize(truth, palette), colorize(prediction, palette), overlay(image, prediction, palette))
         for image, truth, prediction in rows
     ]
-    return _sheet(("image", "truth", "prediction", "overlay"), pictures, classes, palette, width)
+    strips = [_titles(("image", "truth", "prediction", "overlay"), width)]
+    strips += [np.hstack([_pad(fit(picture, width)) for picture in row]) for row in pictures]
+    sheet = np.vstack(strips)
+    void = np.full((PATCH_HEIGHT, PATCH_WIDTH, 3), VOID_COLOR, np.uint8)
+    return np.vstack([sheet, _legend([*_patches(classes, palette), ("ignored", void)], sheet.shape[1])])
 
 
 @dataclass(frozen=True)
@@ -136,11 +140,11 @@ def label_sheet(
         blended = cv2.addWeighted(row.image, 0.6, row.label, 0.4, 0)
         shows_image = row.ignored[..., None]
         blended = np.where(shows_image, row.image, blended)
-        pictures = [_fit(row.image, width)]
+        pictures = [fit(row.image, width)]
         for picture in (row.label, blended):
-            fitted = _fit(picture, width)
+            fitted = fit(picture, width)
             for mask, hatch in ((row.ignored, IGNORED_HATCH), (row.wrong, WRONG_HATCH)):
-                _hatch(fitted, _fit(mask.astype(np.uint8) * 255, width) > 0, hatch)
+                _hatch(fitted, fit(mask.astype(np.uint8) * 255, width) > 0, hatch)
             pictures.append(fitted)
         strip = np.hstack([_pad(picture) for picture in pictures])
         strips += [_title(row.title, strip.shape[1]), strip]
@@ -166,25 +170,12 @@ def _hatch(picture: np.ndarray, mask: np.ndarray, hatch: Hatch) -> None:
         picture[mask & ((place < HATCH // 4) | (is_edge & (place < HATCH // 2)))] = color
 
 
-def _sheet(
-    titles: Sequence[str],
-    rows: Sequence[Sequence[np.ndarray]],
-    classes: Sequence[str],
-    palette: np.ndarray,
-    width: int,
-) -> np.ndarray:
-    strips = [_titles(titles, width)]
-    strips += [np.hstack([_pad(_fit(picture, width)) for picture in row]) for row in rows]
-    sheet = np.vstack(strips)
-    void = np.full((PATCH_HEIGHT, PATCH_WIDTH, 3), VOID_COLOR, np.uint8)
-    return np.vstack([sheet, _legend([*_patches(classes, palette), ("ignored", void)], sheet.shape[1])])
-
-
 def _titles(titles: Sequence[str], width: int) -> np.ndarray:
     return np.hstack([_pad(_title(title, width)) for title in titles])
 
 
-def _fit(picture: np.ndarray, width: int) -> np.ndarray:
+def fit(picture: np.ndarray, width: int) -> np.ndarray:
+    """Return a picture [H, W] or [H, W, C] at another width, its aspect kept."""
     height = round(picture.shape[0] * width / picture.shape[1])
     shrinks = width < picture.shape[1]
     return cv2.resize(

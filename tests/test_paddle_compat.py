@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
 import paddle
 import pytest
 from paddle import nn
@@ -54,14 +53,6 @@ def test_a_batch_norms_settings_are_found(fixed: bool | None) -> None:
     assert compat.epsilon(norm) == 0.25
     mean, variance = compat.running_statistics(norm)
     assert (mean.tolist(), variance.tolist()) == ([0, 0, 0], [1, 1, 1])
-
-
-def test_a_tensor_keeps_the_array_it_lies_in() -> None:
-    """paddle.to_tensor would copy."""
-    array = np.arange(6, dtype=np.float32)
-    tensor = compat.tensor_over(array)
-    array[0] = 7
-    assert tensor.tolist() == [7, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.skipif(not GENERATOR_CAN_BE_SAVED, reason="Paddle 2.6 keeps its CPU generator to itself")

@@ -27,7 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.data import DataPlan
-    from paddleseg_lite.datasets.check import check_datasets
+    from paddleseg_lite.datasets.check.check import check_datasets
     from paddleseg_lite.datasets.check.pictures import write_pictures
     from paddleseg_lite.datasets.check.report import as_dict, as_text
     from paddleseg_lite.files import atomic_write

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import io
 import logging
 import os
@@ -11,14 +12,13 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from paddleseg_lite.cli.allocator import keep_freed_memory
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.threads import thread_count
+from paddleseg_lite.kernels.threads import cpu_facts, thread_count
 from paddleseg_lite.printable import LogFormatter
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of <malloc.h>
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
 
@@ -72,12 +72,25 @@ def _prepare_cpu() -> None:
     """Set what Paddle and its matrix library read once, when they are loaded."""
     keep_freed_memory()
     os.environ.setdefault("OMP_NUM_THREADS", str(thread_count()))  # Paddle would compute on one core
-    cpuinfo = Path("/proc/cpuinfo")
-    facts = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
+    facts = cpu_facts()
     if "AuthenticAMD" in facts and " avx2" in facts:
         # Paddle's MKL takes its slowest path on any CPU that is not Intel's; this names its AVX2 one instead,
         # with which matrix products are three times as fast.
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+
+
+def keep_freed_memory() -> None:
+    """Let this process use freed memory again instead of giving it back; for glibc, elsewhere nothing.
+
+    A training step frees gigabytes in large pieces. glibc returns each to the system, which must clear it
+    page by page when the next step asks for it.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 def _import_paddle() -> Any:

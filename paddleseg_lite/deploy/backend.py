@@ -12,7 +12,7 @@ from paddle import nn
 from paddleseg_lite.deploy.cache import kept_runtime
 from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
-from paddleseg_lite.errors import UserError, missing_modules, require_modules
+from paddleseg_lite.errors import UserError, missing_modules
 from paddleseg_lite.inference.augment import Network, Runtime
 from paddleseg_lite.paddle_compat import onednn_works
 
@@ -66,8 +66,6 @@ def build_runtime(
         model.eval()
         return model
     try:
-        if chosen == "onnxruntime":
-            require_modules("onnxruntime", install=EXTRA)
         makers: dict[str, tuple[str, Callable[[Path], Runtime]]] = {
             "onnxruntime": ("onnx", lambda folder: OnnxRuntime(folder / "model.onnx", threads)),
             "paddle_inference": ("paddle", lambda folder: PaddleInference(folder, threads)),

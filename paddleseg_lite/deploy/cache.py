@@ -18,9 +18,8 @@ from paddleseg_lite.checkpoint.download import cache_dir
 from paddleseg_lite.datasets.info import DatasetInfo
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.fingerprint import export_key
-from paddleseg_lite.deploy.onnx_cut import cut_last_resize
 from paddleseg_lite.deploy.onnx_graph import EXTRA
-from paddleseg_lite.deploy.onnx_passes import PASSES, Pass
+from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, cut_last_resize
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, write_aligned
 from paddleseg_lite.deploy.sidecar import ExportMetadata, hash_files, min_side
 from paddleseg_lite.deploy.verify import live_logits, probe_images, small_image, verify
@@ -49,7 +48,7 @@ def kept_runtime(
 
     Args:
         model: the network; put into eval mode.
-        kind: "onnx" (cut by `onnx_cut` where it can be, with a second model of `onnx_sizes`) or "paddle".
+        kind: "onnx" (without its last resize if it can be, with a second model of `onnx_sizes`) or "paddle".
         in_channels: channels of its images.
         open_runtime: makes a runtime of a folder, which it does not need afterwards.
 

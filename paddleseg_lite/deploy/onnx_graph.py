@@ -10,7 +10,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from paddleseg_lite.deploy.onnx_passes import remove_unused
 from paddleseg_lite.errors import UserError, require_modules
@@ -67,21 +66,16 @@ def _run(program: str, arguments: list[str]) -> subprocess.CompletedProcess[str]
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[Any]:
-    """Keep what a C++ library prints off the terminal; yields a function that returns it."""
+def quiet() -> Iterator[None]:
+    """Keep what a C++ library prints off the terminal."""
     sys.stdout.flush()
     sys.stderr.flush()
     with _PROCESS_OUTPUT, tempfile.TemporaryFile() as sink:
         saved = [os.dup(1), os.dup(2)]
-
-        def said() -> str:
-            sink.seek(0)
-            return sink.read().decode(errors="replace")
-
         try:
             os.dup2(sink.fileno(), 1)
             os.dup2(sink.fileno(), 2)
-            yield said
+            yield
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

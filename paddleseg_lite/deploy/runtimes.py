@@ -11,8 +11,8 @@ import numpy as np
 import paddle
 
 from paddleseg_lite.deploy.export import program_in
-from paddleseg_lite.deploy.onnx_cut import LAST_RESIZE
 from paddleseg_lite.deploy.onnx_graph import EXTRA
+from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, MULTIPLE
 from paddleseg_lite.deploy.sidecar import check_files, check_side, known_files, min_side
 from paddleseg_lite.errors import UserError, missing_modules, require_modules

@@ -49,11 +49,10 @@ OUTPUTS = {
 RESTORE = {
     "argmax": "undo input.resize, last step first: cut the padding off; cv2.resize to the image's size with "
     "INTER_NEAREST_EXACT, on uint8",
-    "softmax": "undo input.resize, last step first: cut the padding off; cv2.resize each class's map to the "
-    "image's size with INTER_LINEAR; then the argmax",
     "none": "undo input.resize, last step first: cut the padding off; cv2.resize each class's map to the "
     "image's size with INTER_LINEAR; then the argmax",
 }
+RESTORE["softmax"] = RESTORE["none"]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -198,14 +197,8 @@ def drawn_picture(seed: int, width: int, height: int) -> np.ndarray:
 def as_input(pictures: Sequence[np.ndarray], shape: Sequence[int], metadata: ExportMetadata) -> np.ndarray:
     """Return pictures, RGB uint8 [H, W, 3], as a network gets them: float32 of `shape`, [N, 3, H, W]."""
     count, _, height, width = shape
-    normalize = Normalize(**_normalization(metadata))
+    spec = next((spec for spec in metadata.transforms if spec["type"] == "Normalize"), {})
+    normalize = Normalize(**{name: value for name, value in spec.items() if name != "type"})
     resized = [cv2.resize(pictures[index % len(pictures)], (width, height)) for index in range(count)]
     rng = np.random.default_rng(0)
     return network_input([normalize(Sample.from_source(image), rng) for image in resized])
-
-
-def _normalization(metadata: ExportMetadata) -> dict[str, Any]:
-    for spec in metadata.transforms:
-        if spec["type"] == "Normalize":
-            return {name: value for name, value in spec.items() if name != "type"}
-    return {}

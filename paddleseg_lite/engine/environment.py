@@ -14,7 +14,7 @@ import numpy as np
 import paddle
 
 from paddleseg_lite import parallel
-from paddleseg_lite.kernels.threads import cpu_count
+from paddleseg_lite.kernels.threads import cpu_count, cpu_facts
 from paddleseg_lite.version import __version__
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -69,9 +69,7 @@ def _device_name() -> str:
 
 def cpu_name() -> str:
     """Return the processor's name, such as "AMD EPYC"."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in cpu_facts().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from paddleseg_lite import parallel
@@ -19,27 +19,23 @@ from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.inference.augment import InferenceOptions, Network
 from paddleseg_lite.inference.evaluate import evaluate, predict_labels
 from paddleseg_lite.metrics import Metrics
-from paddleseg_lite.visualize import colorize, to_rgb
+from paddleseg_lite.visualize import colorize, fit, to_rgb
 
 log = logging.getLogger(__name__)
 
 _WIDTH = 480  # of each of the three pictures in a row, in pixels
 
 
+@dataclass
 class Evaluator:
     """Evaluates the network of a run, and its moving average."""
 
-    def __init__(
-        self,
-        step: TrainStep,
-        ema: ExponentialMovingAverage | None,
-        dataset: SegmentationDataset,
-        options: TrainOptions,
-        logger: RunLogger,
-        stop: Callable[[], bool],
-    ) -> None:
-        self.step, self.ema, self.dataset = step, ema, dataset
-        self.options, self.logger, self.stop = options, logger, stop
+    step: TrainStep
+    ema: ExponentialMovingAverage | None
+    dataset: SegmentationDataset
+    options: TrainOptions
+    logger: RunLogger
+    stop: Callable[[], bool]  # asked after each batch whether to give up
 
     def __call__(self, state: TrainState) -> None:
         """Evaluate; save what is better than the best in `state`, and note it there.
@@ -95,12 +91,5 @@ def showcase(
         pictures = [to_rgb(image), colorize(prediction, dataset.palette)]
         if truth is not None:
             pictures.insert(1, colorize(truth, dataset.palette))
-        rows.append(np.hstack([_narrow(picture) for picture in pictures]))
+        rows.append(np.hstack([fit(picture, min(picture.shape[1], _WIDTH)) for picture in pictures]))
     return rows
-
-
-def _narrow(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape[:2]
-    if width <= _WIDTH:
-        return picture
-    return cv2.resize(picture, (_WIDTH, round(height * _WIDTH / width)), interpolation=cv2.INTER_AREA)

@@ -154,15 +154,6 @@ class RunLogger:
             for number, picture in enumerate(pictures):
                 self._vdl.add_image(f"{tag}/{number}", picture, iteration)
 
-    def write(self, name: str, text: str) -> None:
-        """Write a file into the folder, replacing one that is there.
-
-        Raises:
-            UserError: the disk is full or not writable.
-        """
-        if self._is_open:
-            atomic_write(self.folder / name, text, _REMEDY)
-
     def _drop_metrics_after(self, iteration: int, will_evaluate: bool) -> None:
         path = self.folder / METRICS
         if not path.exists():

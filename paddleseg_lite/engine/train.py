@@ -32,6 +32,7 @@ from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.engine.stopwatch import WARM_UP, Stopwatch
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.evaluate import EvaluationStopped
 from paddleseg_lite.losses.criterion import Criterion
 
@@ -269,7 +270,8 @@ class Trainer:
             return
         if self.watch.seconds():
             log.info(f"[PROFILE] mean of {self.watch.iterations} iterations\n{self.watch.table()}")
-            self.logger.write("profile.txt", self.watch.table() + "\n")
+            if parallel.is_main():
+                atomic_write(self.options.save_dir / "profile.txt", self.watch.table() + "\n")
         else:
             log.warning(f"[PROFILE] the first {WARM_UP} iterations are not measured, there were no others")
 

@@ -8,7 +8,7 @@ full map exists only if it is asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Union
 
 import cv2
 import numpy as np
@@ -20,47 +20,18 @@ from paddleseg_lite.kernels.threads import in_strips
 Size = tuple[int, int]
 
 
-class LogitMap(Protocol):
-    """Logits of one image, float32 [C, H, W], that can be read by rows."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-
-    @property
-    def held(self) -> int:
-        """Values kept in memory, at most C x H x W."""
-
-    def rows(self, start: int, stop: int) -> np.ndarray:
-        """Return rows [C, stop - start, W]; it may be a view, do not write into it."""
-
-    def absorb(self, other: LogitMap) -> bool:
-        """Add another map to this one before anything is enlarged; False, and nothing done, if it cannot."""
-
-
 class Dense:
-    """Logits that are there in full, [C, H, W]."""
+    """Logits that are there in full, [C, H, W]; `held` counts the values kept in memory."""
 
     def __init__(self, array: np.ndarray) -> None:
-        self.array = array
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        channels, height, width = self.array.shape
-        return channels, height, width
-
-    @property
-    def held(self) -> int:
-        """All of them."""
-        return int(self.array.size)
+        self.array, self.shape, self.held = array, array.shape, array.size
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """Return a view."""
+        """Return rows [C, stop - start, W], a view: do not write into it."""
         return self.array[:, start:stop]
 
     def absorb(self, other: LogitMap) -> bool:
-        """Add an array of the same shape."""
+        """Add an array of the same shape; False, and nothing done, if it cannot."""
         if not isinstance(other, Dense) or other.shape != self.shape or not self.array.flags.writeable:
             return False
         self.array += other.array
@@ -78,23 +49,14 @@ class Resized:
     """
 
     def __init__(self, source: LogitMap, size: Size, align_corners: bool = False) -> None:
-        self.source = source
-        _, height, width = source.shape
-        self._size = size
+        self.source, self._size = source, size
+        channels, height, width = source.shape
+        self.shape: tuple[int, ...] = (channels, *size)
+        self.held: int = source.held
         self._align = align_corners
         self._top, self._bottom, self._row_part = bilinear_neighbours(height, size[0], align_corners)
         self._left, self._right, part = bilinear_neighbours(width, size[1], align_corners)
         self._column_part = part.astype(np.float32)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) after the resize."""
-        return (self.source.shape[0], *self._size)
-
-    @property
-    def held(self) -> int:
-        """What the source holds."""
-        return self.source.held
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Resize the part of the source that these rows show."""
@@ -109,8 +71,9 @@ class Resized:
 
     def absorb(self, other: LogitMap) -> bool:
         """Add a map that is resized in the same way: the resize of a sum is the sum of the resizes."""
-        is_alike = isinstance(other, Resized) and (other._size, other._align) == (self._size, self._align)
-        return is_alike and self.source.absorb(other.source)  # type: ignore[attr-defined]
+        if not isinstance(other, Resized) or (other._size, other._align) != (self._size, self._align):
+            return False
+        return self.source.absorb(other.source)
 
     def _widen(self, rows: np.ndarray) -> np.ndarray:
         """Resize rows [C, k, w] along their length, to [C, k, W]."""
@@ -128,6 +91,9 @@ class Resized:
         return wide
 
 
+LogitMap = Union[Dense, Resized]
+
+
 class Mean:
     """The mean of maps of one size. What is held in full is added up at once, what is coarse is kept."""
 
@@ -135,11 +101,11 @@ class Mean:
         self._coarse: list[LogitMap] = []
         self._total: np.ndarray | None = None
         self._count = 0
-        self._shape = (0, 0, 0)
+        self.shape: tuple[int, ...] = (0, 0, 0)
 
     def add(self, logits: LogitMap) -> None:
         """Take one more map; an array in it may be overwritten."""
-        self._shape = logits.shape
+        self.shape = logits.shape
         self._count += 1
         if 4 * logits.held <= int(np.prod(logits.shape)):
             if not any(part.absorb(logits) for part in self._coarse):
@@ -148,20 +114,6 @@ class Mean:
             self._total = to_array(logits)
         else:
             add_into(self._total, logits)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        return self._shape
-
-    @property
-    def held(self) -> int:
-        """The sum of what was kept."""
-        return sum(part.held for part in self._coarse) + (0 if self._total is None else self._total.size)
-
-    def absorb(self, other: LogitMap) -> bool:
-        """Never: `add` is what counts."""
-        return False
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Return the mean of these rows."""
@@ -177,7 +129,7 @@ class Mean:
         return total
 
 
-def to_array(logits: LogitMap) -> np.ndarray:
+def to_array(logits: LogitMap | Mean) -> np.ndarray:
     """Return all of a map, [C, H, W]; the array itself if there is one."""
     if isinstance(logits, Dense) and logits.array.flags.c_contiguous and logits.array.flags.writeable:
         return logits.array
@@ -199,7 +151,7 @@ def add_into(total: np.ndarray, logits: LogitMap) -> None:
     in_strips(add, logits.shape[1])
 
 
-def best_classes(logits: LogitMap) -> np.ndarray:
+def best_classes(logits: LogitMap | Mean) -> np.ndarray:
     """Return the class of the highest logit, the first of equals, uint8 [H, W]; up to 256 classes."""
     labels = np.empty(logits.shape[1:], np.uint8)
 
@@ -210,7 +162,7 @@ def best_classes(logits: LogitMap) -> np.ndarray:
     return labels
 
 
-def stacked(maps: Sequence[LogitMap]) -> np.ndarray:
+def stacked(maps: Sequence[LogitMap | Mean]) -> np.ndarray:
     """Return maps of one size in full, [N, C, H, W]."""
     if len(maps) == 1:
         return to_array(maps[0])[None]

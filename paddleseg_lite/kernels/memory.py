@@ -10,8 +10,6 @@ import paddle
 from paddle import Tensor
 from paddle.utils import dlpack
 
-from paddleseg_lite.paddle_compat import tensor_over
-
 _ALIGNMENT = 64  # bytes
 
 
@@ -40,7 +38,7 @@ def empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
 
 def as_tensor(array: np.ndarray) -> Tensor:
     """Return a CPU tensor in the memory of an array made by `empty`, not to be written to afterwards."""
-    return tensor_over(array)
+    return paddle.Tensor(array, place=paddle.CPUPlace(), zero_copy=True)  # paddle.to_tensor would copy
 
 
 class _Exporter:

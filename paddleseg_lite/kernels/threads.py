@@ -22,6 +22,12 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def cpu_facts() -> str:
+    """Return what Linux tells of the cores, as lines "name : value"; nothing elsewhere."""
+    path = Path("/proc/cpuinfo")
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
 def thread_count() -> int:
     """Return how many threads to compute with: the user's $OMP_NUM_THREADS, or one for each core.
 

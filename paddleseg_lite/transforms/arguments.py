@@ -18,19 +18,6 @@ def size_pair(owner: str, name: str, value: Any) -> tuple[int, int]:
     return int(value[0]), int(value[1])
 
 
-def optional_size(owner: str, name: str, value: Any) -> int | None:
-    """Return a positive integer, or None for None.
-
-    Raises:
-        UserError: it is anything else.
-    """
-    if value is None:
-        return None
-    if not _is_size(value):
-        raise UserError(f"{owner}: {name} must be a positive integer, got {value!r}")
-    return int(value)
-
-
 def padding(owner: str, im_padding_value: Any, label_padding_value: Any) -> tuple[float, int]:
     """Return the padding values of image (scale 0 to 255) and label.
 
@@ -54,14 +41,14 @@ def number(
     return value
 
 
-def whole_number(owner: str, name: str, value: Any, low: int) -> int:
-    """Return a whole number of at least `low` as it came.
+def positive(owner: str, name: str, value: Any) -> int:
+    """Return a positive integer as it came.
 
     Raises:
         UserError: it is anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise UserError(f"{owner}: {name} must be a whole number, at least {low}, got {value!r}")
+    if not _is_size(value):
+        raise UserError(f"{owner}: {name} must be a positive integer, got {value!r}")
     return value
 
 

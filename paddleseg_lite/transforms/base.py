@@ -46,13 +46,12 @@ class Compose:
 
     Args:
         transforms: objects called as `transform(sample, rng) -> sample`.
-        planned: False runs every transform on its own, for comparison.
 
     Raises:
         UserError: an entry isn't callable.
     """
 
-    def __init__(self, transforms: Sequence[TransformLike], planned: bool = True) -> None:
+    def __init__(self, transforms: Sequence[TransformLike]) -> None:
         for transform in transforms:
             if not callable(transform):
                 raise UserError(
@@ -62,7 +61,7 @@ class Compose:
         self._steps: list[TransformLike] = []
         for transform in self.transforms:
             last = self._steps[-1] if self._steps else None
-            if planned and isinstance(transform, GeometricTransform) and transform.plannable:
+            if isinstance(transform, GeometricTransform) and transform.plannable:
                 if isinstance(last, _Plan) and last.admits(transform):
                     last.add(transform)
                 else:

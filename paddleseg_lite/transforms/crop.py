@@ -9,7 +9,7 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS
-from paddleseg_lite.transforms.arguments import number, padding, size_pair, whole_number
+from paddleseg_lite.transforms.arguments import number, padding, positive, size_pair
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.sample import Sample, render, render_array
 from paddleseg_lite.transforms.window import Window
@@ -44,7 +44,7 @@ class RandomPaddingCrop(GeometricTransform):
         self.crop_size = size_pair(owner, "crop_size", crop_size)
         number(owner, "category_max_ratio", category_max_ratio, 1e-9)
         number(owner, "ignore_index", ignore_index, 0, 255)
-        whole_number(owner, "loop_times", loop_times, 1)
+        positive(owner, "loop_times", loop_times)
         self.fill = padding(owner, im_padding_value, label_padding_value)
         self.label_padding_value = self.fill[1]
         self.category_max_ratio = category_max_ratio
@@ -54,7 +54,6 @@ class RandomPaddingCrop(GeometricTransform):
         self.plannable = category_max_ratio >= 1.0
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Pad and crop the canvas."""
         width, height = self.crop_size
         if (window.width, window.height) == (width, height):
             return window
@@ -101,7 +100,6 @@ class RandomCenterCrop(GeometricTransform):
         self.retain_ratio = (retain_ratio[0], retain_ratio[1])
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Crop the canvas."""
         keep_x, keep_y = self.retain_ratio
         left, width = self._draw(window.width, keep_x, rng)
         top, height = self._draw(window.height, keep_y, rng)

@@ -18,7 +18,6 @@ class RandomHorizontalFlip(GeometricTransform):
         self.prob = number("RandomHorizontalFlip", "prob", prob, 0, 1)
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Flip the canvas or not."""
         return window.flip_horizontal() if rng.random() < self.prob else window
 
 
@@ -30,5 +29,4 @@ class RandomVerticalFlip(GeometricTransform):
         self.prob = number("RandomVerticalFlip", "prob", prob, 0, 1)
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Flip the canvas or not."""
         return window.flip_vertical() if rng.random() < self.prob else window

@@ -71,7 +71,6 @@ class PaddingByAspectRatio(_Padding):
         self.aspect_ratio = number("PaddingByAspectRatio", "aspect_ratio", aspect_ratio, 1e-3, 1e3)
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Pad the canvas."""
         height = max(int(window.width / self.aspect_ratio), window.height)
         width = max(int(window.height * self.aspect_ratio), window.width)
         return self._pad(window, 0, height - window.height, 0, width - window.width)
@@ -99,7 +98,6 @@ class ScalePadding(_Padding):
         self.target_size = size_pair("ScalePadding", "target_size", target_size)
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Pad and resize the canvas."""
         side = max(window.height, window.width)
         top, left = (side - window.height) // 2, (side - window.width) // 2
         window = self._pad(window, top, side - window.height - top, left, side - window.width - left)

@@ -10,7 +10,7 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS, did_you_mean
-from paddleseg_lite.transforms.arguments import number, optional_size, ordered, size_pair, whole_number
+from paddleseg_lite.transforms.arguments import number, ordered, positive, size_pair
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.window import Window
 
@@ -58,11 +58,10 @@ class Resize(_Resizing):
             raise UserError(f"Resize: interp must be one of {', '.join(allowed)}, got {interp!r}{hint}")
         self.target_size = size_pair("Resize", "target_size", target_size)
         self.keep_ratio = keep_ratio
-        self.size_divisor = optional_size("Resize", "size_divisor", size_divisor)
+        self.size_divisor = None if size_divisor is None else positive("Resize", "size_divisor", size_divisor)
         self.interp = interp
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Resize the canvas."""
         name = rng.choice(list(INTERPOLATIONS)) if self.interp == "RANDOM" else self.interp
         width, height = self.target_size
         if self.keep_ratio:
@@ -79,10 +78,9 @@ class ResizeByLong(_Resizing):
     """Resize so that the longer side has `long_size` pixels, keeping the aspect."""
 
     def __init__(self, long_size: int) -> None:
-        self.long_size = whole_number("ResizeByLong", "long_size", long_size, 1)
+        self.long_size = positive("ResizeByLong", "long_size", long_size)
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Resize the canvas."""
         return _resize_by(window, self.long_size / max(window.height, window.width))
 
 
@@ -97,13 +95,12 @@ class ResizeByShort(_Resizing):
 
     def __init__(self, short_size: int | Sequence[int], max_size: float = 1e10) -> None:
         sizes = list(short_size) if isinstance(short_size, (list, tuple)) else [short_size]
-        self.short_sizes = [whole_number("ResizeByShort", "short_size", size, 1) for size in sizes]
+        self.short_sizes = [positive("ResizeByShort", "short_size", size) for size in sizes]
         if not self.short_sizes:
             raise UserError("ResizeByShort: short_size must be a positive integer or a list of them, got []")
         self.max_size = number("ResizeByShort", "max_size", max_size, 1)
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Resize the canvas."""
         short, long = sorted((window.height, window.width))
         size = int(rng.choice(self.short_sizes)) if len(self.short_sizes) > 1 else self.short_sizes[0]
         if size / short * long > self.max_size:
@@ -116,13 +113,12 @@ class LimitLong(_Resizing):
     """Bring the longer side into [min_long, max_long], keeping the aspect; None is no limit."""
 
     def __init__(self, max_long: int | None = None, min_long: int | None = None) -> None:
-        self.max_long = optional_size("LimitLong", "max_long", max_long)
-        self.min_long = optional_size("LimitLong", "min_long", min_long)
+        self.max_long = None if max_long is None else positive("LimitLong", "max_long", max_long)
+        self.min_long = None if min_long is None else positive("LimitLong", "min_long", min_long)
         if self.max_long and self.min_long and self.min_long > self.max_long:
             raise UserError(f"LimitLong: min_long ({min_long}) must not exceed max_long ({max_long})")
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Resize the canvas if it is outside the limits."""
         long = max(window.height, window.width)
         if self.max_long and long > self.max_long:
             return _resize_by(window, self.max_long / long)
@@ -141,7 +137,6 @@ class ResizeRangeScaling(_Resizing):
         self.max_value = max_value
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Resize the canvas."""
         long = int(rng.uniform(self.min_value, self.max_value) + 0.5)
         return _resize_by(window, long / max(window.height, window.width))
 
@@ -168,7 +163,6 @@ class ResizeStepScaling(_Resizing):
         self.scale_step_size = scale_step_size
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
-        """Resize the canvas."""
         return _resize_by(window, self._draw(rng))
 
     def _draw(self, rng: np.random.Generator) -> float:

@@ -10,8 +10,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from paddleseg_lite.deploy.onnx_cut import LAST_RESIZE, cut_last_resize  # noqa: E402
-from paddleseg_lite.deploy.onnx_passes import PASSES, optimise  # noqa: E402
+from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE, PASSES, cut_last_resize, optimise  # noqa: E402
 
 CHANNELS, OUTPUTS = 6, 4
 RNG = np.random.default_rng(0)

@@ -246,7 +246,6 @@ def test_the_logger_of_another_rank_writes_nothing(tmp_path):
         book.open(0, {"a": 1})
         book.record("train", {"iteration": 1})
         book.scalars("Train", {"loss": 1.0}, 1)
-        book.write("profile.txt", "x")
     assert not (tmp_path / "run").exists()
 
 

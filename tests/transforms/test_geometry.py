@@ -146,7 +146,7 @@ def test_category_max_ratio_draws_again():
     label[0, :] = 255  # doesn't count
     sample = Sample.from_source(np.zeros((20, 200, 3), np.uint8), label)
     for times in (2.5, 0, True, "3"):  # range() would fail in the middle of a run
-        with pytest.raises(UserError, match="loop_times must be a whole number, at least 1"):
+        with pytest.raises(UserError, match="loop_times must be a positive integer"):
             T.RandomPaddingCrop((40, 20), category_max_ratio=0.75, loop_times=times)
     transform = T.RandomPaddingCrop((40, 20), category_max_ratio=0.75, loop_times=200)
     for seed in range(10):

@@ -99,7 +99,8 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
     palette = png_palette(data)
     if palette is not None:
         used = [value for value in np.flatnonzero(facts.raw).tolist() if value < len(palette)]
-        facts.palette = {value: _color(palette[value]) for value in used}
+        colors = palette.tolist()
+        facts.palette = {value: (colors[value][0], colors[value][1], colors[value][2]) for value in used}
 
 
 def _compare_sizes(facts: PairFacts, size: tuple[int, ...], image_path: str, path: str) -> None:
@@ -184,8 +185,3 @@ def count_colors(image: np.ndarray) -> Counter[Color]:
             for value, count in zip(packed[most], counts[most])
         }
     )
-
-
-def _color(values: np.ndarray) -> Color:
-    red, green, blue = values.tolist()
-    return red, green, blue

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.reading.images import read_image, read_stored_label
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
@@ -82,22 +83,19 @@ def write_samples(path: Path, results: Sequence[Findings], rows: int = 4) -> boo
     The pairs are chosen so that all classes are seen. Labels of colors are shown as they are, ids that are
     not allowed in the file's own colors or greys, hatched.
     """
-    shown = [_row(findings, index) for findings in results for index in findings.chosen(rows)]
-    data = next((findings.dataset for findings in results if findings.dataset is not None), None)
-    if data is None or not shown:
+    sets = [(found, found.dataset) for found in results if found.dataset is not None]
+    shown = [_row(found.section, data, index) for found, data in sets for index in found.chosen(rows)]
+    if not shown:
         return False
-    sheet = label_sheet(shown, data.classes, np.asarray(data.palette))
+    sheet = label_sheet(shown, sets[0][1].classes, np.asarray(sets[0][1].palette))
     atomic_write(path, cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
     return True
 
 
-def _row(findings: Findings, index: int) -> LabelRow:
+def _row(section: str, data: SegmentationDataset, index: int) -> LabelRow:
     """Return a pair to be shown."""
-    data = findings.dataset
-    if data is None:
-        raise ValueError("there is no data set to take a pair from")
     image_path, label_path = data.pairs[index]
-    title = f"{findings.section}: {label_path or image_path}"
+    title = f"{section}: {label_path or image_path}"
     colors = None
     if label_path is None or data.has_own_reader:
         image, label = data.read_files(index)

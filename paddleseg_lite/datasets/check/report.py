@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.printable import printable
@@ -32,7 +33,7 @@ def _section(findings: Findings) -> str:
     lines = [f"== {findings.section} =="]
     data = findings.dataset
     if data is not None:
-        lines += [data.describe(sizes=False), *_size_lines(findings), "", *_class_table(findings), ""]
+        lines += [data.describe(sizes=False), *_size_lines(findings), "", *_class_table(findings, data), ""]
         if findings.class_pixels.any() and data.mode == "train":
             weights = ", ".join(f"{weight:g}" for weight in findings.class_weights())
             lines += [f"class weights by median frequency: --opts 'loss.types.0.weight=[{weights}]'", ""]
@@ -51,30 +52,11 @@ def _size_lines(findings: Findings) -> list[str]:
     common = findings.sizes.most_common(_COMMON_SIZES)
     sizes = ", ".join(f"{width}x{height} ({count})" for (height, width), count in common)
     more = len(findings.sizes) - len(common)
-    lines = [f"sizes (width x height): {sizes}{f' and {more} others' if more else ''}; {bits}"]
-    if more:
-        spans = _spans(findings)
-        lines += [
-            f"{side}: {low} to {high}, median {median:g}" for side, (low, median, high) in spans.items()
-        ]
-    return lines
+    return [f"sizes (width x height): {sizes}{f' and {more} others' if more else ''}; {bits}"]
 
 
-def _spans(findings: Findings) -> dict[str, tuple[int, float, int]]:
-    """Return (smallest, median, largest) of width and height over the images."""
-    counts = list(findings.sizes.values())
-    sides = {
-        "width": np.repeat([width for _, width in findings.sizes], counts),
-        "height": np.repeat([height for height, _ in findings.sizes], counts),
-    }
-    return {side: (int(v.min()), float(np.median(v)), int(v.max())) for side, v in sides.items()}
-
-
-def _class_table(findings: Findings) -> list[str]:
+def _class_table(findings: Findings, data: SegmentationDataset) -> list[str]:
     """Return a line for each class: pixels, their share of what is labelled, images that hold it."""
-    data = findings.dataset
-    if data is None:
-        return []
     valid, weights = max(int(findings.class_pixels.sum()), 1), findings.class_weights()
     has_weights = data.mode == "train"  # what is evaluated is not weighted
     width = max(len("class"), *(len(name) for name in data.classes))

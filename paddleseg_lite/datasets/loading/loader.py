@@ -114,9 +114,6 @@ class _BatchKeys:
     rank: int
     world_size: int
 
-    def __len__(self) -> int:
-        return max(self.iters - self.start_iter, 0) * self.accumulate
-
     def __iter__(self) -> Iterator[list[Key]]:
         known, order = -1, np.empty(0, np.int64)
         for iteration in range(self.start_iter, self.iters):

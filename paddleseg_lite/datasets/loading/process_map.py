@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 # The function of a worker process. It goes there once, when the process starts, and not with every item: it
 # may hold a whole data set.
-_work: Callable[[Any], Any] | None = None
+_work: Callable[[Any], Any]
 
 
 def process_map(
@@ -77,6 +77,4 @@ def _start(function: Callable[[Any], Any]) -> None:
 
 
 def _call(item: Any) -> Any:
-    if _work is None:  # only if called outside of a worker
-        raise RuntimeError("the worker process has no function")
     return _work(item)

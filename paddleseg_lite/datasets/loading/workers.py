@@ -10,7 +10,6 @@ import signal
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import cycle, islice
 from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
@@ -29,6 +28,7 @@ Work = Callable[[Any, Allocate], tuple[Arrays, Any]]
 SLOTS = 3  # of a worker: as a rule, one result is in use and two are ready or on their way
 LENT = 2  # results of a worker that the receiver may hold on to; it gets copies of others
 PAGE = mmap.PAGESIZE  # everything begins at a multiple of it
+_Place = tuple[tuple[int, ...], Any, int]  # shape, dtype and start of an array in a slot
 
 
 def in_workers(work: Work, tasks: Iterable[Any], num_workers: int, result_bytes: int) -> Iterator[Any]:
@@ -133,7 +133,7 @@ class _Worker:
             return None
         slot, places, rest = message
         memory = np.frombuffer(self._slots[slot], np.uint8)  # it dies with the last array that uses it
-        arrays = [place.of(memory) if isinstance(place, _Place) else place for place in places]
+        arrays = [p if isinstance(p, np.ndarray) else np.ndarray(p[0], p[1], memory, p[2]) for p in places]
         if self._lent >= LENT:  # who collects results must not leave the worker without a slot
             arrays = [array.copy() for array in arrays]
         weakref.finalize(memory, self._returned.append, slot)
@@ -180,41 +180,26 @@ def _shared_slots(size: int) -> list[mmap.mmap]:
         return [mmap.mmap(-1, 1) for _ in range(SLOTS)]
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where an array is in a slot."""
-
-    start: int
-    shape: tuple[int, ...]
-    dtype: Any
-
-    def of(self, memory: np.ndarray) -> np.ndarray:
-        """Return the array; it keeps the slot's memory in use."""
-        size = int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
-        return memory[self.start : self.start + size].view(self.dtype).reshape(self.shape)
-
-
 class _Allocator:
     """Hands out arrays one after the other in a slot, and ordinary ones when it is full."""
 
     def __init__(self, memory: np.ndarray) -> None:
         self._memory = memory
         self._next = 0
-        self._known: list[tuple[np.ndarray, _Place]] = []
 
     def __call__(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        place = _Place(self._next, shape, dtype)
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        if place.start + size > self._memory.size:
+        if self._next + size > self._memory.size:
             return np.empty(shape, dtype)
+        array = np.ndarray(shape, dtype, self._memory, self._next)
         self._next += -(-size // PAGE) * PAGE
-        array = place.of(self._memory)
-        self._known.append((array, place))
         return array
 
     def describe(self, array: np.ndarray) -> np.ndarray | _Place:
         """Return where the array is, or the array itself if it isn't in the slot."""
-        return next((place for known, place in self._known if known is array), array)
+        start = array.ctypes.data - self._memory.ctypes.data
+        is_here = 0 <= start < self._memory.size and array.flags.c_contiguous
+        return (array.shape, array.dtype, start) if is_here else array
 
 
 def _run(

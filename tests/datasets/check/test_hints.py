@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.datasets import Dataset
-from paddleseg_lite.datasets.check import Findings, check_datasets
+from paddleseg_lite.datasets.check.check import check_datasets
+from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.check.hints import MIXED_MASKS, NOT_ALL_CLASSES
 from paddleseg_lite.datasets.check.pair import BAD_IDS, COLOR_LABEL, JPEG_LABEL
 

@@ -1,4 +1,4 @@
-"""Memory that is freed and asked for again."""
+"""What a command sets up before it runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_freed_memory_is_kept() -> None:
     program = """
 import resource
 import numpy as np
-from paddleseg_lite.cli.allocator import keep_freed_memory
+from paddleseg_lite.cli.run import keep_freed_memory
 keep_freed_memory()
 np.ones(1 << 24)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
