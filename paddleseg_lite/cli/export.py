@@ -49,13 +49,13 @@ def work(args: argparse.Namespace) -> None:
 
     if args.quantize and (args.calibration is None or args.format == "paddle"):
         raise UserError("--quantize needs --calibration DIR and --format onnx or all")
-    if args.calibration is not None:
-        if not args.quantize:
-            raise UserError("--calibration does nothing by itself; add --quantize int8")
-        check_images(args.calibration)  # before the work, and before an earlier export is replaced
+    if args.calibration is not None and not args.quantize:
+        raise UserError("--calibration does nothing by itself; add --quantize int8")
     check_folder(args.save_dir)
     plan = Plan(load_config(args.config, args.opts))
     card = export_metadata(plan)
+    if args.calibration is not None:  # before the work, and before an earlier export is replaced
+        check_images(args.calibration, card.data.in_channels)
     options = ExportOptions(input_shape(args.input_shape, card.data.in_channels), args.output_op, args.format)
     model = plan.model(pretrained=False)
     load_weights(model, args.model_path)

@@ -40,10 +40,11 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
+    from paddleseg_lite.datasets.reading.lists import find_images
     from paddleseg_lite.deploy.backend import build_runtime
     from paddleseg_lite.deploy.runtimes import share_arena
     from paddleseg_lite.files import check_folder
-    from paddleseg_lite.inference.predict import RESULTS, check_results, find_images, predict
+    from paddleseg_lite.inference.predict import RESULTS, check_results, predict, result_folders
     from paddleseg_lite.inference.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
 
@@ -55,7 +56,9 @@ def work(args: argparse.Namespace) -> None:
     if shows_video and (args.resume or args.save not in (None, "overlay")):
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
     check_folder(args.save_dir)
-    images, root = ([], Path()) if shows_video else find_images(args.image_path, args.save_dir)
+    images, root = [], Path()
+    if not shows_video:
+        images, root = find_images(args.image_path, "--image_path", result_folders(args.save_dir))
     data = plan.info("val_dataset")
     if shows_video and data.in_channels != 3:
         raise UserError(f"a video has 3 channels and the network takes {data.in_channels}; give images")
@@ -85,7 +88,7 @@ def work(args: argparse.Namespace) -> None:
         resume=args.resume,
     )
     known = f", {len(result.skipped)} were there before" if args.resume else ""
-    print(f"{len(result.written)} images segmented{known}, in {args.save_dir}")
+    print(f"{len(result.written)} images segmented{known}, in {printable(args.save_dir)}")
     if result.failed:
         names = ", ".join(str(path) for path in list(result.failed)[:3])
         raise UserError(f"{len(result.failed)} of {len(images)} images failed ({names}); see above")

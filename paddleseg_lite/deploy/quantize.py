@@ -18,17 +18,18 @@ import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.reading.images import read_image
+from paddleseg_lite.datasets.reading.lists import find_images
 from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.deploy.sidecar import built_transforms, check_size, hash_files, read_sidecar
 from paddleseg_lite.errors import UserError, require_modules
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.evaluate import network_input
-from paddleseg_lite.inference.predict import find_images
 from paddleseg_lite.metrics import confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
 
 FILE = "model_int8.onnx"
+FLAG = "--calibration"  # of tools/export.py
 MAX_IMAGES = 64  # to measure ranges on
 TIMED_RUNS = 7
 WORTH = 1.1  # times as fast
@@ -46,6 +47,7 @@ class QuantizeReport:
         milliseconds: (float, int8) medians for one image.
         miou: (float, int8) on labelled images, or None.
         agreement: share of pixels with the same class, on the calibration images.
+        labelled: how many images `miou` is over.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class QuantizeReport:
     milliseconds: tuple[float, float]
     miou: tuple[float, float] | None
     agreement: float
+    labelled: int = 0
 
     def text(self) -> str:
         """Return lines to print, the last one saying whether it was worth it."""
@@ -67,7 +70,8 @@ class QuantizeReport:
             lines.append("mIoU  unknown: there are no labelled images (val_dataset)")
         else:
             loss = self.miou[1] - self.miou[0]
-            lines.append(f"mIoU  {self.miou[0]:.4f} -> {self.miou[1]:.4f} ({loss:+.4f})")
+            change = f"{self.miou[0]:.4f} -> {self.miou[1]:.4f} ({loss:+.4f})"
+            lines.append(f"mIoU  {change} over {self.labelled} labelled image(s)")
         lines.append(
             f"same class as in float: {100 * self.agreement:.2f} % of the calibration images' pixels"
         )
@@ -88,7 +92,8 @@ def quantize(
 
     Args:
         folder: an export with model.onnx and inference.yml.
-        calibration: images to measure the ranges on: an image, a folder or a list; the first 64 are used.
+        calibration: images to measure the ranges on: an image, a folder or a list; 64 of them are used,
+            spread over all.
         dataset: labelled images for the mIoU before and after, or None.
         count: how many of them at most.
 
@@ -99,7 +104,7 @@ def quantize(
     folder = Path(folder)
     source, target = folder / "model.onnx", folder / FILE
     content = read_sidecar(folder)
-    paths = find_images(calibration)[0][:MAX_IMAGES]
+    paths = _calibration_images(calibration)
     transforms = built_transforms(content)
     channels = content["input"]["shape"][1]
 
@@ -128,17 +133,28 @@ def quantize(
         _alternating_medians(lambda: before(image), lambda: after(image)),
         None if dataset is None else (_miou(before, dataset, op, count), _miou(after, dataset, op, count)),
         float(np.mean(same)),
+        0 if dataset is None else min(count, len(dataset)),
     )
 
 
-def check_images(calibration: Path) -> None:
-    """Read the images that `quantize` would.
+def check_images(calibration: Path, channels: int) -> None:
+    """Read the images that `quantize` would, of as many channels as the network takes.
 
     Raises:
         UserError: there is none, or one is damaged.
     """
-    for path in find_images(calibration)[0][:MAX_IMAGES]:
-        read_image(path)
+    for path in _calibration_images(calibration):
+        try:
+            read_image(path, channels)
+        except UserError as error:
+            raise UserError(f"{FLAG}: {error}") from error
+
+
+def _calibration_images(path: Path) -> list[Path]:
+    """Return images spread over all, for a folder's first ones are often of one scene."""
+    images = find_images(path, FLAG)[0]
+    chosen = np.linspace(0, len(images) - 1, min(MAX_IMAGES, len(images))).round().astype(int)
+    return [images[index] for index in chosen]
 
 
 def _write(source: Path, target: Path, images: Iterator[np.ndarray]) -> tuple[int, int]:

@@ -17,7 +17,6 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map
 from paddleseg_lite.datasets.reading.images import read_image
-from paddleseg_lite.datasets.reading.lists import read_images
 from paddleseg_lite.datasets.reading.png import PNG_END, encode_png, with_palette
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
@@ -29,7 +28,6 @@ from paddleseg_lite.visualize import overlay, to_rgb
 
 log = logging.getLogger(__name__)
 
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 # The last two are PaddleSeg's folder names.
 LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added_prediction"
 RESULTS = {"raw": LABELS, "color": COLORS, "overlay": OVERLAYS}  # name in --save -> folder
@@ -50,35 +48,9 @@ class PredictResult:
     skipped: list[Path] = field(default_factory=list)
 
 
-def find_images(path: Path, save_dir: Path | None = None) -> tuple[list[Path], Path]:
-    """Return the images that a path stands for, and the folder that their names are relative to.
-
-    Args:
-        path: an image; a folder, searched through all its subfolders; or a text file with one image in each
-            line, relative to the text file's folder. In a list of `image label` pairs the images are taken.
-        save_dir: where results are: if it is inside of the folder, they are not searched.
-
-    Raises:
-        UserError: nothing is there, or no image is in it.
-    """
-    path = Path(path)
-    if path.is_dir():
-        results = {(save_dir / name).resolve() for name in RESULTS.values()} if save_dir else set()
-        found = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_ENDINGS)
-        images = sorted(p for p in found if results.isdisjoint(p.resolve().parents))
-        if not images:
-            raise UserError(f"no image in {path}; looked for {', '.join(IMAGE_ENDINGS)}")
-        return images, path
-    if not path.is_file():
-        raise UserError(f"no image, folder or list at {path}; check --image_path")
-    if path.suffix.lower() in IMAGE_ENDINGS:
-        return [path], path.parent
-    if path.suffix.lower() not in (".txt", ".lst"):
-        raise UserError(f"{path} is neither an image ({', '.join(IMAGE_ENDINGS)}) nor a list (.txt, .lst)")
-    images = read_images(path)
-    if not images:
-        raise UserError(f"{path} lists no image; write one path in each line")
-    return images, path.parent
+def result_folders(save_dir: Path) -> list[Path]:
+    """Return the folders in which results are written: what is there is no input."""
+    return [save_dir / name for name in RESULTS.values()]
 
 
 def predict(
@@ -179,7 +151,7 @@ def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:
                 file.seek(-len(PNG_END), os.SEEK_END)
                 if file.read() != PNG_END:
                     return False
-        except OSError:  # there is none, or it is shorter
+        except (OSError, ValueError):  # there is none, or it is shorter; a NUL in the name
             return False
     return True
 
@@ -222,8 +194,16 @@ def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
 
 def _check_targets(images: Sequence[Path], targets: Sequence[Path]) -> None:
     """Refuse to write a result where an image is."""
-    sources = {path.resolve(): path for path in images}
+    sources = {_real(path): path for path in images}
     for target in targets:
-        found = sources.get(target.resolve())
+        found = sources.get(_real(target))
         if found is not None:
             raise UserError(f"a result would replace the image {found}; give another --save_dir")
+
+
+def _real(path: Path) -> str:
+    """Return where links lead, or a path itself that leads nowhere: links in a circle, a NUL in the name."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return str(path)

@@ -39,6 +39,7 @@ def test_a_report_of_before_and_after(card, tmp_path, photos):
     assert 0 < report.layers[0] < report.layers[1]
     assert report.megabytes[1] < report.megabytes[0]
     assert report.agreement > 0.5
+    assert "over 2 labelled image(s)" in report.text()
     assert report.miou is not None
     assert abs(report.miou[0] - report.miou[1]) < 0.2
     image = Squares("val").draw(0)[0]
@@ -112,6 +113,22 @@ def test_missing_calibration_images_are_named(model, card, tmp_path):
     with pytest.raises(UserError, match="nowhere"):
         quantize(tmp_path / "out", tmp_path / "nowhere")
     assert not (tmp_path / "out" / "model_int8.onnx").exists()
+
+
+def test_calibration_images_are_checked_as_the_network_takes_them(tmp_path):
+    """Channels of the config, images from all of a folder, and messages that name the flag."""
+    from paddleseg_lite.deploy.quantize import MAX_IMAGES, check_images
+
+    for index in range(3 * MAX_IMAGES):
+        np.save(tmp_path / f"{index:03}.npy", np.zeros((4, 4, 6), np.uint8))
+    check_images(tmp_path, 6)
+    with pytest.raises(UserError, match=r"^--calibration: .*000\.npy: 6 channel"):
+        check_images(tmp_path, 3)
+    (tmp_path / f"{3 * MAX_IMAGES - 1:03}.npy").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"^--calibration: cannot read .*191\.npy"):
+        check_images(tmp_path, 6)
+    with pytest.raises(UserError, match="check --calibration"):
+        check_images(tmp_path / "nowhere", 6)
 
 
 def test_an_export_of_one_size_takes_calibration_images_of_that_size_alone(model, card, tmp_path, photos):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import cv2
@@ -9,10 +10,12 @@ import numpy as np
 import paddle
 import pytest
 
+from paddleseg_lite.datasets.reading.lists import find_images
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.predict import RESULTS, find_images, predict
+from paddleseg_lite.inference.predict import RESULTS, predict, result_folders
 from paddleseg_lite.transforms import Compose, Normalize, Resize
 
+FLAG = "--image_path"
 PALETTE = np.array([[10, 20, 30], [200, 100, 50]], np.uint8)
 
 
@@ -36,18 +39,18 @@ def folder(tmp_path):
 
 def test_results_inside_of_the_folder_are_no_images(folder, tmp_path):
     """Protects a second run, which would segment the first one's pictures."""
-    expected, _ = find_images(folder)
+    expected, _ = find_images(folder, FLAG)
     for save_dir in (folder, folder / "sub" / "out"):
         for kind in RESULTS.values():
             (save_dir / kind / "sub").mkdir(parents=True)
             (save_dir / kind / "sub" / "b ü.png").touch()
-            assert find_images(folder, save_dir)[0] == expected
+            assert find_images(folder, FLAG, result_folders(save_dir))[0] == expected
             shutil.rmtree(save_dir / kind)
 
 
 def test_ids_colours_and_overlays(folder, tmp_path):
     """Three files for each image, below the names of its folders; ids at the image's own size."""
-    images, root = find_images(folder)
+    images, root = find_images(folder, FLAG)
     transforms = Compose([Resize([40, 20]), Normalize()])
     result = predict(bright, images, transforms, PALETTE, tmp_path / "out", root)
     assert len(result.written) == 2
@@ -66,7 +69,7 @@ def test_ids_colours_and_overlays(folder, tmp_path):
 def test_an_unreadable_image_does_not_stop_the_others(folder, tmp_path):
     """It is named; the others have their files."""
     (folder / "broken.png").write_bytes(b"no picture")
-    images, root = find_images(folder)
+    images, root = find_images(folder, FLAG)
     result = predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
     assert [path.name for path in result.failed] == ["broken.png"]
     assert "broken.png" in next(iter(result.failed.values()))
@@ -76,7 +79,7 @@ def test_an_unreadable_image_does_not_stop_the_others(folder, tmp_path):
 def test_two_images_never_share_a_result(folder, tmp_path):
     """a.png and a.jpg would both write a.png: refused before anything is written."""
     (folder / "a.jpg").write_bytes((folder / "sub/b ü.jpg").read_bytes())
-    images, root = find_images(folder)
+    images, root = find_images(folder, FLAG)
     with pytest.raises(UserError, match=r"a\.jpg.*a\.png"):
         predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
     assert not (tmp_path / "out").exists()
@@ -87,7 +90,7 @@ def test_a_result_never_leaves_its_folder_nor_replaces_an_image(folder, tmp_path
     (folder / "photo.png").write_bytes((folder / "a.png").read_bytes())
     before = (folder / "photo.png").read_bytes()
     (folder / "sub" / "list.txt").write_text("../photo.png\n")
-    images, root = find_images(folder / "sub" / "list.txt")
+    images, root = find_images(folder / "sub" / "list.txt", FLAG)
     save_dir = folder / "sub"  # whose label_prediction/../photo.png is the image
     work = (Compose([Normalize()]), PALETTE)
     predict(bright, images, *work, save_dir, root)
@@ -104,7 +107,7 @@ def test_a_list_names_images_and_may_name_labels(folder):
     """Paths are relative to the list; names may hold spaces; a second column is a label, not an image."""
     listed = folder / "list.txt"
     listed.write_text("a.png labels/a.png\n\nsub/b ü.jpg\n", encoding="utf-8")
-    images, root = find_images(listed)
+    images, root = find_images(listed, FLAG)
     assert [path.relative_to(folder).as_posix() for path in images] == ["a.png", "sub/b ü.jpg"]
     assert root == folder
 
@@ -120,12 +123,12 @@ def test_nothing_to_predict_is_an_error(tmp_path, name, content):
     elif content is not None:
         path.write_text(content)
     with pytest.raises(UserError, match=name.rstrip("/").replace(".", r"\.")):
-        find_images(path)
+        find_images(path, FLAG)
 
 
 def test_only_what_is_asked_for_is_written(folder, tmp_path):
     """--save; an unknown name is refused before anything is read."""
-    images, root = find_images(folder)
+    images, root = find_images(folder, FLAG)
     predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root, save=["color"])
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["pseudo_color_prediction"]
     with pytest.raises(UserError, match=r"'colour'.*raw, color, overlay"):
@@ -134,7 +137,7 @@ def test_only_what_is_asked_for_is_written(folder, tmp_path):
 
 def test_resume_skips_what_is_there(folder, tmp_path):
     """Only images that lack one of the results are run; the others' files are not touched."""
-    images, root = find_images(folder)
+    images, root = find_images(folder, FLAG)
     work = (images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
     predict(bright, *work)
     (tmp_path / "out/added_prediction/a.png").unlink()
@@ -157,7 +160,7 @@ def test_resume_skips_what_is_there(folder, tmp_path):
 @pytest.mark.parametrize("left", [0, 5, -1])
 def test_resume_does_again_what_is_cut(folder, tmp_path, left):
     """A power failure leaves empty or cut files, which count as missing."""
-    images, root = find_images(folder)
+    images, root = find_images(folder, FLAG)
     work = (images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
     predict(bright, *work)
     path = tmp_path / "out/label_prediction/a.png"
@@ -179,7 +182,40 @@ def test_a_name_with_a_line_end_is_told_in_one_line(tmp_path, caplog):
 
 def test_a_file_in_the_folders_place_is_told(folder, tmp_path):
     """What cannot be written for it is an error of the user's, not a trace from a thread."""
-    images, root = find_images(folder)
+    images, root = find_images(folder, FLAG)
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="cannot write"):
         predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+
+
+def test_one_odd_file_does_not_stop_the_others(folder, tmp_path):
+    """Links in a circle, names with a NUL, too long or of no text: each is named in one sentence."""
+    (folder / "x.png").symlink_to("y.png")
+    (folder / "y.png").symlink_to("x.png")
+    (folder / "gone.png").symlink_to("nowhere.png")
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(b"no picture")
+    lines = "\n".join(["a.png", "nul\0.png", 300 * "n" + ".png"])
+    (folder / "list.txt").write_text(lines)
+    for source, written, failed in ((folder, 2, 4), (folder / "list.txt", 1, 2)):
+        images, root = find_images(source, FLAG)
+        for resume in (False, True):
+            work = (Compose([Normalize()]), PALETTE, tmp_path / source.name, root)
+            result = predict(bright, images, *work, resume=resume)
+            assert len(result.written) + len(result.skipped) == written
+            assert len(result.failed) == failed
+            assert all(reason.isprintable() for reason in result.failed.values())
+
+
+def test_npy_images_are_predicted(tmp_path):
+    """Protects the format of images of many channels: a folder, a file and a list of it."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    np.save(folder / "scene.npy", np.zeros((6, 8, 5), np.uint16))
+    (folder / "list.txt").write_text("scene.npy\n")
+    for source in (folder, folder / "scene.npy", folder / "list.txt"):
+        images, root = find_images(source, FLAG)
+        result = predict(
+            bright, images, Compose([Normalize([0.5] * 5, [0.5] * 5)]), PALETTE, tmp_path, root, 5
+        )
+        assert result.written == images
+        assert (tmp_path / "label_prediction" / "scene.png").exists()

@@ -51,7 +51,7 @@ def open_image(path: str | Path, channels: int = 3) -> np.ndarray | RgbPng:
         UserError: as `read_image`.
     """
     image: Any
-    if str(path).endswith(".npy"):
+    if _is_npy(path):
         image = _read_npy(path)
     else:
         data = _read_bytes(path)
@@ -77,7 +77,7 @@ def read_orientation(path: str | Path) -> int:
     Raises:
         UserError: the file is missing or unreadable.
     """
-    if str(path).endswith(".npy"):
+    if _is_npy(path):
         return 1
     data = _read_bytes(path)
     if is_tiff(data):
@@ -109,7 +109,7 @@ def read_stored_label(path: str | Path) -> np.ndarray:
     Raises:
         UserError: the file is missing or unreadable.
     """
-    if str(path).endswith(".npy"):
+    if _is_npy(path):
         label = _read_npy(path)
     else:
         data = _read_bytes(path)
@@ -127,6 +127,10 @@ def read_stored_label(path: str | Path) -> np.ndarray:
 
 def _read_bytes(path: str | Path) -> bytes:
     return read_regular(Path(path), _MAX_BYTES)
+
+
+def _is_npy(path: str | Path) -> bool:
+    return str(path).lower().endswith(".npy")
 
 
 def _read_npy(path: str | Path) -> np.ndarray:

@@ -1,16 +1,21 @@
-"""List files: text in UTF-8, with an image in each line, or an image and its label."""
+"""Lists and folders of images: for training, prediction and calibration, by the same rules.
+
+A list is text in UTF-8, with an image in each line, or an image and its label.
+"""
 
 from __future__ import annotations
 
 import os
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import read_regular
 
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".npy")
+LIST_ENDINGS = (".txt", ".lst")
 _BLANKS = " \t\r"
 _MAX_BYTES = 1 << 30  # of a list
 
@@ -59,6 +64,66 @@ def read_images(path: Path) -> list[Path]:
         UserError: the list cannot be read.
     """
     return [_first_file(path.parent, line) for _, line in _lines(path)]
+
+
+def find_images(path: Path, flag: str, skipped: Collection[Path] = ()) -> tuple[list[Path], Path]:
+    """Return the images that a path stands for, and the folder that their names are relative to.
+
+    In a folder, hidden files and folders (whose names begin with a dot) are left out, as by PaddleSeg, and a
+    folder that is linked is searched once, wherever its links lead. A link to nowhere and a folder that may
+    not be searched are among the images: to read them tells what is wrong with each.
+
+    Args:
+        path: an image; a folder, searched through all its subfolders; or a text file with one image in each
+            line, relative to the text file's folder. In a list of `image label` pairs the images are taken.
+        flag: where the user gave the path, for messages.
+        skipped: folders in the folder that are not searched.
+
+    Raises:
+        UserError: nothing is there, or no image is in it.
+    """
+    path = Path(path)
+    if os.path.isdir(path):
+        images = sorted(_search(path, {os.path.realpath(folder) for folder in skipped}))
+        if not images:
+            raise UserError(f"{flag}: no image in {path}; looked for {', '.join(IMAGE_ENDINGS)}")
+        return images, path
+    ending = path.suffix.lower()
+    if not os.path.lexists(path):  # of a name that is too long, too
+        raise UserError(f"no image, folder or list at {path}; check {flag}")
+    if ending in IMAGE_ENDINGS:
+        return [path], path.parent
+    if ending not in LIST_ENDINGS:
+        raise UserError(
+            f"{flag}: {path} is neither an image ({', '.join(IMAGE_ENDINGS)}) nor a list "
+            f"({', '.join(LIST_ENDINGS)})"
+        )
+    images = read_images(path)
+    if not images:
+        raise UserError(f"{flag}: {path} lists no image; write one path in each line")
+    return images, path.parent
+
+
+def _search(folder: Path, skipped: Collection[str]) -> Iterator[Path]:
+    """Yield the images in a folder and below; what is linked comes under its own name, if it has one here."""
+    seen: set[str] = set(skipped)
+    folders, linked = [folder], list[Path]()
+    while folders or linked:
+        current = folders.pop() if folders else linked.pop(0)
+        real = os.path.realpath(current)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            names = sorted(os.listdir(current))
+        except OSError:
+            yield current
+            continue
+        for found in (current / name for name in names if not name.startswith(".")):
+            if os.path.isdir(found):
+                (linked if os.path.islink(found) else folders).append(found)
+            elif found.suffix.lower() in IMAGE_ENDINGS:
+                yield found
 
 
 def _first_file(folder: Path, line: str) -> Path:

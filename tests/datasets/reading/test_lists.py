@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from paddleseg_lite.datasets.reading.lists import read_images, read_pairs
+from paddleseg_lite.datasets.reading.lists import find_images, read_images, read_pairs
 from paddleseg_lite.errors import UserError
 
 NAMES = ("a.png", "my photo.png", "b,c.png", "d\u2028e.png")
@@ -58,3 +58,58 @@ def test_a_pipe_is_not_waited_for(folder, read):
     os.mkfifo(folder / "list.txt")
     with pytest.raises(UserError, match=r"list\.txt: it is no regular file"):
         read(folder / "list.txt")
+
+
+def make(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def found_in(folder, **more):
+    return [path.relative_to(folder).as_posix() for path in find_images(folder, "--images", **more)[0]]
+
+
+def test_a_folder_gives_its_images_without_what_is_hidden(tmp_path):
+    """Protects from macOS's ._a.png and a notebook's checkpoints, which are no images of the user's."""
+    make(
+        tmp_path,
+        "a.PNG",
+        "b.npy",
+        "._a.png",
+        ".ipynb_checkpoints/a.png",
+        "sub/c.jpg",
+        "sub/.d/e.png",
+        "x.txt",
+    )
+    assert found_in(tmp_path) == ["a.PNG", "b.npy", "sub/c.jpg"]
+    make(tmp_path, ".cache/a.png")
+    assert found_in(tmp_path / ".cache") == ["a.png"], "what is asked for by name is not hidden"
+    assert found_in(tmp_path, skipped=[tmp_path / "sub"]) == ["a.PNG", "b.npy"]
+
+
+def test_linked_folders_are_searched_once(tmp_path):
+    """Protects data sets that are put together by links, and from searching in a circle."""
+    make(tmp_path, "disk/a.png", "photos/own/b.png")
+    links = {"more": "disk", "again": "disk", "alias": "photos/own", "circle": "photos", "own/up": "photos"}
+    for name, target in links.items():
+        (tmp_path / "photos" / name).symlink_to(tmp_path / target)
+    assert found_in(tmp_path / "photos") == ["again/a.png", "own/b.png"]
+
+
+def test_links_to_nowhere_are_among_the_images(tmp_path):
+    """Protects the others: reading names these; to search raises nothing."""
+    make(tmp_path, "good.png")
+    (tmp_path / "x.png").symlink_to(tmp_path / "y.png")
+    (tmp_path / "y.png").symlink_to(tmp_path / "x.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert found_in(tmp_path) == ["gone.png", "good.png", "x.png", "y.png"]
+
+
+@pytest.mark.parametrize("name", [300 * "x", 300 * "x" + ".png", "a\0b.png", "caf\udce9.png"])
+def test_a_path_of_an_odd_name_is_told(tmp_path, name):
+    """Names too long, with a NUL, or of no text: one sentence, which a terminal can show."""
+    with pytest.raises(UserError, match="check --images") as caught:
+        find_images(tmp_path / name, "--images")
+    assert str(caught.value).isprintable()
