@@ -6,6 +6,8 @@ Takes images and labels of the config's val_dataset and the class ids that the c
 """
 
 import argparse
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from paddleseg_lite.cli import flags
@@ -38,16 +40,39 @@ def work(args: argparse.Namespace) -> None:
     if args.rows < 1:
         raise UserError(f"--rows is {args.rows}; give 1 or more")
     dataset = DataPlan(load_config(args.config, args.opts)).dataset("val_dataset")
-    predicted = {path.stem: path for path in (args.prediction_dir / LABELS).rglob("*.png")}
+    predictions = args.prediction_dir / LABELS
+    predicted = pair_predictions([Path(image) for image, _ in dataset.pairs], predictions)
     rows = []
     for index in np.linspace(0, len(dataset) - 1, min(args.rows, len(dataset))).round().astype(int):
         path = Path(dataset.pairs[index][0])
-        if path.stem not in predicted:
+        if path not in predicted:
             raise UserError(
-                f"no prediction of {path} in {args.prediction_dir / LABELS}; run the command predict on the "
+                f"no prediction of {path} in {predictions}; run the command predict on the "
                 f"images of val_dataset with --save_dir {args.prediction_dir}"
             )
         image, label = dataset.reader(index)
-        rows.append((to_rgb(image), np.asarray(label), read_image(predicted[path.stem], 1)[:, :, 0]))
+        rows.append((to_rgb(image), np.asarray(label), read_image(predicted[path], 1)[:, :, 0]))
     atomic_write(args.save_path, encode_png(contact_sheet(rows, dataset.classes, dataset.palette)))
     print(f"{len(rows)} samples, in {args.save_path}")
+
+
+def pair_predictions(images: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Return the predictions of those images that have one in a folder.
+
+    Predict names a result by its image's path below the folder, or list, that it was given; which that was
+    is not known, so the longest end of an image's path that is there counts.
+
+    Raises:
+        UserError: one file could be the prediction of two images.
+    """
+    known = {path.relative_to(folder).parts: path for path in folder.rglob("*.png")}
+    owners: dict[Path, Path] = {}
+    for image in images:
+        parts = Path(os.path.abspath(image)).with_suffix(".png").parts
+        found = next((known[parts[i:]] for i in range(1, len(parts)) if parts[i:] in known), None)
+        if found is not None and owners.setdefault(found, image) != image:
+            raise UserError(
+                f"{found} could be the prediction of {owners[found]} and of {image}; run the command predict "
+                "on the folder that holds both"
+            )
+    return {image: found for found, image in owners.items()}
