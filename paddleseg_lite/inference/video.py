@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +33,8 @@ _log = logging.getLogger(__name__)
 VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # Their headers count frames; that of others is a guess from duration and rate.
 _COUNTED = (".mp4", ".m4v", ".mov", ".avi")
-DEFAULT_RATE = 25.0  # frames/s of a camera that does not tell
+DEFAULT_RATE = 25.0  # frames/s of a source that does not tell
+_MAX_UNITS = 65535  # MPEG-4 counts frames/s in units of 1, 1/10, 1/100 ... and no more of them than these
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,9 @@ def predict_video(
 ) -> VideoResult:
     """Segment a video's frames and write `save_dir/added_prediction/NAME.mp4`, frames at their own size.
 
+    NAME is that of the source without .mp4; any other ending stays, so that a.mp4 and a.avi have their own.
+    The rate is the source's within 1 %.
+
     The codec (MPEG-4 with two color values for four pixels) may drop the last row or column of an odd size.
     Frames that cannot be read are left out, counted, and the next ones go on. Ctrl-C ends a camera's
     recording, and what was recorded is kept; of a file nothing is written then, and an earlier result stays.
@@ -89,14 +96,20 @@ def predict_video(
         UserError: the source cannot be opened or has no frame, or the video cannot be written.
     """
     text = str(source)
-    if Path(text).suffix.lower() in VIDEO_ENDINGS and not Path(text).is_file():
+    if Path(text).suffix.lower() in VIDEO_ENDINGS and not os.path.isfile(text):
         raise UserError(f"there is no video {text}; check --image_path")
-    name = f"camera{text}" if text.isdigit() else Path(text).stem
+    name = f"camera{text}" if text.isdigit() else Path(text).name.removesuffix(".mp4")
     path = Path(save_dir) / OVERLAYS / f"{name}.mp4"
-    if path.resolve() == Path(text).resolve():
+    if os.path.realpath(path) == os.path.realpath(text):
         raise UserError(f"the result would replace {text}; give another --save_dir")
     is_camera = text.isdigit() or text.startswith("/dev/video")
     capture = _opened(text, is_camera)
+    told = capture.get(cv2.CAP_PROP_FPS)
+    rate = writable_rate(told)
+    if rate is None:
+        rate = DEFAULT_RATE
+        if not is_camera:
+            _log.warning("%s says that it has %g frames/s; its result plays at %g", text, told, rate)
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     start = time.perf_counter()
@@ -104,11 +117,12 @@ def predict_video(
 
     def record(temporary: Path) -> None:
         nonlocal frames, lost
-        work = (transforms, palette, inference, temporary, max_frames)
-        frames, lost = _record(model, capture, *work, keeps_partial=is_camera)
-        if not frames:
-            raise UserError(f"{text} has no frame that can be read; the file may be damaged")
-        _check_video(temporary, path, frames)
+        with _named_for_cv2(temporary) as named:
+            target = _Overlays(named, path, rate, palette)
+            frames, lost = _record(model, capture, transforms, inference, target, max_frames, is_camera)
+            if not frames:
+                raise UserError(f"{text} has no frame that can be read; the file may be damaged")
+            _check_video(named, path, frames)
 
     try:
         atomic_write(path, record)
@@ -122,16 +136,44 @@ def predict_video(
 
 
 def _opened(source: str, is_camera: bool) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(int(source) if source.isdigit() else source)
+    if source.isdigit():
+        capture = cv2.VideoCapture(int(source))
+    else:
+        with _named_for_cv2(Path(source)) as named:
+            capture = cv2.VideoCapture(named)
     if not capture.isOpened():
         found = f"there is no camera {source}" if is_camera else f"cv2 cannot decode {source}"
         raise UserError(f"{found}; give a video file or the number of a camera that is connected")
     return capture
 
 
-def _check_video(temporary: Path, path: Path, frames: int) -> None:
+@contextlib.contextmanager
+def _named_for_cv2(path: Path) -> Iterator[str]:
+    """Yield a name for a file, there or to be written, that cv2 takes: at one that is no UTF-8 it crashes."""
+    whole = os.path.abspath(path)  # FFmpeg would take "a:b.mp4" for a protocol
+    try:
+        whole.encode("utf-8")
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder) / f"video{path.suffix.lower()}"
+            link.symlink_to(whole)
+            yield str(link)
+    else:
+        yield whole
+
+
+def writable_rate(rate: float) -> float | None:
+    """Return a rate within 1 % of `rate`, in frames/s, that the writer takes; None if there is none."""
+    if not 0.1 <= rate <= _MAX_UNITS:  # nor is NaN
+        return None
+    # To three digits cv2 looks for the unit itself.
+    digits = next(digits for digits in (3, 2, 1, 0) if round(rate * 10**digits) <= _MAX_UNITS)
+    return round(rate, digits)
+
+
+def _check_video(temporary: str, path: Path, frames: int) -> None:
     """Refuse a video that lacks frames: cv2's writer tells nothing of a full disk."""
-    capture = cv2.VideoCapture(str(temporary))
+    capture = cv2.VideoCapture(temporary)
     found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
     is_readable = capture.read()[0]  # an index torn near its end counts the frames, but does not find them
     capture.release()
@@ -146,9 +188,8 @@ def _record(
     model: Network | Runtime,
     capture: cv2.VideoCapture,
     transforms: Compose,
-    palette: np.ndarray,
     inference: InferenceOptions,
-    path: Path,
+    target: _Overlays,
     max_frames: int | None,
     keeps_partial: bool,
 ) -> tuple[int, int]:
@@ -160,7 +201,6 @@ def _record(
 
     total = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
     source = _Frames(capture, max_frames, total)
-    target = _Overlays(path, capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE, palette)
     writing = None
     # One thread each: a capture and a writer are not to be used by two.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as scribe:
@@ -207,8 +247,9 @@ class _Frames:
 class _Overlays:
     """A video of overlays, opened with the first one; `count` tells how many were given to the codec."""
 
-    def __init__(self, path: Path, rate: float, palette: np.ndarray) -> None:
-        self._path, self._rate, self._palette = path, rate, palette
+    def __init__(self, named: str, path: Path, rate: float, palette: np.ndarray) -> None:
+        """Take a name to write to, the path that it will have, frames/s, and colors as `overlay` does."""
+        self._named, self._path, self._rate, self._palette = named, path, rate, palette
         self._writer = cv2.VideoWriter()
         self.count = 0
 
@@ -216,8 +257,9 @@ class _Overlays:
         """Add a frame, uint8 [H, W, 3] RGB, with its class ids, uint8 [H, W]."""
         if self.count == 0:
             size = (frame.shape[1], frame.shape[0])
-            if not self._writer.open(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size):
-                raise UserError(f"cannot write {self._path}; is the disk full, or is cv2 without FFmpeg?")
+            if not self._writer.open(self._named, cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size):
+                Path(self._named).write_bytes(bytes(1 << 12))  # a full disk says so itself, as OSError
+                raise UserError(f"cannot write {self._path}: {_why_unopened(size, self._rate)}")
         picture = overlay(frame, labels, self._palette)
         self._writer.write(np.ascontiguousarray(picture[:, :, ::-1]))
         self.count += 1
@@ -225,3 +267,13 @@ class _Overlays:
     def release(self) -> None:
         """Finish the file."""
         self._writer.release()
+
+
+def _why_unopened(size: tuple[int, int], rate: float) -> str:
+    """Return why the writer takes no frames, though files can be written where it writes."""
+    if cv2.CAP_FFMPEG not in cv2.videoio_registry.getWriterBackends():
+        return "this cv2 is without FFmpeg; pip install opencv-python-headless"
+    return (
+        f"FFmpeg's MPEG-4 takes no frames of {size[0]}x{size[1]} pixels (width x height) at {rate:g} "
+        "frames/s; give a video of another size"
+    )

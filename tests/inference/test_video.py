@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,7 +15,7 @@ import pytest
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference import video
-from paddleseg_lite.inference.video import is_video, predict_video
+from paddleseg_lite.inference.video import is_video, predict_video, writable_rate
 from paddleseg_lite.transforms import Compose, Normalize
 from tests.inference.test_predict import PALETTE, bright
 from tests.paths import REPOSITORY
@@ -29,8 +32,10 @@ def test_a_video_goes_in_and_one_comes_out(tmp_path):
     writer.release()
     result = predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
     assert result.frames == 9
-    assert result.path == tmp_path / "out" / "added_prediction" / "drive.mp4"
-    assert [path.name for path in result.path.parent.iterdir()] == ["drive.mp4"], "no temporary file is left"
+    assert result.path == tmp_path / "out" / "added_prediction" / "drive.avi.mp4"
+    assert [path.name for path in result.path.parent.iterdir()] == ["drive.avi.mp4"], (
+        "no temporary file is left"
+    )
     capture = cv2.VideoCapture(str(result.path))
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
     frames = []
@@ -216,7 +221,7 @@ def test_a_full_disk_is_told_and_the_earlier_result_stays(tmp_path):
     for _ in range(20):
         writer.write(rng.integers(0, 256, (48, 64, 3), np.uint8))
     writer.release()
-    earlier = tmp_path / "out" / "added_prediction" / "drive.mp4"
+    earlier = tmp_path / "out" / "added_prediction" / "drive.avi.mp4"
     earlier.parent.mkdir(parents=True)
     earlier.write_bytes(b"earlier")
 
@@ -229,7 +234,7 @@ def test_a_full_disk_is_told_and_the_earlier_result_stays(tmp_path):
     assert f"cannot write {earlier}" in text
     assert "is the disk full?" in text
     assert earlier.read_bytes() == b"earlier"
-    assert [path.name for path in earlier.parent.iterdir()] == ["drive.mp4"], "no temporary file is left"
+    assert [path.name for path in earlier.parent.iterdir()] == ["drive.avi.mp4"], "no temporary file is left"
     assert told(2**30) == ""
     whole = earlier.read_bytes()
     offsets = whole.rfind(b"stco")  # where the frames are; their number stands before
@@ -288,4 +293,71 @@ def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch, source, named):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.mp4").write_text("no video")
     with pytest.raises(UserError, match=named):
+        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+
+
+def record(path, rate=10.0, frames=4, size=(64, 48)):
+    """Write a gray video; its name may be any."""
+    plain = path.parent / f"plain{path.suffix}"
+    codec = "MJPG" if path.suffix == ".avi" else "mp4v"
+    writer = cv2.VideoWriter(str(plain), cv2.VideoWriter.fourcc(*codec), rate, size)
+    for _ in range(frames):
+        writer.write(np.full((*size[::-1], 3), 128, np.uint8))
+    writer.release()
+    plain.rename(path)
+    return path
+
+
+def test_videos_of_one_stem_keep_a_result_each(tmp_path):
+    """Protects a.mp4's result from a.avi's."""
+    sources = [record(tmp_path / name) for name in ("a.mp4", "a.avi", "a.MP4")]
+    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
+    results = [predict_video(bright, source, *work, max_frames=1).path for source in sources]
+    assert [path.name for path in results] == ["a.mp4", "a.avi.mp4", "a.MP4.mp4"]
+    assert all(map(Path.exists, results))
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.mp4", "a:b.mp4", "pipe:0.avi", "ü\n.mp4"])
+def test_a_video_of_any_name_is_read_and_written(tmp_path, monkeypatch, name):
+    """Protects from cv2, which crashes at a name that is no UTF-8 and takes a colon for a protocol's."""
+    record(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    out = Path("out" + os.fsdecode(b"\xff"))
+    result = predict_video(bright, name, Compose([Normalize()]), PALETTE, out)
+    assert result.frames == 4
+    assert result.path.exists()
+
+
+@pytest.mark.parametrize(
+    "rate", [0.1, 0.1234, 12.345, 29.97, 65.5349, 66.667, 200 / 3, 211.222, 655.36, 999.99, 6553.57, 65535]
+)
+def test_a_rate_stays_within_one_percent(tmp_path, rate):
+    """MPEG-4 takes few rates; a video at another would tell a wrong speed, or not be written at all."""
+    written = record(tmp_path / "a.mp4", writable_rate(rate))
+    capture = cv2.VideoCapture(str(written))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(rate, rel=0.01)
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+
+
+@pytest.mark.parametrize("rate", [float("nan"), -1.0, 0.0, 90000.0, float("inf")])
+def test_a_rate_that_cannot_be_is_told(tmp_path, monkeypatch, caplog, rate):
+    """Protects the frames: the video is made, and a warning says at what rate."""
+
+    class Odd(FourFrames):
+        def get(self, what):
+            return rate if what == cv2.CAP_PROP_FPS else 4
+
+    replace_source(monkeypatch, Odd)
+    (tmp_path / "a.mp4").touch()
+    with caplog.at_level(logging.WARNING):
+        result = predict_video(bright, tmp_path / "a.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
+    assert result.frames == 4
+    assert cv2.VideoCapture(str(result.path)).get(cv2.CAP_PROP_FPS) == video.DEFAULT_RATE
+    assert "plays at 25" in caplog.text
+
+
+def test_a_size_that_the_codec_does_not_take_is_told(tmp_path):
+    """Not as a full disk."""
+    source = record(tmp_path / "a.avi", size=(9000, 16))
+    with pytest.raises(UserError, match=r"a\.avi\.mp4: FFmpeg's MPEG-4 takes no frames of 9000x16"):
         predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
