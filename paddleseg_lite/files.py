@@ -199,9 +199,28 @@ def check_folder(folder: Path) -> None:
     Raises:
         UserError: it cannot.
     """
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # it will be made, if what is above it is a folder
+    except (OSError, ValueError) as error:  # a name too long or with a NUL, links in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{folder}: nothing can be written there ({reason}); {WRITABLE}") from error
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UserError(f"{folder}: nothing can be written to {existing}; {WRITABLE}")
+
+
+def check_utf8(folder: Path, user: str) -> None:
+    """Check that a folder's whole name is in UTF-8, before what takes no others fails in its own way.
+
+    Raises:
+        UserError: it is not; the message says that `user`, a library, needs it.
+    """
+    try:
+        os.path.abspath(folder).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(f"{folder}: {user} takes only names in UTF-8; give another folder") from error
 
 
 def read_regular(path: Path, limit: int, remedy: str = "give a smaller one") -> bytes:

@@ -162,3 +162,17 @@ def test_a_regular_file_is_read_and_nothing_else(tmp_path: Path) -> None:
     for absent in (tmp_path / "none", tmp_path, tmp_path / ("x" * 300), Path("a\0b"), path / "below"):
         with pytest.raises(UserError, match="cannot read"):
             files.read_regular(absent, 1 << 30)
+
+
+def test_folders_of_odd_names_are_told_before_the_work(tmp_path: Path) -> None:
+    """Too long, a NUL, links in a circle: one sentence. Of no UTF-8: where a library needs that."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("x" * 300, "a\0b", "loop"):
+        with pytest.raises(UserError, match="nothing can be written there") as caught:
+            files.check_folder(tmp_path / name)
+        assert str(caught.value).isprintable()
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    files.check_folder(odd)
+    with pytest.raises(UserError, match=r"caf\\xe9: Paddle takes only names in UTF-8"):
+        files.check_utf8(odd, "Paddle")
+    files.check_utf8(tmp_path / "ü", "Paddle")

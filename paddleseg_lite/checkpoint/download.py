@@ -62,7 +62,7 @@ def fetch(source: str | Path) -> Path:
         return _unpacked(path, _kept(_cached_copy(path))) if _is_archive(path) else path
     url = _split(str(source))
     path, address = _cached_path(url), url._replace(fragment="").geturl()
-    if path.exists():
+    if os.path.exists(path):
         _check_sum(path, url.fragment, f"{path}, which was there (delete it to download it again),")
     elif _expected_sum(url.fragment) or not _kept(path).exists():
         _download(address, path, lambda file: _check(file, url))

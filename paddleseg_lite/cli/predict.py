@@ -56,9 +56,8 @@ def work(args: argparse.Namespace) -> None:
     if shows_video and (args.resume or args.save not in (None, "overlay")):
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
     check_folder(args.save_dir)
-    images, root = [], Path()
-    if not shows_video:
-        images, root = find_images(args.image_path, "--image_path", result_folders(args.save_dir))
+    results = result_folders(args.save_dir)
+    images, root = ([], Path()) if shows_video else find_images(args.image_path, "--image_path", results)
     data = plan.info("val_dataset")
     if shows_video and data.in_channels != 3:
         raise UserError(f"a video has 3 channels and the network takes {data.in_channels}; give images")

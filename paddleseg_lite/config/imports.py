@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
 
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.errors import UserError
@@ -23,7 +23,7 @@ def import_components(config: Config) -> None:
         if name in sys.modules:
             continue
         if name.endswith(".py"):
-            if not Path(name).is_file():
+            if not os.path.isfile(name):
                 raise UserError(f"{where} names {name}, but there is no such file")
             _import_file(name)
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -265,6 +266,6 @@ def checked_folder(path: str | Path | None, key: str = "dataset_root") -> Path:
     Raises:
         UserError: there is none.
     """
-    if path is None or not Path(path).is_dir():
+    if path is None or not os.path.isdir(path):
         raise UserError(f"{key}: there is no folder {path!s}; put the data there or set {key}")
     return Path(path)

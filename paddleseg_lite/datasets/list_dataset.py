@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class Dataset(SegmentationDataset):
         given = {"train": train_path, "val": val_path, "test": test_path}[mode]
         if given is None:
             raise UserError(f"mode '{mode}' needs {mode}_path, a text file with a line for each image")
-        found = next((path for path in (Path(given), root / given) if path.is_file()), None)
+        found = next((path for path in (Path(given), root / given) if os.path.isfile(path)), None)
         if found is None:
             raise UserError(f"{mode}_path: there is no file {given}, neither as it is nor in {root}")
         super().__init__(

@@ -18,7 +18,7 @@ from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, optimise
 from paddleseg_lite.deploy.sidecar import FILE, ExportMetadata, write_sidecar
 from paddleseg_lite.deploy.verify import check_input_shape, probe_images, smallest_side
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import sync_to_disk, temporary_beside
+from paddleseg_lite.files import check_utf8, sync_to_disk, temporary_beside
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +124,7 @@ def export(
     """
     save_dir = Path(save_dir)
     check_input_shape(model, options.input_shape)
+    check_utf8(save_dir, "Paddle")
     if options.output_op == "argmax" and any(step["type"] != "Normalize" for step in metadata.transforms):
         _log.warning(
             "val_dataset changes the images' size, and class ids are enlarged in blocks: coarser labels than "

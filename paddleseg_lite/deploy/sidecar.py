@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +158,7 @@ def read_sidecar(folder: Path) -> dict[str, Any]:
         UserError: there is none, or it is damaged.
     """
     path = Path(folder) / FILE
-    if not path.exists():
+    if not os.path.exists(path):
         raise UserError(f"there is no {path}; give the --save_dir of the command export")
     try:
         content = yaml.load(read_regular(path, _MAX_BYTES).decode("utf-8"), BoundedLoader)
@@ -244,7 +245,7 @@ def check_side(side: int, images: np.ndarray) -> None:
 
 def _facts(folder: Path) -> dict[str, Any]:
     """Return the content of inference.yml, or nothing where there is none."""
-    return read_sidecar(folder) if (folder / FILE).exists() else {"model": {}, "input": {}}
+    return read_sidecar(folder) if os.path.exists(folder / FILE) else {"model": {}, "input": {}}
 
 
 def check_size(content: Mapping[str, Any], image: np.ndarray, path: str) -> None:

@@ -15,7 +15,7 @@ from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
 from paddleseg_lite.deploy.sidecar import ExportMetadata
 from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, verify
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import make_folder, temporary_beside
+from paddleseg_lite.files import check_utf8, make_folder, temporary_beside
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ def export_verified(
     if not check:
         return export(model, save_dir, metadata, options, passes=()), []
     save_dir = Path(save_dir)
+    check_utf8(save_dir, "Paddle")
     make_folder(save_dir.parent)
     with temporary_beside(save_dir) as new:
         for passes in [()] if options.format == "paddle" else [PASSES, ()]:

@@ -116,7 +116,7 @@ def load(folder: Path) -> tuple[dict[str, Any], list[Entry]]:
         UserError: there is none, it is damaged, or another version of this library made it.
     """
     path = folder / MANIFEST
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(
             f"cache: there is no complete pack in {folder}; make it with the command pack_dataset, or take "
             "cache away to read the images themselves"
