@@ -24,6 +24,14 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def escape_unencodable(error: UnicodeError) -> tuple[str, int]:
+    """Be a handler of errors for `codecs.register_error`: bytes of file names come as "\\xff", as above."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    found = map(_escaped, error.object[error.start : error.end])
+    return "".join(found).encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
 class LogFormatter(logging.Formatter):
     """Writes time, level and message, so that no text in a message can pass for a line of the log.
 

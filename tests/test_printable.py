@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 
 import pytest
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import LogFormatter, printable
+from paddleseg_lite.printable import LogFormatter, escape_unencodable, printable
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,11 @@ def test_no_text_passes_for_a_line_of_the_log() -> None:
     first, second = LogFormatter().format(record).split("\n")
     assert first.endswith("[INFO]\ta")
     assert second == "\t2026-01-01 [INFO]\\tforged\\x1b"
+
+
+def test_what_a_stream_cannot_encode_is_escaped_in_the_same_way() -> None:
+    """Protects what is printed: names that are no UTF-8, and any name where the terminal is ASCII."""
+    codecs.register_error("printable", escape_unencodable)
+    name = os.fsdecode(b"caf\xe9-\xc3\xa9.png")
+    assert name.encode("utf-8", "printable").decode() == "caf\\xe9-é.png"
+    assert name.encode("ascii", "printable").decode() == "caf\\xe9-\\xe9.png"

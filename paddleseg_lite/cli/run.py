@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
 import ctypes
 import io
@@ -16,7 +17,7 @@ from typing import Any, NoReturn, TextIO
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.threads import cpu_facts, thread_count
-from paddleseg_lite.printable import LogFormatter
+from paddleseg_lite.printable import LogFormatter, escape_unencodable
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of <malloc.h>
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -29,7 +30,8 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     `debug`, and `device` if the command computes; the others run without Paddle.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name need not be text that it can write
+        codecs.register_error("printable", escape_unencodable)
+        sys.stdout.reconfigure(errors="printable")  # a name need not be text that it can write
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(LogFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
