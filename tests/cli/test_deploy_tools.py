@@ -53,7 +53,7 @@ def test_a_video_by_the_tool(tmp_path, tool, street_root):
     work += ("--image_path", tmp_path / "drive.avi", "--save_dir", tmp_path / "out", "--backend", "paddle")
     code, out, _ = tool(*work)
     assert code == 0
-    assert re.search(r"5 frames, \d+\.\d frames/s, in .*drive\.mp4", out)
+    assert re.search(r"5 frames, \d+\.\d frames/s, in .*drive\.avi\.mp4", out)
     for flags in (["--resume"], ["--save", "raw"], ["--save", "raw,overlay"]):
         code, _, err = tool(*work, *flags)
         assert code == 2
