@@ -21,15 +21,33 @@ from paddleseg_lite.transforms import Compose
 from paddleseg_lite.yaml_loader import BoundedLoader
 
 FILE = "inference.yml"
+_SCALED = (
+    "each side becomes round(side * ratio) (a half to the even number), at least 1; cv2.resize, INTER_LINEAR"
+)
+_FILL = (
+    "with im_padding_value: on integers times 257 if they are of 16 bits, then rounded (a half to the even "
+    "number); on floats as it is; a resize that follows resizes the image without its padding, which "
+    "differs from cv2.resize along the line where they meet"
+)
+# For a person, in terms of cv2 and Python; tests/deploy/test_sidecar_rules.py reads images by these words alone.
 RULES = {
-    "Resize": "resize to target_size (width, height) by cv2.resize with interp; the longer side to the "
-    "longer one if keep_ratio; sides rounded up to multiples of size_divisor",
-    "ResizeByLong": "cv2.resize, keeping the aspect, until the longer side is long_size; sides rounded",
-    "ResizeByShort": "cv2.resize, keeping the aspect, until the shorter side is short_size; sides rounded",
-    "LimitLong": "cv2.resize, keeping the aspect, if the longer side is outside [min_long, max_long]",
-    "Padding": "pad on the right and at the bottom to target_size (width, height) with im_padding_value",
-    "PaddingByAspectRatio": "pad on the right or at the bottom until width / height is aspect_ratio",
-    "Normalize": "x / 255 (65535 for 16 bits), minus mean, divided by std, for each channel",
+    "Resize": "cv2.resize to target_size (width, height) by cv2's INTER_ and interp, but for NEAREST "
+    "INTER_NEAREST_EXACT, and for RANDOM any of NEAREST, LINEAR, CUBIC, AREA, LANCZOS4; if keep_ratio, not "
+    "target_size: each side becomes round(side * ratio) (a half to the even number), where ratio is the "
+    "smaller of longer side of target_size / longer side of the image and shorter side of target_size / "
+    "shorter side of the image; then, if there is a size_divisor, each side is raised to its next multiple; "
+    "at least 1",
+    "ResizeByLong": f"ratio = long_size / longer side; {_SCALED}",
+    "ResizeByShort": "size = short_size (of a list any one); if size / shorter side * longer side is above "
+    "max_size, size = floor(max_size / longer side * shorter side), at least 1; ratio = size / shorter side; "
+    + _SCALED,
+    "LimitLong": "if the longer side is above max_long, ratio = max_long / longer side; else if it is below "
+    f"min_long, ratio = min_long / longer side; else nothing is done (null is no limit); {_SCALED}",
+    "Padding": f"pad on the right and at the bottom to target_size (width, height), {_FILL}",
+    "PaddingByAspectRatio": "pad on the right or at the bottom: the width to floor(height * aspect_ratio) if "
+    f"that is more, the height to floor(width / aspect_ratio) if that is more, {_FILL}",
+    "Normalize": "x / 255 (x / 65535 for 16 bits), minus mean, divided by std, for each channel; one value "
+    "serves all channels",
 }
 _MAX_BYTES = 1 << 20
 _SCHEMA = {  # of inference.yml: what is used of it
@@ -46,12 +64,13 @@ OUTPUTS = {
     "softmax": "probabilities, float32 [N, num_classes, H, W]",
     "none": "logits, float32 [N, num_classes, H, W]; the class is the argmax over axis 1",
 }
+_UNDO = (
+    "undo input.resize, last step first: cut a padding off; after any other step bring to the size before it"
+)
 # For images that `input.resize` changes; without it there is nothing to undo.
 RESTORE = {
-    "argmax": "undo input.resize, last step first: cut the padding off; cv2.resize to the image's size with "
-    "INTER_NEAREST_EXACT, on uint8",
-    "none": "undo input.resize, last step first: cut the padding off; cv2.resize each class's map to the "
-    "image's size with INTER_LINEAR; then the argmax",
+    "argmax": f"{_UNDO} the class ids as uint8 by cv2.resize with INTER_NEAREST_EXACT",
+    "none": f"{_UNDO} each class's map by cv2.resize with INTER_LINEAR; then the argmax",
 }
 RESTORE["softmax"] = RESTORE["none"]
 
@@ -128,10 +147,13 @@ def write_sidecar(
             "min_side": min_side,
             "colour_order": "RGB" if channels == 3 else "as in the file",
             "scale": "1/255" if normalized else "1",
+            "scale_16_bits": "1/65535" if normalized else "1",
             "mean": (normalize["mean"] * channels)[:channels],
             "std": (normalize["std"] * channels)[:channels],
             "resize": [step for step in steps if step["type"] != "Normalize"],
-            "resize_dtype": "as in the file (uint8 or uint16), before scale, mean and std",
+            "resize_dtype": "float32, for Normalize comes before: do `transforms` in their order"
+            if normalized and steps[-1]["type"] != "Normalize"
+            else "as in the file (uint8 or uint16), before scale, mean and std",
         },
         "transforms": steps,
         "output": {"op": output_op, "meaning": OUTPUTS[output_op], "restore": RESTORE[output_op]},
