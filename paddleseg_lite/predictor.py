@@ -106,7 +106,7 @@ class Predictor:
         config: Config | str | Path,
         weights: str | Path,
         backend: str = "auto",
-        inference: InferenceOptions = PLAIN,
+        inference: InferenceOptions | None = None,
         opts: Sequence[str] = (),
         threads: int | None = None,
     ) -> Predictor:
@@ -116,7 +116,8 @@ class Predictor:
             config: a YAML file, or what load_config returned.
             weights: .pdparams or .safetensors, path or URL.
             backend: "auto", "paddle", "paddle_inference" or "onnxruntime".
-            inference: scales, flips, sliding windows.
+            inference: scales, flips, sliding windows; None: the sliding window of the config's `test_config`,
+                as predict.py does.
             opts: overrides of the file's keys, as in --opts.
             threads: of the runtimes other than "paddle"; default: the $OMP_NUM_THREADS that the program was
                 started with, or else one for each core. The live network takes Paddle's.
@@ -130,6 +131,8 @@ class Predictor:
         load_weights(model, weights)
         network = build_runtime(model, backend, data.in_channels, threads)
         transforms = plan.transforms("val_dataset")
+        if inference is None:
+            inference = plan.inference(predicts=True)
         return cls(network, transforms, data.classes, data.palette, data.in_channels, inference)
 
     @classmethod

@@ -74,18 +74,24 @@ def add_inference(parser: argparse.ArgumentParser, switch: str) -> None:
     add("--stride", nargs=2, type=int, metavar=size, help="step in pixels, with --is_slide")
 
 
-def inference_options(args: argparse.Namespace, plan: Plan) -> InferenceOptions:
+def inference_options(args: argparse.Namespace, plan: Plan, predicts: bool = False) -> InferenceOptions:
     """Return how images become logits: as the config's `test_config` says, but for the flags that are given.
+
+    Args:
+        args: with the flags of `add_inference`.
+        plan: has the config.
+        predicts: see `Plan.inference`.
 
     Raises:
         UserError: an augmentation flag without its switch, or a window without its size.
     """
     names = ("aug_eval", *_AUGMENTATIONS, "is_slide", *_WINDOW)
     flags = {name: getattr(args, name) for name in names if getattr(args, name)}
-    switches = {**(plan.config.values.get("test_config") or {}), **flags}
+    switches = {**plan.test_config(predicts), **flags}
     for name in flags:
         if name in _AUGMENTATIONS and not switches.get("aug_eval"):
-            raise UserError(f"--{name} does nothing by itself; add --aug_eval (val) or --aug_pred (predict)")
+            switch = "--aug_pred" if predicts else "--aug_eval"
+            raise UserError(f"--{name} does nothing by itself; add {switch}")
         if name in _WINDOW and not switches.get("is_slide"):
             raise UserError(f"--{name} does nothing by itself; add --is_slide")
-    return plan.inference(**flags)
+    return plan.inference(predicts, **flags)

@@ -7,7 +7,8 @@
 --image_path is an image, a folder (with its subfolders), a text file with one path in each line, a video file
 or a camera's number. Writes label_prediction (class ids), pseudo_color_prediction and added_prediction
 (overlay) in --save_dir; of a video, its overlay. An image or a frame that cannot be read is told and skipped,
-and the exit code is then 2. --resume goes on after an interruption; Ctrl-C ends a camera's recording.
+and the exit code is then 2. Of the config's test_config the sliding window counts; scales and flips only with
+--aug_pred. --resume goes on after an interruption; Ctrl-C ends a camera's recording.
 """
 
 import argparse
@@ -49,7 +50,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.visualize import custom_palette
 
     plan = Plan(load_config(args.config, args.opts))
-    inference = flags.inference_options(args, plan)
+    inference = flags.inference_options(args, plan, predicts=True)
     save = [name.strip() for name in args.save.split(",")] if args.save is not None else list(RESULTS)
     check_results(save)
     shows_video = is_video(args.image_path)

@@ -4,7 +4,8 @@
   %(prog)s --config C.yml --model_path M --aug_eval --scales 0.75 1.0 1.25 --flip_horizontal
   %(prog)s --config C.yml --model_path M --is_slide --crop_size 1024 512 --stride 768 384
 
---aug_eval alone means scale 1.0 and no flip. Flags win over the config's test_config.
+Flags win over the config's test_config, one by one; where neither says a thing, --aug_eval means scale 1.0
+and no flip.
 """
 
 import argparse

@@ -69,13 +69,17 @@ class Plan(DataPlan):
         schedule = self._component("lr_scheduler")()
         return self._component("optimizer")(learning_rate=schedule, parameters=model.parameters())
 
-    def inference(self, **flags: Any) -> InferenceOptions:
+    def inference(self, predicts: bool = False, **flags: Any) -> InferenceOptions:
         """Return how images become logits: as `test_config` says, but for what `flags` of the same names say.
+
+        Args:
+            predicts: its `aug_eval` does not count then: scales and flips are for scores, unless a flag asks.
+            flags: `aug_eval`, `scales` and so on.
 
         Raises:
             UserError: a sliding window without a size, or an option that is out of range.
         """
-        given = {**(self.config.values.get("test_config") or {}), **flags}
+        given = {**self.test_config(predicts), **flags}
         slides, augments = bool(given.get("is_slide")), bool(given.get("aug_eval"))
         for name in ("crop_size", "stride"):
             if slides and not given.get(name):
@@ -88,6 +92,11 @@ class Plan(DataPlan):
             crop_size=tuple(given["crop_size"]) if slides else None,
             stride=tuple(given["stride"]) if slides else None,
         )
+
+    def test_config(self, predicts: bool = False) -> dict[str, Any]:
+        """Return what the config says of inference; for `predicts` see `inference`."""
+        values = dict(self.config.values.get("test_config") or {})
+        return {**values, "aug_eval": False} if predicts else values
 
 
 def _bind_model(config: Config, facts: Facts) -> BoundComponent:

@@ -13,6 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
+from paddleseg_lite.checkpoint import save_weights
+from paddleseg_lite.config import load_config
+from paddleseg_lite.config.build import Plan
+from paddleseg_lite.inference import augment
+from paddleseg_lite.inference.augment import InferenceOptions
 from tests.commands import run_command
 from tests.conftest import write_config
 from tests.paths import REPOSITORY
@@ -212,6 +217,31 @@ def test_debug_shows_the_trace(tmp_path, street_root):
     assert done.returncode != 0
     assert "Traceback" in done.stderr
     assert "iterz" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["val", "train", "predict"])
+def test_what_each_command_makes_of_test_config(tmp_path, tool, street_root, monkeypatch, name):
+    """The table in docs/configs.md: scales count for scores, a window for predictions too."""
+    options = "{aug_eval: true, scales: [0.5, 1], is_slide: true, crop_size: [64, 64], stride: [32, 32]}"
+    config = write_config(tmp_path, street_root, test_config=options, iters="1")
+    weights = save_weights(Plan(load_config(config)).model(), tmp_path / "weights")
+    found, mean_logits = set(), augment._mean_logits
+
+    def spy(model: object, images: object, inference: InferenceOptions) -> object:
+        found.add(inference)
+        return mean_logits(model, images, inference)
+
+    monkeypatch.setattr(augment, "_mean_logits", spy)
+    trained = ("--model_path", weights, "--backend", "paddle")
+    flags = {
+        "val": trained,
+        "train": ("--do_eval", "--save_dir", tmp_path / "run"),
+        "predict": (*trained, "--image_path", street_root / "leftImg8bit", "--save_dir", tmp_path / "result"),
+    }
+    code, _, err = tool(name, "--config", config, *flags[name])
+    assert code == 0, err
+    scales = (1.0,) if name == "predict" else (0.5, 1)
+    assert found == {InferenceOptions(scales, crop_size=(64, 64), stride=(32, 32))}
 
 
 @pytest.mark.parametrize(

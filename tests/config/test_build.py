@@ -343,6 +343,17 @@ def test_inference_options_of_the_config_and_of_flags(tmp_path: Path) -> None:
     assert planned(tmp_path, *opts).inference() == InferenceOptions((0.75, 1.0))
 
 
+def test_scales_of_the_config_are_for_scores(tmp_path: Path) -> None:
+    """As in PaddleSeg: `aug_eval` does not make a prediction slow, a sliding window is for both."""
+    options = "{aug_eval: true, scales: [0.5, 2], flip_vertical: true, is_slide: true, crop_size: [8, 9]}"
+    plan = planned(tmp_path, f"test_config={options}", "test_config.stride=[3, 4]")
+    window = {"crop_size": (8, 9), "stride": (3, 4)}
+    augmented = InferenceOptions((0.5, 2), flip_vertical=True, **window)
+    assert plan.inference() == augmented
+    assert plan.inference(predicts=True) == InferenceOptions(**window)
+    assert plan.inference(predicts=True, aug_eval=True) == augmented
+
+
 DOCS = REPOSITORY / "docs" / "configs.md"
 
 

@@ -57,6 +57,23 @@ def test_arrays_lists_and_paths(job, image, tmp_path):
     np.testing.assert_array_equal(found.overlay(alpha=1.0), image)
 
 
+def test_the_configs_window_counts_and_its_scales_do_not(job, image):
+    """The same labels as of predict.py; `inference` replaces what the config says."""
+    window = {"crop_size": (24, 24), "stride": (16, 16)}
+    opts = [
+        "test_config={aug_eval: true, scales: [0.5], is_slide: true, crop_size: [24, 24], stride: [16, 16]}"
+    ]
+
+    def mask(**options):
+        return Predictor.from_config(*job[:2], backend="paddle", **options)(image).mask
+
+    plain = mask()
+    slid = mask(inference=InferenceOptions(**window))
+    assert (plain != slid).any()
+    np.testing.assert_array_equal(mask(opts=opts), slid)
+    np.testing.assert_array_equal(mask(opts=opts, inference=InferenceOptions()), plain)
+
+
 @pytest.mark.parametrize("backend", ["paddle", "auto"])
 def test_probabilities_are_a_softmax(job, image, backend):
     """They sum to one, their best class is the label, and the augmentation counts."""
