@@ -26,6 +26,7 @@ FLOORS = (
     "files",
     "json_files",
     "yaml_loader",
+    "progress",
     "metrics",
     "visualize",
     "paddle_compat",

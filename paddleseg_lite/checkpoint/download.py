@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import SplitResult, urlsplit
 
-from tqdm import tqdm
-
 from paddleseg_lite.checkpoint.archives import SUFFIXES, unpack
 from paddleseg_lite.checkpoint.formats import FORMATS, read_weights
 from paddleseg_lite.checkpoint.limits import MAX_BYTES, max_bytes
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write, sha256
 from paddleseg_lite.printable import printable
+from paddleseg_lite.progress import Progress
 
 _TIMEOUT = 8  # seconds without a byte
 _ANSWER = 30  # seconds until the whole header, with all redirections, is there
@@ -177,8 +176,7 @@ def _copy_with_bar(response: http.client.HTTPResponse, file: IO[bytes], name: st
     length = response.headers.get("Content-Length") or ""
     total = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
     limit, done, start = max_bytes(), 0, time.monotonic()
-    # disable=None: no bar where nobody looks (a log file, a pipe)
-    with tqdm(total=total or None, unit="B", unit_scale=True, desc=name, disable=None) as bar:
+    with Progress(total=total or None, unit="B", unit_scale=True, desc=name) as bar:
         # read1 returns what is there; read would wait for a whole chunk, however slowly it comes.
         while chunk := response.read1(_CHUNK):
             file.write(chunk)

@@ -29,7 +29,7 @@ _FILL = (
     "number); on floats as it is; a resize that follows resizes the image without its padding, which "
     "differs from cv2.resize along the line where they meet"
 )
-# For a person, in terms of cv2 and Python; tests/deploy/test_sidecar_rules.py reads images by these words alone.
+# For a person, in terms of cv2 and Python; tests/deploy/test_sidecar_rules.py reads images by these words.
 RULES = {
     "Resize": "cv2.resize to target_size (width, height) by cv2's INTER_ and interp, but for NEAREST "
     "INTER_NEAREST_EXACT, and for RANDOM any of NEAREST, LINEAR, CUBIC, AREA, LANCZOS4; if keep_ratio, not "

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import paddle
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite import parallel
@@ -35,6 +34,7 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.evaluate import EvaluationStopped
 from paddleseg_lite.losses.criterion import Criterion
+from paddleseg_lite.progress import Progress
 
 __all__ = ["TrainOptions", "TrainResult", "Trainer", "train"]
 
@@ -123,20 +123,20 @@ class Trainer:
             while passes := list(islice(stream, options.accumulate)):
                 yield passes
 
-    def _bar(self) -> tqdm:
-        return tqdm(
+    def _bar(self) -> Progress:
+        return Progress(
+            is_active=parallel.is_main(),
             total=self.options.iters,
             initial=self.state.iteration,
             desc="train",
             unit="it",
-            dynamic_ncols=True,
-            disable=None if parallel.is_main() else True,  # None: a bar on a terminal, none in a file
         )
 
-    def _loop(self, batches: Iterator[list[Batch]], bar: tqdm) -> bool:
+    def _loop(self, batches: Iterator[list[Batch]], bar: Progress) -> bool:
         """Train until the end, a better end, or a signal; return whether it was a signal."""
         self.model.train()
         self.watch.restart()
+        first = self.state.iteration + 1
         while not self._is_stalled():
             self.watch.lap("other")  # logging
             passes = next(batches, None)
@@ -172,12 +172,15 @@ class Trainer:
             is_last = self.state.iteration == self.options.iters
             if self.state.iteration % self.options.log_iters == 0 or is_last:
                 self._report(bar)
+            elif self.state.iteration == first:
+                bar.refresh()  # the first sign of life, before the first interval is over
 
             is_due = self.state.iteration % self.options.save_interval == 0 or is_last
             if is_due or stop:
                 self.state.evaluation_is_due = is_due and self.val_dataset is not None
                 log.info(f"[TRAIN] saved {self._save()}")
                 self._evaluate_if_due()
+                bar.postpone()
                 self.watch.restart()
             if stop and not is_last:
                 return True
@@ -215,7 +218,7 @@ class Trainer:
         if self.logger.open(self.state.iteration, self.options.config, will_evaluate):
             resume.set_newer_aside(self.state, self.options)
 
-    def _report(self, bar: tqdm) -> None:
+    def _report(self, bar: Progress) -> None:
         """Write one log line, in PaddleSeg's form, and the same numbers as data."""
         options, iteration = self.options, self.state.iteration
         images = options.batch_size * options.accumulate * parallel.world_size()
@@ -223,6 +226,7 @@ class Trainer:
         self.loss = record["loss"]
         log.info(log_line(record, options.iters))
         bar.set_postfix(loss=f"{self.loss:.4f}", refresh=False)
+        bar.postpone()
         self.starvation.look(record["batch_cost"], record["reader_cost"])
         self.logger.record("train", record)
         self.logger.scalars("Train", scalars(record), iteration)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import paddle
-from tqdm import tqdm
 
 from paddleseg_lite import parallel
 from paddleseg_lite.datasets.base import SegmentationDataset
@@ -22,6 +21,7 @@ from paddleseg_lite.inference.augment import (
 )
 from paddleseg_lite.inference.logits import Dense, best_classes
 from paddleseg_lite.metrics import Metrics, confusion_matrix, scores
+from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Sample
 
 
@@ -64,13 +64,12 @@ def evaluate(
         model.eval()
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
     samples = eval_samples(dataset, num_workers, parallel.rank(), parallel.world_size())
-    bar = tqdm(
+    bar = Progress(
+        is_active=parallel.is_main(),
         total=len(range(parallel.rank(), len(dataset), parallel.world_size())),
         desc="eval",
         unit="image",
-        dynamic_ncols=True,
         leave=False,
-        disable=None if parallel.is_main() else True,  # None: a bar on a terminal, none in a file
     )
     is_stopped = False
     with bar:

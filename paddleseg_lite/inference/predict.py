@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import paddle
-from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map
@@ -23,6 +22,7 @@ from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.printable import printable
+from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import overlay, to_rgb
 
@@ -100,7 +100,7 @@ def predict(
     def labelled(readers: Executor) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
         """Yield (name, image, class ids) of what can be segmented; say what cannot."""
         found_ahead = prefetch_map(readers, read, names.values())
-        bar = tqdm(found_ahead, total=len(names), desc="predict", unit="image", dynamic_ncols=True)
+        bar = Progress(found_ahead, total=len(names), desc="predict", unit="image")
         for (name, path), found in zip(names.items(), bar):
             try:
                 if isinstance(found, UserError):

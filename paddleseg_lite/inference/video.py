@@ -17,7 +17,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import paddle
-from tqdm import tqdm
 
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map
 from paddleseg_lite.errors import UserError
@@ -25,6 +24,7 @@ from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.inference.predict import OVERLAYS
+from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.visualize import overlay
 
@@ -207,7 +207,8 @@ def _record(
         try:
             prepared = map(prepare, source)
             frames = prefetch_map(reader, lambda _: next(prepared, None), repeat(None))
-            for frame, sample in tqdm(iter(partial(next, frames), None), total=total or None, unit="frame"):
+            bar = Progress(iter(partial(next, frames), None), desc="video", total=total or None, unit="frame")
+            for frame, sample in bar:
                 labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
                 if writing is not None:
                     writing.result()

@@ -19,6 +19,7 @@ import paddle
 import pytest
 import yaml
 
+from paddleseg_lite import progress
 from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.engine.environment import git_revision
 from paddleseg_lite.engine.run_logger import RunLogger
@@ -271,3 +272,13 @@ def test_a_profile_of_too_few_iterations_says_so(tmp_path, caplog):
     with caplog.at_level("WARNING"):
         toy_run(tmp_path, iters=2, profile=True)
     assert "[PROFILE] the first 3 iterations are not measured" in caplog.text
+
+
+def test_a_log_shows_life(tmp_path, monkeypatch, caplog):
+    """Where no bar is drawn: a line after the first iteration, and lines during an evaluation."""
+    monkeypatch.setattr(progress, "INTERVAL", 0.0)
+    toy_run(tmp_path, iters=4, do_eval=True, log_iters=3)
+    lines = [record.getMessage() for record in caplog.records]
+    first = next(line for line in lines if re.match(r"train: 1/4, .*it.*, ETA ", line))
+    assert lines.index(first) < next(n for n, line in enumerate(lines) if "[TRAIN] epoch" in line)
+    assert any(re.match(r"eval: \d+/\d+, .*image.*, ETA ", line) for line in lines)

@@ -10,9 +10,9 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 import cv2
-from tqdm import tqdm
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.progress import Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,10 +47,9 @@ def process_map(
         "total": len(items),
         "desc": description,
         "unit": unit,
-        "dynamic_ncols": True,
     }
     if num_workers == 0 or len(items) < 2:
-        yield from tqdm(map(function, items), **bar)
+        yield from Progress(map(function, items), **bar)
         return
     # Forked where that is possible: a data set of the user's own need not be importable by its name then.
     methods = multiprocessing.get_all_start_methods()
@@ -59,7 +58,7 @@ def process_map(
     executor = ProcessPoolExecutor(workers, context, _start, (function,))
     try:
         chunk = max(1, min(16, len(items) // (4 * workers)))
-        yield from tqdm(executor.map(_call, items, chunksize=chunk), **bar)
+        yield from Progress(executor.map(_call, items, chunksize=chunk), **bar)
     except BrokenProcessPool as error:
         raise UserError(
             f"{description}: a worker process died, as it does when memory runs out; use fewer of them "
