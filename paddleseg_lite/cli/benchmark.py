@@ -36,14 +36,10 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.deploy.backend import build_runtime
     from paddleseg_lite.deploy.profile import matrix_ceiling, profile
     from paddleseg_lite.deploy.verify import drawn_picture
-    from paddleseg_lite.files import atomic_write, check_folder
+    from paddleseg_lite.files import atomic_write
 
     if args.runs < 1 or args.warmup < 0 or min(args.size) < 32:
         raise UserError("give at least 1 of --runs, 0 of --warmup and 32 pixels of --size")
-    if args.json:
-        check_folder(args.json.absolute().parent)
-        if args.json.is_dir():
-            raise UserError(f"--json {args.json} is a folder; give the name of a file")
     plan = Plan(load_config(args.config, args.opts))
     data = plan.info("val_dataset")
     if data.in_channels != 3:

@@ -43,7 +43,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.deploy.export import ExportOptions, input_shape
     from paddleseg_lite.deploy.quantize import check_images
     from paddleseg_lite.deploy.verified_export import export_verified
-    from paddleseg_lite.files import check_folder, check_utf8
+    from paddleseg_lite.files import check_utf8
     from paddleseg_lite.predictor import export_metadata
     from paddleseg_lite.visualize import to_rgb
 
@@ -51,7 +51,6 @@ def work(args: argparse.Namespace) -> None:
         raise UserError("--quantize needs --calibration DIR and --format onnx or all")
     if args.calibration is not None and not args.quantize:
         raise UserError("--calibration does nothing by itself; add --quantize int8")
-    check_folder(args.save_dir)
     check_utf8(args.save_dir, "Paddle")
     plan = Plan(load_config(args.config, args.opts))
     card = export_metadata(plan)

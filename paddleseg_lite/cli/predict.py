@@ -44,7 +44,6 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.datasets.reading.lists import find_images
     from paddleseg_lite.deploy.backend import build_runtime
     from paddleseg_lite.deploy.runtimes import share_arena
-    from paddleseg_lite.files import check_folder
     from paddleseg_lite.inference.predict import RESULTS, check_results, predict, result_folders
     from paddleseg_lite.inference.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
@@ -56,7 +55,6 @@ def work(args: argparse.Namespace) -> None:
     shows_video = is_video(args.image_path)
     if shows_video and (args.resume or args.save not in (None, "overlay")):
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
-    check_folder(args.save_dir)
     results = result_folders(args.save_dir)
     images, root = ([], Path()) if shows_video else find_images(args.image_path, "--image_path", results)
     data = plan.info("val_dataset")

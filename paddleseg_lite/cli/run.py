@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
+from paddleseg_lite.cli.paths import check_paths
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.threads import cpu_facts, thread_count
 from paddleseg_lite.printable import LogFormatter, escape_unencodable
@@ -42,6 +43,7 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     logging.getLogger("paddleseg_lite").setLevel(logging.INFO)
     _prepare_cpu()
     try:
+        check_paths(args)
         if "device" in args:
             _set_device(args.device)
         work(args)

@@ -77,7 +77,7 @@ def test_export_flags_are_checked_before_anything_slow(tmp_path, tool, monkeypat
     """No data and no weights are needed to be told; nothing is written."""
     monkeypatch.chdir(tmp_path)
     config = write_config(tmp_path, tmp_path / "no data")
-    code, _, err = tool("export", "--config", config, "--model_path", "none.pdparams", *flags)
+    code, _, err = tool("export", "--config", config, "--model_path", config, *flags)
     assert code == 2
     assert named in err
     assert not (tmp_path / "output").exists()

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from paddleseg_lite.cli.main import COMMANDS, main
-from tests.paths import ENVIRONMENT, TOOLS
+from tests.paths import ENVIRONMENT, REPOSITORY, TOOLS
 
 EVERY_HELP = """
 import sys
@@ -42,6 +42,49 @@ def test_help_teaches_without_paddle():
         for example in (f"\n  python tools/{name}.py --", f"\n  paddleseg-lite {name} --"):
             assert example in done.stdout
         assert done.stdout.count(f"usage: paddleseg-lite {name} ") == 1
+
+
+MISTYPED = """
+import sys, time
+from paddleseg_lite.cli.main import main
+start, sys.argv = time.perf_counter(), ["tools/COMMAND.py", *sys.argv[1:]]
+try:
+    main("COMMAND")
+finally:
+    assert "paddle" not in sys.modules
+    assert time.perf_counter() - start < 2, "half a second on a quiet machine"
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "flag", "value", "named"),
+    [
+        ("train", "--config", "none.yml", "no config file none.yml"),
+        ("train", "--opts", "iterz=3", "'iters'"),
+        ("train", "--resume_model", "run/iter_9", "no checkpoint run/iter_9; check --resume_model"),
+        ("train", "--pretrained", "none.pdparams", "no weights file none.pdparams; check --pretrained"),
+        ("train", "--save_dir", "file/run", "file/run: nothing can be written"),
+        ("val", "--model_path", "none.pdparams", "no weights file none.pdparams; check --model_path"),
+        ("predict", "--image_path", "none.jpg", "none.jpg; check --image_path"),
+        ("predict", "--save_dir", "file/result", "file/result: nothing can be written"),
+        ("export", "--calibration", "none", "no folder or list none; check --calibration"),
+        ("contact_sheet", "--prediction_dir", "none", "no folder none; check --prediction_dir"),
+    ],
+)
+def test_a_mistyped_path_is_told_before_paddle_is_imported(tmp_path, command, flag, value, named):
+    """Which takes seconds; in one sentence, with the flag."""
+    (tmp_path / "file").touch()
+    right = {"--config": REPOSITORY / "configs/quickstart/lpsnet_streetscenes.yml"}
+    if command in ("val", "predict", "export"):
+        right["--model_path"] = tmp_path / "file"
+    if command == "predict":
+        right["--image_path"] = tmp_path / "file"
+    arguments = [str(part) for pair in {**right, flag: value}.items() for part in pair]
+    code = [sys.executable, "-c", MISTYPED.replace("COMMAND", command), *arguments]
+    done = subprocess.run(code, env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert named in done.stderr
 
 
 def test_every_command_has_its_script():

@@ -260,7 +260,7 @@ def test_what_each_command_makes_of_test_config(tmp_path, tool, street_root, mon
 def test_flags_that_would_be_ignored_are_refused(tmp_path, tool, street_root, flags, named):
     """A flag that changes nothing is a mistake of its user."""
     config = write_config(tmp_path, street_root)
-    code, _, err = tool("val", "--config", config, "--model_path", "none.pdparams", *flags)
+    code, _, err = tool("val", "--config", config, "--model_path", config, *flags)
     assert code == 2
     assert named in err
 

@@ -1,0 +1,51 @@
+"""The paths on a command line, looked at before Paddle is imported, which takes seconds."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+from paddleseg_lite.config import load_config
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import check_folder
+
+# Flags of what must be there, by the name of their value, and what it may be.
+_READ = {
+    "model_path": ("--model_path", "weights file"),
+    "pretrained": ("--pretrained", "weights file"),
+    "resume": ("--resume_model", "checkpoint"),
+    "image_path": ("--image_path", "image, folder, list or video"),
+    "calibration": ("--calibration", "folder or list"),
+    "prediction_dir": ("--prediction_dir", "folder"),
+}
+_FILES = ("json", "save_path")  # flags of a file to write
+_ELSEWHERE = re.compile(r"https?://.*|auto|\d+|/dev/video.*")  # URLs, the newest checkpoint, cameras
+
+
+def check_paths(args: argparse.Namespace) -> None:
+    """Check that what a command reads is there, and that it can write where it is to.
+
+    Args:
+        args: of any command.
+
+    Raises:
+        UserError: a path is wrong, or something in the config's file.
+    """
+    given = vars(args)
+    if "config" in given:
+        load_config(given["config"], given["opts"])
+    if given.get("save_dir") is not None:
+        check_folder(given["save_dir"])
+    for name in _FILES:
+        if given.get(name) is not None:
+            check_folder(given[name].absolute().parent)
+            if given[name].is_dir():
+                raise UserError(f"--{name} {given[name]} is a folder; give the name of a file")
+    for name, (flag, what) in _READ.items():
+        value = given.get(name)
+        if not isinstance(value, (str, Path)) or _ELSEWHERE.fullmatch(str(value)):
+            continue
+        if not os.path.exists(value):
+            raise UserError(f"there is no {what} {value}; check {flag}")
