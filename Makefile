@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test test-long lint clean
+.PHONY: demo test test-long lint clean again
 
 PY := .venv/bin/python
 CONFIG := configs/quickstart/lpsnet_streetscenes.yml
@@ -45,6 +45,16 @@ lint: .venv/dev
 	  { echo "error: $$($(PYTHON) --version 2>&1) is too old; give 3.9 or newer: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "error: $(PYTHON) cannot make an environment; on Debian: apt-get install python3-venv"; exit 2; }
+
+# `pip install .` puts a copy into .venv, and edits have no effect from then on: see whose package Python finds.
+FIND := import importlib.util as u, os, sys; s = u.find_spec("paddleseg_lite"); \
+  sys.exit(s is None or os.path.dirname(os.path.dirname(s.origin)) != os.getcwd())
+IS_COPY := $(shell [ ! -e .venv/cpu ] || $(PY) -I -c '$(FIND)' || echo yes)
+ifdef IS_COPY
+.venv/cpu .venv/dev: again
+endif
+again:
+	@echo "the package in .venv is not this checkout, as after 'pip install' without -e: installing it again"
 
 .venv/cpu: setup.py | .venv/bin/python
 	$(PY) -m pip install --quiet --no-compile --editable '.[cpu]'

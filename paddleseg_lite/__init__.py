@@ -4,9 +4,11 @@
     model = LPSNet((1, 3, 3, 10, 10), (8, 24, 48, 96, 96), scale_ratios=(1, 0.25), num_classes=19)
     load_weights(model, "model.pdparams")
 
-Names are imported when they are first used: importing the package does nothing, not even import Paddle.
+Names are imported when they are first used: importing the package does nothing, not even import Paddle. One
+warning is kept back, which Paddle gives when it is imported, on machines without a compiler cache.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:  # for editors and type checkers; below for Python
     from paddleseg_lite.inference.predict import predict
     from paddleseg_lite.models import LRASPP, LPSNet
     from paddleseg_lite.predictor import Predictor
+
+# It is about building extensions of Paddle. Here, since any of the modules may be the first to import Paddle.
+warnings.filterwarnings("ignore", message="No ccache found")
 
 _HOMES = {
     "Cityscapes": "datasets",

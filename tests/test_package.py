@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import paddleseg_lite
-from tests.paths import REPOSITORY
+from tests.paths import ENVIRONMENT, REPOSITORY
 
 
 def python(code: str, cwd: Path, **environment: str) -> str:
@@ -130,6 +130,32 @@ def test_importing_does_nothing(tmp_path):
         "print('quiet')"
     )
     assert python(code, tmp_path, PYTHONPATH=str(REPOSITORY)).strip() == "quiet"
+
+
+@pytest.mark.parametrize("name", ["models", "checkpoint"])
+def test_paddles_remark_on_compilers_is_hidden(tmp_path, name):
+    """It is about building extensions, and would be the first thing that a user of the package reads."""
+    command = [sys.executable, "-c", f"import paddleseg_lite.{name}"]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_make_notices_a_copy_in_the_checkouts_place(tmp_path, is_copy):
+    """After `pip install .` in the environment of make, edits would have no effect."""
+    for name in ("Makefile", "setup.py"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    # What this Python finds is not in the folder.
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"' if is_copy else "#!/bin/sh\nexit 0")
+    python.chmod(0o755)
+    for name in ("cpu", "dev"):
+        (tmp_path / ".venv" / name).touch()
+    done = subprocess.run(["make", "-n", "test"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ("pip install" in done.stdout) == ("is not this checkout" in done.stdout) == is_copy
 
 
 def test_downloading_and_unpickling_leave_paddle_alone(tmp_path):
