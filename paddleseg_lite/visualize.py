@@ -14,6 +14,7 @@ VOID_COLOR = (0, 0, 0)
 TITLE_HEIGHT = 28
 GAP = 6
 LEGEND_COLUMNS = 7
+_LEGEND_FONT = (cv2.FONT_HERSHEY_SIMPLEX, 0.55, 1)  # font, size, weight
 PATCH_HEIGHT, PATCH_WIDTH = 19, 31
 Hatch = tuple[int, tuple[int, int, int], tuple[int, int, int]]  # slant, colors of its lines
 IGNORED_HATCH: Hatch = (1, (0, 0, 0), (255, 255, 255))
@@ -81,6 +82,19 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray, alpha: f
     if labels.size and labels.max() >= len(palette):
         return np.where((labels < len(palette))[..., None], blended, image)
     return blended
+
+
+def with_legend(picture: np.ndarray, classes: Sequence[str], palette: np.ndarray) -> np.ndarray:
+    """Return a picture, uint8 [H, W, 3] RGB, with a legend of the classes below; as it is without any.
+
+    Args:
+        picture: the picture.
+        classes: K names.
+        palette: uint8 [K, 3], RGB.
+    """
+    if not classes:
+        return picture
+    return np.vstack([picture, _legend(_patches(classes, palette), picture.shape[1])])
 
 
 def contact_sheet(
@@ -202,13 +216,16 @@ def _patches(classes: Sequence[str], palette: np.ndarray) -> list[tuple[str, np.
 
 
 def _legend(entries: Sequence[tuple[str, np.ndarray]], width: int) -> np.ndarray:
-    """Return a strip of patches with names, LEGEND_COLUMNS a line."""
-    lines = -(-len(entries) // LEGEND_COLUMNS)
+    """Return a strip of patches with names, LEGEND_COLUMNS a line, or as many as there is room for."""
+    longest = max(cv2.getTextSize(name, *_LEGEND_FONT)[0][0] for name, _ in entries)
+    columns = min(LEGEND_COLUMNS, max(1, width // (longest + 46)))
+    lines = -(-len(entries) // columns)
     strip = np.full((TITLE_HEIGHT * lines + GAP, width, 3), 255, np.uint8)
     for position, (name, patch) in enumerate(entries):
-        line, column = divmod(position, LEGEND_COLUMNS)
-        x, y = column * width // LEGEND_COLUMNS + 4, line * TITLE_HEIGHT + 4
+        line, column = divmod(position, columns)
+        x, y = column * width // columns + 4, line * TITLE_HEIGHT + 4
         place = strip[y : y + PATCH_HEIGHT, x : x + PATCH_WIDTH]
         place[:] = patch[: place.shape[0], : place.shape[1]]
-        cv2.putText(strip, name, (x + 38, y + 15), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
+        font, size, weight = _LEGEND_FONT
+        cv2.putText(strip, name, (x + 38, y + 15), font, size, (0, 0, 0), weight, cv2.LINE_AA)
     return strip

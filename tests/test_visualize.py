@@ -13,6 +13,7 @@ from paddleseg_lite.visualize import (
     label_sheet,
     overlay,
     to_rgb,
+    with_legend,
 )
 
 HATCHES = [(0, 0, 0), (255, 255, 255), (255, 0, 255), (255, 255, 0)]
@@ -51,6 +52,19 @@ def test_any_image_becomes_a_picture(shape, dtype):
     picture = to_rgb(image)
     assert picture.shape == (4, 5, 3)
     assert picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize("width", [20, 200, 2048])
+def test_a_legend_has_room_for_every_name(width):
+    """Patches of all colors are in it, whatever the picture's width; without names there is none."""
+    picture = np.zeros((5, width, 3), np.uint8)
+    names = [f"class number {number}" for number in range(9)]
+    palette = np.random.default_rng(0).integers(1, 255, (9, 3), np.uint8)
+    told = with_legend(picture, names, palette)
+    assert told.shape[1] == width
+    assert all((told == color).all(axis=2).any() for color in palette)
+    np.testing.assert_array_equal(told[:5], picture)
+    assert with_legend(picture, (), palette) is picture
 
 
 def test_contact_sheet_has_a_row_for_each_sample():

@@ -33,6 +33,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="skip images whose results are there, whichever weights made them",
     )
     add("--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255")
+    add("--legend", action="store_true", help="write the classes below each overlay, or frame of a video")
     flags.add_backend(parser)
     flags.add_inference(parser, "--aug_pred")
 
@@ -57,6 +58,8 @@ def work(args: argparse.Namespace) -> None:
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
     results = result_folders(args.save_dir)
     images, root = ([], Path()) if shows_video else find_images(args.image_path, "--image_path", results)
+    if args.legend and "overlay" not in save:
+        raise UserError("--legend is for overlays, which --save leaves out; drop one of the flags")
     data = plan.info("val_dataset")
     if shows_video and data.in_channels != 3:
         raise UserError(f"a video has 3 channels and the network takes {data.in_channels}; give images")
@@ -66,8 +69,10 @@ def work(args: argparse.Namespace) -> None:
     share_arena()
     network = build_runtime(model, args.backend, data.in_channels)
     transforms = plan.transforms("val_dataset")
+    legend = data.classes if args.legend else ()
     if shows_video:
-        video = predict_video(network, args.image_path, transforms, palette, args.save_dir, inference)
+        shown = (palette, args.save_dir, inference)
+        video = predict_video(network, args.image_path, transforms, *shown, legend=legend)
         pace = f"{video.frames / video.seconds:.1f} frames/s"
         print(f"{video.frames} frames, {pace}, in {printable(video.path)}")
         if video.lost:
@@ -84,6 +89,7 @@ def work(args: argparse.Namespace) -> None:
         inference=inference,
         save=save,
         resume=args.resume,
+        legend=legend,
     )
     known = f", {len(result.skipped)} were there before" if args.resume else ""
     print(f"{len(result.written)} images segmented{known}, in {printable(args.save_dir)}")

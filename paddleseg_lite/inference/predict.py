@@ -24,7 +24,7 @@ from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.printable import printable
 from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
-from paddleseg_lite.visualize import overlay, to_rgb
+from paddleseg_lite.visualize import overlay, to_rgb, with_legend
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def predict(
     inference: InferenceOptions = PLAIN,
     save: Sequence[str] = tuple(RESULTS),
     resume: bool = False,
+    legend: Sequence[str] = (),
 ) -> PredictResult:
     """Segment images and write, for each, its class ids, its color map and its overlay as PNG.
 
@@ -82,6 +83,7 @@ def predict(
         inference: scales, flips, sliding windows.
         save: which results to write, keys of RESULTS.
         resume: skip images whose results are all there.
+        legend: names of the classes, to be drawn below each overlay; none: no legend.
 
     Raises:
         UserError: two images would write the same file, a result would replace an image, or cannot be
@@ -95,7 +97,7 @@ def predict(
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     read = partial(read_sample, transforms, in_channels)
-    write = partial(write_results, save_dir, palette, save)
+    write = partial(write_results, save_dir, palette, save, legend=legend)
 
     def labelled(readers: Executor) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
         """Yield (name, image, class ids) of what can be segmented; say what cannot."""
@@ -157,9 +159,13 @@ def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:
 
 
 def write_results(
-    save_dir: Path, palette: np.ndarray, save: Sequence[str], job: tuple[Path, np.ndarray, np.ndarray]
+    save_dir: Path,
+    palette: np.ndarray,
+    save: Sequence[str],
+    job: tuple[Path, np.ndarray, np.ndarray],
+    legend: Sequence[str] = (),
 ) -> Path:
-    """Write the results of a job, (name, image, class ids); return their name."""
+    """Write the results of a job, (name, image, class ids), overlays with a legend; return their name."""
     name, image, labels = job
     if "raw" in save or "color" in save:
         ids = encode_png(labels)
@@ -168,7 +174,7 @@ def write_results(
         if "color" in save:  # the same pixels, with colors
             atomic_write(save_dir / COLORS / name, with_palette(ids, palette), sync=False)
     if "overlay" in save:
-        picture = encode_png(overlay(to_rgb(image), labels, palette))
+        picture = encode_png(with_legend(overlay(to_rgb(image), labels, palette), legend, palette))
         atomic_write(save_dir / OVERLAYS / name, picture, sync=False)
     return name
 

@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,7 @@ from paddleseg_lite.inference.evaluate import predict_labels
 from paddleseg_lite.inference.predict import OVERLAYS
 from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
-from paddleseg_lite.visualize import overlay
+from paddleseg_lite.visualize import overlay, with_legend
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ def predict_video(
     save_dir: Path,
     inference: InferenceOptions = PLAIN,
     max_frames: int | None = None,
+    legend: Sequence[str] = (),
 ) -> VideoResult:
     """Segment a video's frames and write `save_dir/added_prediction/NAME.mp4`, frames at their own size.
 
@@ -91,6 +92,7 @@ def predict_video(
         save_dir: where the folder is made.
         inference: scales, flips, sliding windows.
         max_frames: stop after so many; None for all.
+        legend: names of the classes, to be drawn below each frame; none: no legend.
 
     Raises:
         UserError: the source cannot be opened or has no frame, or the video cannot be written.
@@ -118,7 +120,7 @@ def predict_video(
     def record(temporary: Path) -> None:
         nonlocal frames, lost
         with _named_for_cv2(temporary) as named:
-            target = _Overlays(named, path, rate, palette)
+            target = _Overlays(named, path, rate, palette, legend)
             frames, lost = _record(model, capture, transforms, inference, target, max_frames, is_camera)
             if not frames:
                 raise UserError(f"{text} has no frame that can be read; the file may be damaged")
@@ -248,20 +250,23 @@ class _Frames:
 class _Overlays:
     """A video of overlays, opened with the first one; `count` tells how many were given to the codec."""
 
-    def __init__(self, named: str, path: Path, rate: float, palette: np.ndarray) -> None:
+    def __init__(
+        self, named: str, path: Path, rate: float, palette: np.ndarray, legend: Sequence[str] = ()
+    ) -> None:
         """Take a name to write to, the path that it will have, frames/s, and colors as `overlay` does."""
-        self._named, self._path, self._rate, self._palette = named, path, rate, palette
+        self._named, self._path, self._rate = named, path, rate
+        self._palette, self._legend = palette, legend
         self._writer = cv2.VideoWriter()
         self.count = 0
 
     def write(self, frame: np.ndarray, labels: np.ndarray) -> None:
         """Add a frame, uint8 [H, W, 3] RGB, with its class ids, uint8 [H, W]."""
+        picture = with_legend(overlay(frame, labels, self._palette), self._legend, self._palette)
         if self.count == 0:
-            size = (frame.shape[1], frame.shape[0])
+            size = (picture.shape[1], picture.shape[0])
             if not self._writer.open(self._named, cv2.VideoWriter.fourcc(*"mp4v"), self._rate, size):
                 Path(self._named).write_bytes(bytes(1 << 12))  # a full disk says so itself, as OSError
                 raise UserError(f"cannot write {self._path}: {_why_unopened(size, self._rate)}")
-        picture = overlay(frame, labels, self._palette)
         self._writer.write(np.ascontiguousarray(picture[:, :, ::-1]))
         self.count += 1
 

@@ -66,6 +66,18 @@ def test_ids_colours_and_overlays(folder, tmp_path):
         assert (tmp_path / "out/added_prediction" / name).exists()
 
 
+def test_overlays_with_a_legend(folder, tmp_path):
+    """It stands below the overlay, which stays as it is; class ids and colors have none."""
+    images, root = find_images(folder)
+    work = (bright, images, Compose([Normalize()]), PALETTE)
+    predict(*work, tmp_path / "plain", root)
+    predict(*work, tmp_path / "told", root, legend=("road", "sky"))
+    plain, told = (cv2.imread(str(tmp_path / name / "added_prediction/a.png")) for name in ("plain", "told"))
+    np.testing.assert_array_equal(told[:10], plain)
+    assert told.shape[0] > plain.shape[0]
+    assert cv2.imread(str(tmp_path / "told/label_prediction/a.png")).shape == (10, 20, 3)
+
+
 def test_an_unreadable_image_does_not_stop_the_others(folder, tmp_path):
     """It is named; the others have their files."""
     (folder / "broken.png").write_bytes(b"no picture")

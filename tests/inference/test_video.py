@@ -47,6 +47,23 @@ def test_a_video_goes_in_and_one_comes_out(tmp_path):
     np.testing.assert_allclose(frames[4][24, 56], expected, atol=12)
 
 
+def test_a_video_with_a_legend(tmp_path):
+    """Below each frame; its colors are the palette's."""
+    source = tmp_path / "drive.avi"
+    writer = cv2.VideoWriter(str(source), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(3):
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    writer.release()
+    work = (bright, source, Compose([Normalize()]), PALETTE)
+    result = predict_video(*work, tmp_path / "out", legend=("road", "sky"))
+    found, frame = cv2.VideoCapture(str(result.path)).read()
+    assert found
+    assert result.frames == 3
+    assert frame.shape == (48 + 2 * 28 + 6, 64, 3), "two lines: there is no room for two columns"
+    for number, color in enumerate(PALETTE[:2]):
+        np.testing.assert_allclose(frame[48 + 28 * number + 12, 16], color[::-1], atol=25)
+
+
 def replace_source(monkeypatch, fake):
     """Make every source a fake one; what was written is still opened by cv2."""
     real = cv2.VideoCapture
