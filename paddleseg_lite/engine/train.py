@@ -20,6 +20,7 @@ from paddleseg_lite.checkpoint.save import read_average, save_checkpoint
 from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.loader import Batch, train_batches
+from paddleseg_lite.datasets.padding import padding_warning, sizes_of_some
 from paddleseg_lite.engine import resume, rng
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluator import Evaluator
@@ -97,6 +98,10 @@ class Trainer:
         )
         if folder is not None:
             self.state = resume.load(folder, self.step, self.meter, options)
+        if parallel.is_main():
+            small = padding_warning(self.train_dataset.transforms, sizes_of_some(self.train_dataset))
+            if small:
+                log.warning(f"[TRAIN] {small}")
         parallel.check_same("the iteration they start from", self.state.iteration)
         self.ema = ExponentialMovingAverage(self.model) if options.use_ema else None
         if self.ema and folder is not None:

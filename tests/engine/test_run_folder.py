@@ -25,6 +25,7 @@ from paddleseg_lite.engine.environment import git_revision
 from paddleseg_lite.engine.run_logger import RunLogger
 from paddleseg_lite.engine.stopwatch import PARTS, Stopwatch
 from paddleseg_lite.inference.evaluate import evaluate
+from paddleseg_lite.transforms import Compose, Normalize, RandomPaddingCrop
 from tests.engine.test_survival import assert_same_end, metrics
 from tests.engine.toy import toy_run
 from tests.paths import REPOSITORY
@@ -282,3 +283,12 @@ def test_a_log_shows_life(tmp_path, monkeypatch, caplog):
     first = next(line for line in lines if re.match(r"train: 1/4, .*it.*, ETA ", line))
     assert lines.index(first) < next(n for n, line in enumerate(lines) if "[TRAIN] epoch" in line)
     assert any(re.match(r"eval: \d+/\d+, .*image.*, ETA ", line) for line in lines)
+
+
+def test_a_crop_that_is_mostly_padding_is_told_once(tmp_path, caplog):
+    """Before the first iteration, where it can still be mended."""
+    dataset = Squares("train")
+    dataset.transforms = Compose([RandomPaddingCrop([96, 64]), Normalize()])
+    toy_run(tmp_path, iters=2, dataset=dataset)
+    (told,) = [r.getMessage() for r in caplog.records if "is padding" in r.getMessage()]
+    assert told.startswith("[TRAIN] 83% of what the network sees is padding: the images, such as 32x32")

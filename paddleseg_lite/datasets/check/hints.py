@@ -10,6 +10,7 @@ from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.check.pair import MAX_COLORS, Color
 from paddleseg_lite.datasets.check.photographs import photograph_warnings, turned_labels
+from paddleseg_lite.datasets.padding import padding_warning
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.datasets.reading.labels import ranges
 
@@ -51,6 +52,8 @@ def _warn(findings: Findings, data: SegmentationDataset, occurring: list[int]) -
         findings.warnings.append(f"classes that never occur: {names}")
     _warn_of_palette(findings, data)
     findings.warnings += photograph_warnings(findings, data)
+    if data.mode == "train" and (small := padding_warning(data.transforms, findings.sizes)):
+        findings.warnings.append(small)
     if len(findings.bits) > 1:
         findings.warnings.append("some images have 8 bits for each channel, others 16; they are scaled alike")
 
