@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.deploy.sidecar import RULES, ExportMetadata, built_transforms, read_sidecar, write_sidecar
 from paddleseg_lite.inference.logits import Dense, best_classes
 from paddleseg_lite.transforms import Sample
@@ -134,7 +135,7 @@ def steps(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 
 def written(folder: Path, steps: list[dict[str, Any]], output_op: str = "argmax") -> dict[str, Any]:
     """Return what a reader finds in the inference.yml of a network with these transforms."""
-    card = ExportMetadata(("a", "b", "c"), np.zeros((3, 3), np.uint8), transforms=tuple(steps))
+    card = ExportMetadata(checked_info(3), transforms=tuple(steps))
     path = write_sidecar(folder, card, {}, [None, 3, None, None], output_op, "", {})
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
