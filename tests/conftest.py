@@ -14,6 +14,11 @@ from demo.streetscenes.files import claim_folder, write_scene
 from tests.paths import REPOSITORY
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: made archives hold the time, and each process would have other tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def street_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A StreetScenes folder of 4 scenes to train on and 3 to evaluate on, 128x64."""
