@@ -161,8 +161,9 @@ def count_macs(model: nn.Layer, size: tuple[int, int], in_channels: int = 3) -> 
     return total
 
 
-def matrix_ceiling(side: int = 1024, runs: int = 5) -> float:
+def matrix_ceiling() -> float:
     """Return the best GFLOP/s of a float32 matrix product, NumPy's or Paddle's, with the threads in use."""
+    side, runs = 1024, 5
     left, right = (np.random.default_rng(seed).standard_normal((side, side), np.float32) for seed in (0, 1))
     tensors = paddle.to_tensor(left), paddle.to_tensor(right)
     products: list[Callable[[], object]] = [

@@ -23,6 +23,7 @@ from paddleseg_lite.visualize import colorize, fit, to_rgb
 
 log = logging.getLogger(__name__)
 
+_SHOWN = 4  # images
 _WIDTH = 480  # of each of the three pictures in a row, in pixels
 
 
@@ -80,12 +81,10 @@ class Evaluator:
             save_weights(self.step.model, folder, self.options.weights_format, **info)
 
 
-def showcase(
-    model: Network, dataset: SegmentationDataset, inference: InferenceOptions, count: int = 4
-) -> list[np.ndarray]:
+def showcase(model: Network, dataset: SegmentationDataset, inference: InferenceOptions) -> list[np.ndarray]:
     """Return rows of image | truth | prediction, uint8 [H, W, 3] RGB, of images spread over the data set."""
     rows = []
-    for index in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
+    for index in np.unique(np.linspace(0, len(dataset) - 1, _SHOWN).astype(int)):
         image, truth = dataset.reader(int(index))
         prediction = predict_labels(model, [dataset.sample(int(index))], inference)[0].astype(np.uint8)
         pictures = [to_rgb(image), colorize(prediction, dataset.palette)]

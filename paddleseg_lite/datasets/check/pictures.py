@@ -77,14 +77,14 @@ def write_histogram(path: Path, results: Sequence[Findings]) -> bool:
     return True
 
 
-def write_samples(path: Path, results: Sequence[Findings], rows: int = 4) -> bool:
-    """Draw image, label and overlay of up to `rows` pairs of each data set, as PNG; False if there are none.
+def write_samples(path: Path, results: Sequence[Findings]) -> bool:
+    """Draw image, label and overlay of up to four pairs of each data set, as PNG; False if there are none.
 
     The pairs are chosen so that all classes are seen. Labels of colors are shown as they are, ids that are
     not allowed in the file's own colors or greys, hatched.
     """
     sets = [(found, found.dataset) for found in results if found.dataset is not None]
-    shown = [_row(found.section, data, index) for found, data in sets for index in found.chosen(rows)]
+    shown = [_row(found.section, data, index) for found, data in sets for index in found.chosen(4)]
     if not shown:
         return False
     sheet = label_sheet(shown, sets[0][1].classes, np.asarray(sets[0][1].palette))

@@ -9,10 +9,11 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_AHEAD = 2  # results that are made, or being made, before they are asked for
 
 
 def prefetch_map(
-    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], count: int = 2
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[Result]:
     """Yield function(item) of every item, in their order; a pool works on the next ones meanwhile.
 
@@ -22,12 +23,11 @@ def prefetch_map(
         pool: where `function` is called.
         function: whatever it raises is raised here, in its place.
         items: gone through in this thread.
-        count: how many results are made, or being made, before they are asked for.
     """
     waiting: deque[Future[Result]] = deque()
     for item in items:
         waiting.append(pool.submit(function, item))
-        if len(waiting) > count:
+        if len(waiting) > _AHEAD:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

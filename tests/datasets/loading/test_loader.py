@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
 
 import cv2
@@ -124,20 +122,6 @@ def test_bug_in_a_transform_arrives_with_its_trace(folder, workers):
 
     with pytest.raises(RuntimeError, match=r"(?s)broken_transform.*KeyError: 'oops'"):
         list(train_batches(dataset(folder, [broken_transform]), 2, 0, 2, num_workers=workers))
-
-
-def test_dead_worker_is_an_error_and_no_hang(folder):
-    """Protects from waiting for ever for a worker that the kernel killed."""
-
-    class Deadly(Dataset):
-        def read_files(self, index):
-            if os.getpid() != parent:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return super().read_files(index)
-
-    parent = os.getpid()
-    with pytest.raises(UserError, match=r"a data worker died \(SIGKILL, as it does when memory"):
-        list(eval_samples(dataset(folder, [T.Normalize()], "val", Deadly), 1))
 
 
 def test_sizes_that_differ_in_a_batch_are_named(folder):
