@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 
 from paddleseg_lite.printable import printable
 
@@ -23,6 +25,15 @@ class UserError(Exception):
     def __str__(self) -> str:
         """Return the message, on one line."""
         return printable(super().__str__())
+
+
+@contextlib.contextmanager
+def writing(target: object, remedy: str) -> Iterator[None]:
+    """Let an OSError within this context be the UserError "cannot write TARGET (its reason); REMEDY"."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write {target} ({error.strerror or error}); {remedy}") from error
 
 
 def missing_modules(*names: str) -> list[str]:

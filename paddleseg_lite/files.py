@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Union
 
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, writing
 
 try:
     import fcntl
@@ -48,19 +48,16 @@ def atomic_write(
     Raises:
         UserError: the file cannot be written. What else `data` raises is passed on.
     """
-    try:
-        with temporary_beside(path) as temporary:
-            if callable(data):
-                temporary.mkdir()
-                temporary = temporary / path.name
-                data(temporary)
-            else:
-                temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-            if sync:
-                sync_to_disk(temporary)
-            os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror or error}); {remedy}") from error
+    with writing(path, remedy), temporary_beside(path) as temporary:
+        if callable(data):
+            temporary.mkdir()
+            temporary = temporary / path.name
+            data(temporary)
+        else:
+            temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+        if sync:
+            sync_to_disk(temporary)
+        os.replace(temporary, path)
 
 
 @contextlib.contextmanager
@@ -178,19 +175,6 @@ def locked(path: Path, message: str) -> Iterator[None]:
             except OSError:  # a file system without locks
                 pass
         yield
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder, with those above it, if it is not there.
-
-    Raises:
-        UserError: it cannot be made, or nothing can be written into it.
-    """
-    check_folder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make {folder} ({error.strerror or error}); {WRITABLE}") from error
 
 
 def check_folder(folder: Path) -> None:

@@ -105,7 +105,7 @@ def test_what_cannot_be_written_is_told_with_a_remedy(tmp_path):
     with pytest.raises(UserError, match=r"cannot write .*file/a \(.*\); give another place"):
         files.atomic_write(tmp_path / "file" / "a", b"", "give another place")
     with pytest.raises(UserError, match=r"nothing can be written to .*file"):
-        files.make_folder(tmp_path / "file" / "folder")
+        files.check_folder(tmp_path / "file" / "folder")
 
 
 def test_what_fails_leaves_nothing(tmp_path, monkeypatch):

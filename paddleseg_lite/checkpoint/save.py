@@ -23,13 +23,15 @@ from paddleseg_lite.checkpoint.optimizer import translated_state
 from paddleseg_lite.checkpoint.state import FORMAT, SCHEMA, TrainState, as_json, from_json
 from paddleseg_lite.checkpoint.unpickle import PathLike, read_pickle
 from paddleseg_lite.checkpoint.weights import load_weights, write_weights
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, writing
 from paddleseg_lite.files import sha256, sync_to_disk, temporary_beside
 from paddleseg_lite.json_files import NUMBER, read_json
 from paddleseg_lite.paddle_compat import optimizer_state, set_optimizer_state
 
 _AVERAGE = "ema"  # with a weights format as its ending
 _INFO = "info.json"
+_RESUME = "earlier checkpoints are untouched: free some space or give another save_dir, then resume"
+_UNTOUCHED = "what was there before is untouched: free some space or give another save_dir"
 _ANOTHER = "give another iter_N folder"
 
 StateDict = Mapping[str, Any]
@@ -67,7 +69,7 @@ def save_checkpoint(
     weights = model.state_dict()
     names = {key: value.name for key, value in weights.items()}
     described = {**state.state_dict(), "optimizer": type(optimizer).__name__, "names": names}
-    try:
+    with writing(f"the checkpoint {target}", _RESUME):
         save_dir.mkdir(parents=True, exist_ok=True)
         folders.tidy(save_dir)
         with temporary_beside(target) as new:
@@ -85,11 +87,6 @@ def save_checkpoint(
             os.rename(new, target)
             sync_to_disk(save_dir)
         folders.tidy(save_dir)
-    except OSError as error:
-        raise UserError(
-            f"cannot write the checkpoint {target} ({error.strerror or error}); earlier checkpoints are "
-            "untouched: free some space or give another save_dir, then resume"
-        ) from error
     if keep > 0:
         folders.remove_oldest(save_dir, target, keep)
     return target
@@ -118,7 +115,7 @@ def save_weights(
     if isinstance(model_or_state_dict, paddle.nn.Layer):
         model_or_state_dict = model_or_state_dict.state_dict()
     weights = dict(model_or_state_dict)
-    try:
+    with writing(folder / name, _UNTOUCHED):
         folder.mkdir(parents=True, exist_ok=True)
         folders.tidy(folder)
         with temporary_beside(folder / name) as new:
@@ -132,11 +129,6 @@ def save_weights(
         for ending in {*FORMATS} - {weights_format}:  # older weights, which would now be taken for these
             (folder / f"{folders.MODEL}.{ending}").unlink(missing_ok=True)
         sync_to_disk(folder, folder.parent)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {folder / name} ({error.strerror or error}); what was there before is "
-            "untouched: free some space or give another save_dir"
-        ) from error
     return folder / name
 
 

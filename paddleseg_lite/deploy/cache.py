@@ -23,12 +23,13 @@ from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, cut_last_resize
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, write_aligned
 from paddleseg_lite.deploy.sidecar import ExportMetadata, hash_files, min_side
 from paddleseg_lite.deploy.verify import live_logits, probe_images, small_image, verify
-from paddleseg_lite.errors import UserError, require_modules
+from paddleseg_lite.errors import require_modules, writing
 from paddleseg_lite.files import temporary_beside
 from paddleseg_lite.inference.augment import PLAIN, Runtime, infer
 
 _log = logging.getLogger(__name__)
 
+_REMEDY = "set PADDLESEG_LITE_HOME to a folder with space, or use --backend paddle"
 _ABANDONED = 24 * 3600.0  # seconds after which a hidden folder is what a killed process left
 _UNUSED = 30 * 24 * 3600.0  # seconds; every evaluated checkpoint leaves an export
 # What is tried in turn: changes to the ONNX model, and whether it is cut and aligned for `inference.logits`.
@@ -70,7 +71,7 @@ def kept_runtime(
             _log.warning("exporting the network again: %s", error)
             shutil.rmtree(folder, ignore_errors=True)
     _log.info("exporting the network for its runtime, once: %s", folder)
-    try:
+    with writing(f"the cache {folder.parent}", _REMEDY):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)
         with temporary_beside(folder) as new:
@@ -81,11 +82,6 @@ def kept_runtime(
             except OSError:
                 if not folder.exists():  # else another process was faster
                     raise
-    except OSError as error:
-        raise UserError(
-            f"cannot write the cache {folder.parent} ({error.strerror or error}); set PADDLESEG_LITE_HOME to "
-            "a folder with space, or use --backend paddle"
-        ) from error
     return runtime
 
 

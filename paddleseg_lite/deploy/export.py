@@ -17,7 +17,7 @@ from paddleseg_lite.deploy.onnx_graph import quiet, to_onnx
 from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, optimise
 from paddleseg_lite.deploy.sidecar import FILE, ExportMetadata, write_sidecar
 from paddleseg_lite.deploy.verify import check_input_shape, probe_images, smallest_side
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import UserError, writing
 from paddleseg_lite.files import check_utf8, sync_to_disk, temporary_beside
 
 _log = logging.getLogger(__name__)
@@ -130,29 +130,24 @@ def export(
             "val_dataset changes the images' size, and class ids are enlarged in blocks: coarser labels than "
             "the command predict gives; export with --output_op none for the same ones"
         )
-    try:
-        with temporary_beside(save_dir / FILE) as hidden:
-            hidden.mkdir()
-            files = _write_formats(model, hidden, options, passes)
-            kept = {name: file for name, file in files.items() if options.format in (name, "all")}
-            if "paddle" in kept:
-                kept["paddle_weights"] = "model.pdiparams"
-            write_sidecar(
-                hidden,
-                metadata,
-                kept,
-                options.input_shape,
-                options.output_op,
-                hash_tensors(model.state_dict()),
-                versions(options.format),
-                smallest_side(model, metadata.data.in_channels),
-            )
-            names = sorted({*kept.values(), FILE})
-            move_files(names, hidden, save_dir)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {save_dir} ({error.strerror or error}); give another folder"
-        ) from error
+    with writing(save_dir, "give another folder"), temporary_beside(save_dir / FILE) as hidden:
+        hidden.mkdir()
+        files = _write_formats(model, hidden, options, passes)
+        kept = {name: file for name, file in files.items() if options.format in (name, "all")}
+        if "paddle" in kept:
+            kept["paddle_weights"] = "model.pdiparams"
+        write_sidecar(
+            hidden,
+            metadata,
+            kept,
+            options.input_shape,
+            options.output_op,
+            hash_tensors(model.state_dict()),
+            versions(options.format),
+            smallest_side(model, metadata.data.in_channels),
+        )
+        names = sorted({*kept.values(), FILE})
+        move_files(names, hidden, save_dir)
     return [save_dir / name for name in names]
 
 

@@ -14,8 +14,8 @@ from paddleseg_lite.deploy.onnx_passes import PASSES
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
 from paddleseg_lite.deploy.sidecar import ExportMetadata
 from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, verify
-from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import check_utf8, make_folder, temporary_beside
+from paddleseg_lite.errors import UserError, writing
+from paddleseg_lite.files import check_folder, check_utf8, temporary_beside
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ def export_verified(
         return export(model, save_dir, metadata, options, passes=()), []
     save_dir = Path(save_dir)
     check_utf8(save_dir, "Paddle")
-    make_folder(save_dir.parent)
-    with temporary_beside(save_dir) as new:
+    check_folder(save_dir)
+    with writing(save_dir, "give another folder"), temporary_beside(save_dir) as new:
         for passes in [()] if options.format == "paddle" else [PASSES, ()]:
             names = [path.name for path in export(model, new, metadata, options, passes)]
             try:
@@ -55,7 +55,7 @@ def export_verified(
                 if not passes:
                     raise
                 _log.info("the ONNX model cannot have changes to it: %s", error)
-        make_folder(save_dir)
+        save_dir.mkdir(exist_ok=True)
         move_files(names, new, save_dir)
     return [save_dir / name for name in names], findings
 

@@ -22,7 +22,7 @@ import yaml
 
 from paddleseg_lite.engine.curves import curve_writer
 from paddleseg_lite.engine.environment import environment
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import writing
 from paddleseg_lite.files import atomic_write, locked
 from paddleseg_lite.printable import LogFormatter
 
@@ -90,7 +90,7 @@ class RunLogger:
         """
         if not self.is_active or self._is_open:
             return False
-        try:
+        with writing(self.folder, _REMEDY):
             self.claim()
             if config is not None:
                 text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
@@ -98,8 +98,6 @@ class RunLogger:
             atomic_write(self.folder / "environment.json", json.dumps(environment(), indent=1), _REMEDY)
             self._drop_metrics_after(iteration, will_evaluate)
             file = _LogFile(self.folder / "train.log", encoding="utf-8")
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
         file.setFormatter(LogFormatter())
         self._handler.setTarget(file)
         self._handler.flush()
@@ -135,11 +133,9 @@ class RunLogger:
             return
         line = json.dumps({"kind": kind, **values, "time": round(time.time(), 3)})
         line = json.dumps(json.loads(line, parse_constant=lambda name: None))  # no NaN, which is no JSON
-        try:
-            with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError as error:
-            raise _unwritable(self.folder / METRICS, error) from error
+        path = self.folder / METRICS
+        with writing(path, _REMEDY), path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
     def scalars(self, group: str, values: Mapping[str, float], iteration: int) -> None:
         """Add numbers to VisualDL as GROUP/NAME; NaN are left out."""
@@ -184,7 +180,3 @@ def _iteration(line: str, evaluations_follow: bool) -> float:
         return float(values["iteration"]) + (0.5 if is_later else 0.0)
     except (ValueError, KeyError, TypeError, AttributeError):
         return math.inf
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(f"cannot write {path} ({error.strerror or error}); {_REMEDY}")
