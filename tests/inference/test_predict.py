@@ -68,7 +68,7 @@ def test_ids_colours_and_overlays(folder, tmp_path):
 
 def test_overlays_with_a_legend(folder, tmp_path):
     """It stands below the overlay, which stays as it is; class ids and colors have none."""
-    images, root = find_images(folder)
+    images, root = find_images(folder, FLAG)
     work = (bright, images, Compose([Normalize()]), PALETTE)
     predict(*work, tmp_path / "plain", root)
     predict(*work, tmp_path / "told", root, legend=("road", "sky"))
