@@ -160,7 +160,7 @@ def main() -> None:
         f"{report.circumstances()}, {report.version('onnxruntime')}, {report.version('isal')}; "
         f"{width}x{height}, medians of {args.rounds} rounds in which the variants take turns.",
         "",
-        "`python benchmarks/bench_ablation.py`",
+        f"`python benchmarks/bench_ablation.py --rounds {args.rounds}`",
         "",
         *lines,
         "",

@@ -69,12 +69,13 @@ def prepare(args):
 
 def packed_before(home, root):
     """Pack by an older checkout; return its cache."""
+    root = root.resolve()
     cache = root.with_name(f"{root.name}_packed_before")
     code = "import sys; from pathlib import Path; from paddleseg_lite.datasets import Cityscapes; "
     code += "from paddleseg_lite.datasets.packed import pack; "
     code += "pack(Cityscapes((), sys.argv[1]), Path(sys.argv[2]) / 'train', num_workers=2)"
     environment = {**os.environ, "PYTHONPATH": str(home.resolve())}
-    subprocess.run([sys.executable, "-c", code, str(root), str(cache)], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", code, str(root), str(cache)], check=True, env=environment, cwd=home)
     return cache
 
 
