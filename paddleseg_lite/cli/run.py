@@ -47,6 +47,7 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
         if "device" in args:
             _set_device(args.device)
         work(args)
+        sys.stdout.flush()
     except UserError as error:
         if args.debug:
             raise

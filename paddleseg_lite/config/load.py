@@ -100,7 +100,9 @@ def _merge(
 
 def _set(node: Any, origins: dict[Place, str], key: Any, value: Any, here: Place, source: str) -> None:
     """Replace node[key] and with it the origins of all that was below."""
-    if here in origins and isinstance(node[key], (dict, list)):
+    # A key of a label_map may stand there as a number and as text: one place, two keys.
+    is_there = isinstance(node, list) or key in node
+    if is_there and isinstance(node[key], (dict, list)):
         for old in [old for old in origins if old[: len(here)] == here]:
             del origins[old]
     node[key] = value

@@ -217,7 +217,7 @@ class SegmentationDataset:
         origin = f", packed in {self.cache}" if self.cache else ""
         facts = (
             f"{kind} {self.mode}: {len(self)} images with {self.in_channels} channels, {self.num_classes} "
-            f"classes ({', '.join(self.classes)}), {self.ignore_index} ignored{mapping}{origin}"
+            f"classes ({printable(', '.join(self.classes))}), {self.ignore_index} ignored{mapping}{origin}"
         )
         if not sizes:
             return facts

@@ -45,7 +45,7 @@ def export_verified(
     save_dir = Path(save_dir)
     check_utf8(save_dir, "Paddle")
     check_folder(save_dir)
-    with writing(save_dir, "give another folder"), temporary_beside(save_dir) as new:
+    with writing(save_dir, "give another folder"), temporary_beside(save_dir / "export") as new:
         for passes in [()] if options.format == "paddle" else [PASSES, ()]:
             names = [path.name for path in export(model, new, metadata, options, passes)]
             try:
@@ -55,7 +55,6 @@ def export_verified(
                 if not passes:
                     raise
                 _log.info("the ONNX model cannot have changes to it: %s", error)
-        save_dir.mkdir(exist_ok=True)
         move_files(names, new, save_dir)
     return [save_dir / name for name in names], findings
 

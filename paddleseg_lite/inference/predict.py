@@ -28,6 +28,8 @@ from paddleseg_lite.visualize import overlay, to_rgb, with_legend
 
 log = logging.getLogger(__name__)
 
+# What one image may lead to: unreadable, too small for the network (as Paddle says), or too large for memory.
+_OF_ONE_IMAGE = (UserError, ValueError, RuntimeError, OSError, MemoryError)
 # The last two are PaddleSeg's folder names.
 LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added_prediction"
 RESULTS = {"raw": LABELS, "color": COLORS, "overlay": OVERLAYS}  # name in --save -> folder
@@ -109,7 +111,8 @@ def predict(
                     raise found
                 image, sample = found
                 labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
-            except UserError as error:  # unreadable, or too small for the network
+            except _OF_ONE_IMAGE as error:
+                log.debug("the trace", exc_info=True)
                 reason = str(error) if printable(path) in str(error) else printable(f"{path}: {error}")
                 log.error(f"skipped: {reason}")
                 result.failed[path] = reason
@@ -132,6 +135,8 @@ def read_sample(
         return image, transforms(source, np.random.default_rng(0))
     except UserError as error:
         return error
+    except MemoryError:
+        return UserError(f"{path} takes more memory than there is; make the image smaller")
 
 
 def check_results(save: Sequence[str]) -> None:

@@ -44,6 +44,16 @@ def test_dicts_merge_and_lists_and_scalars_replace(tmp_path: Path) -> None:
     }
 
 
+def test_a_key_may_be_a_number_and_a_text(tmp_path: Path) -> None:
+    """In a label_map both may stand; they are two keys of one name in messages."""
+    path = write(
+        tmp_path,
+        base="train_dataset: {type: D, label_map: {255: 1}}\n",
+        mine="_base_: base.yml\ntrain_dataset: {label_map: {'255': 1}}\n",
+    )
+    assert load_config(path).values["train_dataset"]["label_map"] == {255: 1, "255": 1}
+
+
 def test_inherited_false_replaces_the_bases_dict(tmp_path: Path) -> None:
     """Without it, a new optimizer would keep the old one's arguments."""
     path = write(

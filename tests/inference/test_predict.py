@@ -88,6 +88,22 @@ def test_an_unreadable_image_does_not_stop_the_others(folder, tmp_path):
     assert len(result.written) == 2
 
 
+@pytest.mark.parametrize("error", [ValueError("too small"), RuntimeError("too small"), MemoryError()])
+def test_an_image_that_the_network_fails_on_does_not_stop_the_others(folder, tmp_path, error):
+    """Paddle's errors, of images too small for a network or too large for memory, are no UserErrors."""
+
+    def picky(images):
+        if images.shape[3] == 3:
+            raise error
+        return bright(images)
+
+    assert cv2.imwrite(str(folder / "tiny.png"), np.zeros((3, 3, 3), np.uint8))
+    images, root = find_images(folder, FLAG)
+    result = predict(picky, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    assert [path.name for path in result.failed] == ["tiny.png"]
+    assert len(result.written) == 2
+
+
 def test_two_images_never_share_a_result(folder, tmp_path):
     """a.png and a.jpg would both write a.png: refused before anything is written."""
     (folder / "a.jpg").write_bytes((folder / "sub/b ü.jpg").read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,9 +81,16 @@ def inspect_pair(index: int, dataset: SegmentationDataset) -> PairFacts:
     return facts
 
 
+def _bytes_of(path: str) -> bytes:
+    with contextlib.suppress(OSError):  # reading the label says what is wrong
+        if Path(path).is_file() and not path.endswith(".npy"):
+            return Path(path).read_bytes()
+    return b""
+
+
 def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) -> None:
     """Add what the label file says."""
-    data = Path(path).read_bytes() if Path(path).is_file() and not path.endswith(".npy") else b""
+    data = _bytes_of(path)
     if data[:2] == b"\xff\xd8":
         message = f"{path} is a JPEG, which changes ids where classes meet; make it anew and save it as PNG"
         facts.problems.append(Problem(JPEG_LABEL, path, message))

@@ -67,10 +67,9 @@ def is_cut_jpeg(data: bytes) -> bool:
     if data[:2] != b"\xff\xd8":
         return False
     # A thumbnail with an end marker of its own is inside of a segment; in what follows them, 0xFF is stuffed.
-    last = list(_jpeg_segments(data))[-1:]
-    if not last or last[0][0] != _START_OF_SCAN:
-        return True
-    return not data.endswith(_END) and data.find(_END, last[0][2]) < 0
+    # Before the scan libjpeg passes over stray bytes, and so does this: then no scan is found here.
+    end = max((end for _, _, end in _jpeg_segments(data)), default=2)
+    return not data.endswith(_END) and data.find(_END, end) < 0
 
 
 def _of_jpeg(data: bytes) -> Header | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import cv2
@@ -137,9 +136,12 @@ def _read_npy(path: str | Path) -> np.ndarray:
     if os.path.exists(path) and not os.path.isfile(path):
         raise UserError(f"cannot read {path}: it is no regular file, but a folder, a pipe or a device")
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, TokenError) as error:  # TokenError: a header without an end
-        raise UserError(f"cannot read {path}: {error}") from error
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # NumPy says in many ways that a file is damaged
+        raise UserError(f"cannot read {path}: {error or type(error).__name__}") from error
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"cannot read {path}: it holds several arrays, as .npz does; save one as .npy")
+    return array
 
 
 def _decode_image(path: str | Path, data: bytes, channels: int) -> np.ndarray:

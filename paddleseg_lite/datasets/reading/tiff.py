@@ -193,8 +193,8 @@ def _by_opencv(page: Any, data: bytes, layout: str) -> np.ndarray:
 
 
 def _orientation(page: Any) -> int:
-    value = int(page.tags.valueof(ORIENTATION, 1))
-    return value if 1 <= value <= 8 else 1
+    value = page.tags.valueof(ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _layout(page: Any) -> str:

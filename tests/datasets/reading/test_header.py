@@ -151,6 +151,13 @@ def test_jpegs_with_fill_bytes_are_whole(tmp_path, head, tail):
         read_image(path)
 
 
+def test_a_jpeg_with_stray_bytes_before_its_scan_is_whole(tmp_path):
+    """libjpeg passes over them with a warning, of which check_dataset tells."""
+    data = encode(RGB, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(data[:2] + b"\0" + data[2:])
+    assert abs(read_image(tmp_path / "a.jpg").astype(int) - RGB).max() <= 3
+
+
 def test_an_image_above_the_decoders_limit_is_named(tmp_path):
     """Protects from "incomplete" for a map of 40000x40000 pixels."""
     header = png.chunk(b"IHDR", struct.pack(">IIBBBBB", 40000, 40000, 8, png.GRAY, 0, 0, 0))

@@ -185,6 +185,17 @@ def test_only_regular_files_are_read(tmp_path, name, read):
         read(tmp_path / name)
 
 
+def test_several_arrays_are_no_image(tmp_path):
+    """Protects the images behind a .npz that was renamed."""
+    np.savez(tmp_path / "a.npz", one=np.zeros((2, 2), np.uint8), other=np.ones(3))
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    with pytest.raises(UserError, match=r"a\.npy: it holds several arrays.*save one as \.npy"):
+        read_image(tmp_path / "a.npy", 1)
+    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:200])
+    with pytest.raises(UserError, match=r"cannot read .*a\.npy"):
+        read_image(tmp_path / "a.npy", 1)
+
+
 @pytest.mark.parametrize("header", [b"{'descr': (", b"{'descr': '|u1', 'shape'", b"[" * 90, b"", b"\xff{"])
 def test_a_damaged_header_of_numpy_is_one_sentence(tmp_path, header):
     """Whatever NumPy's parser raises."""
