@@ -154,7 +154,8 @@ def test_jpegs_with_fill_bytes_are_whole(tmp_path, head, tail):
 def test_a_jpeg_with_stray_bytes_before_its_scan_is_whole(tmp_path):
     """libjpeg passes over them with a warning, of which check_dataset tells."""
     data = encode(RGB, "JPEG")
-    (tmp_path / "a.jpg").write_bytes(data[:2] + b"\0" + data[2:])
+    second = 4 + int.from_bytes(data[4:6], "big")  # behind the first segment
+    (tmp_path / "a.jpg").write_bytes(data[:second] + b"\0" + data[second:])
     assert abs(read_image(tmp_path / "a.jpg").astype(int) - RGB).max() <= 3
 
 
