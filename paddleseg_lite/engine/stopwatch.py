@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from pathlib import Path
 
 import paddle
+
+from paddleseg_lite.files import atomic_write
+
+log = logging.getLogger(__name__)
 
 PARTS = ("read", "forward", "loss", "backward", "update", "other")
 WARM_UP = 3  # first iterations, which also allocate memory and choose kernels
@@ -62,3 +68,16 @@ class Stopwatch:
         whole = sum(means.values()) or 1.0
         rows = [f"{part:<9}{1000 * value:10.2f} ms{value / whole:8.1%}" for part, value in means.items()]
         return "\n".join([*rows, f"{'iteration':<9}{1000 * sum(means.values()):10.2f} ms"])
+
+    def report(self, folder: Path | None) -> None:
+        """Log the table, and write it into a folder as profile.txt if there is one.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        if self.iterations <= 0:
+            log.warning(f"[PROFILE] the first {WARM_UP} iterations are not measured, there were no others")
+            return
+        log.info(f"[PROFILE] mean of {self.iterations} iterations\n{self.table()}")
+        if folder is not None:
+            atomic_write(folder / "profile.txt", self.table() + "\n")

@@ -30,9 +30,8 @@ from paddleseg_lite.engine.options import TrainOptions, TrainResult
 from paddleseg_lite.engine.run_logger import RunLogger
 from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
 from paddleseg_lite.engine.step import TrainStep
-from paddleseg_lite.engine.stopwatch import WARM_UP, Stopwatch
+from paddleseg_lite.engine.stopwatch import Stopwatch
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.evaluate import EvaluationStopped
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.progress import Progress
@@ -70,7 +69,7 @@ class Trainer:
 
     def run(self) -> TrainResult:
         """Train up to `options.iters`."""
-        started = time.perf_counter()
+        started, options = time.perf_counter(), self.options
         with self.logger, logging_redirect_tqdm(), self.signals:
             self._start()
             with closing(self._batches()) as batches, self._bar() as bar:
@@ -79,13 +78,14 @@ class Trainer:
                     stopped = self._loop(batches, bar)
                 except EvaluationStopped:
                     stopped = True
-            self._write_profile()
+            if options.profile:
+                self.watch.report(options.save_dir if parallel.is_main() else None)
             by = (self.signals.received or "a signal to another rank") if stopped else None
             if stopped:
                 log.info(f"[TRAIN] stopped by {by} after iteration {self.state.iteration}")
-        best = self.state.best_miou if self.state.best_iteration else None
-        seconds = time.perf_counter() - started
-        return TrainResult(self.state.iteration, self.loss, best, self.state.best_iteration, seconds, by)
+        state, seconds = self.state, time.perf_counter() - started
+        best = state.best_miou if state.best_iteration else None
+        return TrainResult(state.iteration, self.loss, best, state.best_iteration, seconds, by)
 
     def _start(self) -> None:
         """Let everything take the form it is trained in, and load what there is to go on from."""
@@ -273,16 +273,6 @@ class Trainer:
             return False
         log.info(f"[TRAIN] early stop: no better mIoU in {intervals} evaluations")
         return True
-
-    def _write_profile(self) -> None:
-        if not self.options.profile:
-            return
-        if self.watch.seconds():
-            log.info(f"[PROFILE] mean of {self.watch.iterations} iterations\n{self.watch.table()}")
-            if parallel.is_main():
-                atomic_write(self.options.save_dir / "profile.txt", self.watch.table() + "\n")
-        else:
-            log.warning(f"[PROFILE] the first {WARM_UP} iterations are not measured, there were no others")
 
 
 def train(
