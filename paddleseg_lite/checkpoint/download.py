@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import os
@@ -141,6 +142,8 @@ def _download(url: str, path: Path, check: Callable[[Path], None]) -> None:
                 _copy_with_bar(response, file, path.name)
         except (OSError, http.client.HTTPException, ValueError) as error:
             # URLError and timeouts are OSErrors; ValueError: a host's name that is none.
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # it is the disk, not the network
             reason = getattr(error, "reason", None) or error
             raise UserError(f"cannot download {url} ({reason}); {_BY_HAND.format(path=path)}") from error
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -244,6 +245,18 @@ def test_damaged_archives_are_named(server: Server, content: bytes) -> None:
         fetch(server.url + "/bad.tar.gz")
     server.files["/bad.tar.gz"] = tar({"model.pdparams": WEIGHTS})
     assert fetch(server.url + "/bad.tar.gz").read_bytes() == WEIGHTS
+
+
+def test_a_full_disk_is_not_the_networks_fault(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What helps is room, not a download by hand."""
+    server.files["/model.pdparams"] = WEIGHTS
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("paddleseg_lite.checkpoint.download._copy_with_bar", full)
+    with pytest.raises(UserError, match=r"cannot write .*No space left on device.*PADDLESEG_LITE_HOME"):
+        fetch(server.url + "/model.pdparams")
 
 
 def test_an_archive_without_weights(server: Server) -> None:
