@@ -25,6 +25,7 @@ from paddleseg_lite.deploy.sidecar import built_transforms, check_size, hash_fil
 from paddleseg_lite.errors import UserError, require_modules
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.evaluate import network_input
+from paddleseg_lite.kernels.threads import cpu_facts
 from paddleseg_lite.metrics import confusion_matrix, scores
 from paddleseg_lite.transforms import Sample
 
@@ -269,8 +270,7 @@ def _alternating_medians(*runs: Callable[[], object]) -> tuple[float, float]:
 
 
 def _has_vnni() -> bool:
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.exists() and "vnni" in cpuinfo.read_text(encoding="utf-8", errors="replace")
+    return "vnni" in cpu_facts()
 
 
 @contextlib.contextmanager
