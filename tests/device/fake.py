@@ -5,11 +5,11 @@
     def test_answer(fake_device):
         assert fake_device(answer, 21) == 42
 
-Paddle loads plug-ins when it is imported, so this takes a fresh process. One runs all functions of a session, one
-after the other: its start takes seconds.
+Paddle loads plug-ins when it is imported, so this takes a fresh process. One runs all functions of a session,
+one after the other: its start takes seconds. So tests of the device stand in few files of this folder.
 
-What is recorded are the copies that Python asks for. To those that Paddle makes because the device has no kernels
-of its own (plug_in.cpp says how they are told apart), and to those within the device, only `Copies.all` is open.
+What counts are the copies that a line of Python asks for. `Copies.all` also has those that Paddle makes
+because the device has no kernels (plug_in.cpp says how they are told apart), and those within the device.
 """
 
 from __future__ import annotations
@@ -114,12 +114,12 @@ def compile_plug_in(folder: Path) -> str:
 def device_process(folder: Path) -> Iterator[Callable[..., Any]]:
     """Start a process that has the device of `folder`, and yield what calls a module's function in it.
 
-    The function's arguments and result are pickled; what it raises is raised here. Paddle's device is the fake one
-    whenever a function starts.
+    The function's arguments and result are pickled; what it raises is raised here. When a function starts,
+    Paddle's device is the fake one.
     """
     settings = {
         "CUSTOM_DEVICE_ROOT": str(folder),
-        "FLAGS_use_stride_kernel": "0",  # of which there are none for CPU tensors that stand in for the device's
+        "FLAGS_use_stride_kernel": "0",  # CPU kernels do not take a device's strided views
         "GLOG_minloglevel": "1",
     }
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:

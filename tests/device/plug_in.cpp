@@ -1,9 +1,9 @@
 // A device for Paddle that is not the CPU, though its memory is the host's: it reports every copy.
 //
 // Paddle loads it through its interface for custom devices. It has no kernels: Paddle falls back to those for
-// CPUs, and copies their arguments there and their results back. Such copies say nothing about a GPU, which has
-// the kernels; they are told from the others by who calls, `is_of_fallback`. The others are those for which some
-// line of Python asks: to_tensor, numpy, float, set_value, a condition.
+// CPUs, and copies their arguments there and their results back. Such copies say nothing about a GPU, which
+// has the kernels; they are told from the others by who calls, `is_of_fallback`. The others are those that
+// some line of Python asks for: to_tensor, numpy, float, set_value, a condition.
 //
 // What a GPU's kernel reads in order to know its result's shape, such as a mask's, is not seen here.
 #include <dlfcn.h>
