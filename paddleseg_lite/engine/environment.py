@@ -62,9 +62,10 @@ def git_revision(folder: Path) -> str | None:
 
 
 def _device_name() -> str:
-    if paddle.get_device() != "cpu":
+    device = paddle.get_device()
+    if device.startswith("gpu"):
         return str(paddle.device.cuda.get_device_name())
-    return cpu_name()
+    return cpu_name() if device == "cpu" else device  # of others, Paddle knows no name
 
 
 def cpu_name() -> str:
