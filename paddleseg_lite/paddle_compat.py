@@ -65,6 +65,18 @@ def epsilon(norm: nn.BatchNorm2D) -> float:
     return norm._epsilon
 
 
+def devices() -> list[str]:
+    """Return what Paddle finds to compute on, as `set_device` takes it: "gpu:0", "gpu:1", ..., last "cpu".
+
+    Paddle's own list leaves out the CPU and, where there is but one device of a kind, its number.
+    """
+    core: Any = paddle.base.core
+    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    xpus = core.get_xpu_device_count() if paddle.is_compiled_with_xpu() else 0
+    plugged_in = [name if ":" in name else f"{name}:0" for name in core.get_available_custom_device()]
+    return [*(f"gpu:{n}" for n in range(gpus)), *(f"xpu:{n}" for n in range(xpus)), *plugged_in, "cpu"]
+
+
 def onednn_works() -> bool:
     """Say whether Paddle's inference engine gives right answers with oneDNN: in 2.6.2 it does.
 
@@ -74,12 +86,14 @@ def onednn_works() -> bool:
 
 
 def generator_states() -> dict[str, list[list[Any]]]:
-    """Return the state of Paddle's random generators as plain data: "paddle" on the CPU, "cuda" on GPUs.
+    """Return the state of Paddle's random generators as plain data.
+
+    "paddle" is that of the CPU's, "cuda" of GPUs', "other" of the current device if it is neither.
 
     A generator's state is its device, its seed, its offset and, from 3.0 on, its engine as text; 2.6.2 does
     not give away the engine of the CPU's.
     """
-    states = {"paddle": paddle.get_rng_state("cpu"), "cuda": paddle.get_cuda_rng_state()}
+    states = {"paddle": paddle.get_rng_state("cpu"), "cuda": paddle.get_cuda_rng_state(), "other": _others()}
     return {
         place: [
             [bytes(x).decode("ascii") if isinstance(x, list) else x for x in state.__getstate__()]
@@ -95,6 +109,12 @@ def set_generator_states(saved: dict[str, list[list[Any]]]) -> None:
     cpu = paddle.base.core.default_cpu_generator()
     _restore([cpu.get_state()], saved["paddle"], lambda states: cpu.set_state(states[0]))
     _restore(paddle.get_cuda_rng_state(), saved["cuda"], paddle.set_cuda_rng_state)
+    _restore(_others(), saved.get("other", []), paddle.set_rng_state)  # older checkpoints have none
+
+
+def _others() -> list[Any]:
+    is_other = paddle.get_device().partition(":")[0] not in ("cpu", "gpu")
+    return paddle.get_rng_state() if is_other else []
 
 
 def _restore(current: list[Any], saved: list[list[Any]], set_states: Callable[[list[Any]], None]) -> None:

@@ -34,7 +34,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         default="auto",
-        help="auto (a GPU if there is one, else the CPU), cpu, gpu or gpu:N; default auto",
+        help="auto (a GPU or another accelerator if Paddle finds one, else the CPU), cpu, gpu, gpu:N, or "
+        "another of Paddle's, such as npu; default auto",
     )
 
 

@@ -9,7 +9,6 @@ import ctypes
 import io
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -116,24 +115,25 @@ def _import_paddle() -> Any:
 
 def _set_device(device: str) -> None:
     paddle = _import_paddle()
-    has_gpu = paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+    from paddleseg_lite import parallel
+    from paddleseg_lite.paddle_compat import devices
+
+    found = devices()  # asked first: Paddle ends the process for a GPU that is not there
+    kinds = [name.partition(":")[0] for name in found]
     if device == "auto":
-        device = "gpu" if has_gpu else "cpu"
-    kind = device.split(":")[0]
-    if not re.fullmatch(r"cpu|gpu(:\d+)?", device):
-        raise UserError(f"--device is '{device}'; give auto, cpu, gpu or gpu:N")
-    if kind == "gpu" and not has_gpu:
-        reason = (
-            "Paddle finds no GPU"
-            if paddle.device.is_compiled_with_cuda()
-            else "this Paddle is built for CPUs"
-        )
+        device = kinds[0]
+    kind = device.partition(":")[0]
+    if kind == "gpu" and kind not in kinds:
+        is_for_gpus = paddle.device.is_compiled_with_cuda()
+        reason = "Paddle finds no GPU" if is_for_gpus else "this Paddle is built for CPUs"
         raise UserError(
             f"--device {device}: {reason}; use --device cpu, or install paddlepaddle-gpu on such a machine"
         )
-    from paddleseg_lite import parallel
-
-    # Of several ranks, the launcher gives each a GPU of its own.
+    if device not in (*found, *kinds):
+        raise UserError(
+            f"--device is '{device}', but here Paddle finds {', '.join(found)}; give one, or auto"
+        )
+    # Of several ranks, the launcher gives each a device of its own.
     paddle.set_device(kind if parallel.world_size() > 1 else device)
     parallel.join()
     if not parallel.is_main():  # the others would say the same; what goes wrong on them is told

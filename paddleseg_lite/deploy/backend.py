@@ -34,7 +34,7 @@ def choose(backend: str) -> tuple[str, str]:
         raise UserError(f"--backend is '{backend}'; give one of {', '.join(BACKENDS)}")
     if backend != "auto":
         return backend, "as asked for"
-    if paddle.device.get_device().startswith("gpu"):
+    if paddle.get_device() != "cpu":
         return "paddle", "on a GPU the live network needs no export"
     missing = missing_modules("onnxruntime", "paddle2onnx")
     if not missing:

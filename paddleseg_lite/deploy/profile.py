@@ -128,7 +128,7 @@ def _timed(work: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]
     def call(*arguments: Any) -> Any:
         start = time.perf_counter()
         result = work(*arguments)
-        if paddle.device.get_device().startswith("gpu"):
+        if paddle.get_device() != "cpu":
             paddle.device.synchronize()
         seconds.append(time.perf_counter() - start)
         return result

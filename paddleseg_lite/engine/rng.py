@@ -22,7 +22,7 @@ def seed_everything(seed: int) -> None:
 
 
 def state_dict() -> dict[str, Any]:
-    """Return the state of Paddle's generators on CPU and GPUs, NumPy's global one and Python's."""
+    """Return the state of Paddle's generators, of NumPy's global one and Python's."""
     name, keys, *rest = np.random.get_state(legacy=True)
     version, internal, gauss = random.getstate()
     return {
