@@ -15,7 +15,7 @@ from paddleseg_lite.datasets.info import DatasetInfo, checked_info
 from paddleseg_lite.datasets.packed.manifest import code_of
 from paddleseg_lite.datasets.packed.reader import Pack
 from paddleseg_lite.datasets.problems import Problem, refuse
-from paddleseg_lite.datasets.reading.images import open_image, read_label
+from paddleseg_lite.datasets.reading.images import open_image, read_label, turned_apart
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.printable import printable
@@ -172,9 +172,11 @@ class SegmentationDataset:
             return image, None
         label = read_label(label_path)
         if label.shape != image.shape[:2]:
+            cause = turned_apart(image_path, image.shape[:2], label_path, label.shape)
+            remedy = "; turn the label likewise, or remove the orientation" if cause else "; they must agree"
             raise UserError(
                 f"{label_path} has {label.shape[1]}x{label.shape[0]} pixels (width x height), but its image "
-                f"{image_path} has {image.shape[1]}x{image.shape[0]}; they must agree"
+                f"{image_path} has {image.shape[1]}x{image.shape[0]}{cause}{remedy}"
             )
         return image, self.label_rule(label_path).apply(label, label_path)
 

@@ -7,6 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import paddleseg_lite.transforms as T
 from paddleseg_lite.datasets import Dataset, SegmentationDataset, eval_samples
@@ -269,3 +270,19 @@ def test_description_reads_the_first_pair(tmp_path):
     assert "first image" not in padded.describe(sizes=False)
     with pytest.raises(UserError, match=r"image0\.png: Padding"):
         padded.describe()
+
+
+@pytest.mark.parametrize("mode", ["train", "val"])
+def test_orientation_is_named_where_it_is_why_sizes_differ(tmp_path, mode):
+    """Protects who meets it in training first; a label of another size has not that cause."""
+    tags = Image.Exif()
+    tags[274] = 6
+    Image.fromarray(np.full((24, 32, 3), 90, np.uint8)).save(tmp_path / "a.jpg", exif=tags)
+    (tmp_path / "list.txt").write_text("a.jpg a.png")
+    for size, words in (
+        ((24, 32), r"32x24 .*24x32, turned by EXIF orientation 6, and the label's is 1; turn the label"),
+        ((24, 30), r"30x24 .*24x32; they must agree$"),
+    ):
+        cv2.imwrite(str(tmp_path / "a.png"), np.zeros(size, np.uint8))
+        with pytest.raises(UserError, match=words):
+            dataset(tmp_path, mode=mode).sample(0)

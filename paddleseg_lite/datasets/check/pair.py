@@ -14,7 +14,13 @@ from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.jpeg import decoder_warnings
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.datasets.reading.header import TURNS
-from paddleseg_lite.datasets.reading.images import read_image, read_label, read_orientation, read_stored_label
+from paddleseg_lite.datasets.reading.images import (
+    read_image,
+    read_label,
+    read_orientation,
+    read_stored_label,
+    turned_apart,
+)
 from paddleseg_lite.datasets.reading.labels import IDS, LabelRule, as_ids, ranges
 from paddleseg_lite.datasets.reading.png import png_palette
 from paddleseg_lite.errors import UserError
@@ -103,7 +109,7 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
         return
     _count(facts, dataset, label, dataset.label_rule(path), path)
     if facts.image_size is not None:
-        _compare_sizes(facts, label.shape, dataset.pairs[facts.index][0], path)
+        _compare_sizes(facts, (label.shape[0], label.shape[1]), dataset.pairs[facts.index][0], path)
     palette = png_palette(data)
     if palette is not None:
         used = [value for value in np.flatnonzero(facts.raw).tolist() if value < len(palette)]
@@ -111,21 +117,16 @@ def _inspect_label(facts: PairFacts, dataset: SegmentationDataset, path: str) ->
         facts.palette = {value: (colors[value][0], colors[value][1], colors[value][2]) for value in used}
 
 
-def _compare_sizes(facts: PairFacts, size: tuple[int, ...], image_path: str, path: str) -> None:
+def _compare_sizes(facts: PairFacts, size: tuple[int, int], image_path: str, path: str) -> None:
     """Compare the label's size, and the orientation of both files, by which reading has turned them."""
-    orientation, label_orientation = read_orientation(image_path), read_orientation(path)
-    lies_aside = (orientation in TURNS) != (label_orientation in TURNS)
-    if size == facts.image_size:
-        is_square = size[0] == size[1]
-        facts.is_doubtful = orientation != label_orientation and (is_square or not lies_aside)
-        return
     (height, width), (image_height, image_width) = size, facts.image_size or size
-    facts.is_turned = lies_aside and (width, height) == (image_height, image_width)
-    cause = (
-        f", turned by EXIF orientation {orientation}, and the label's is {label_orientation}"
-        if facts.is_turned
-        else ""
-    )
+    if size == facts.image_size:
+        orientation, label_orientation = read_orientation(image_path), read_orientation(path)
+        lies_aside = (orientation in TURNS) != (label_orientation in TURNS)
+        facts.is_doubtful = orientation != label_orientation and (width == height or not lies_aside)
+        return
+    cause = turned_apart(image_path, (image_height, image_width), path, size)
+    facts.is_turned = bool(cause)
     message = (
         f"{path} has {width}x{height} pixels (width x height), its image {image_width}x{image_height}{cause}"
     )
@@ -172,7 +173,8 @@ def _inspect_foreign(facts: PairFacts, dataset: SegmentationDataset) -> None:
     """Inspect a pair of a data set with a reader of its own: what that returns is all there is."""
     path = dataset.pairs[facts.index][1] or dataset.pairs[facts.index][0]
     try:
-        image, label = dataset.read_files(facts.index)
+        with decoder_warnings() as facts.decoder_warnings:
+            image, label = dataset.read_files(facts.index)
         label = None if label is None else as_ids(label, f"{path}, as it comes from the reader")
     except UserError as error:
         facts.problems.append(Problem("pair that cannot be used", path, str(error)))

@@ -37,11 +37,9 @@ class Pack:
                 )
         self._check_sources(pairs, entries)
         for name, size in (array for entry in entries for array in entry.arrays):
-            path = folder / name
-            found = path.stat().st_size if path.is_file() else None
-            if found != size:
-                state = "is missing" if found is None else f"has {found} bytes instead of {size}"
-                raise UserError(f"{path} {state}; {REMEDY}")
+            if not (folder / name).is_file():
+                raise UserError(f"{folder / name} is missing; {REMEDY}")
+            _check_size(folder / name, size)
         self._entries = entries
         self._verified: set[str] = set()
 
@@ -51,15 +49,16 @@ class Pack:
         Mapped anew for each sample: what a process maps counts as its memory until it lets go.
 
         Raises:
-            UserError: a file is damaged (which is looked for once in each process), or gone.
+            UserError: a file is cut, damaged (which is looked for once in each process), or gone.
         """
         entry = self._entries[index]
-        image, label = ([self._map(name, entry) for name, _ in entry.arrays] + [None])[:2]
+        image, label = ([self._map(*array, entry) for array in entry.arrays] + [None])[:2]
         return image, label
 
-    def _map(self, name: str, entry: Entry) -> Any:
+    def _map(self, name: str, size: int, entry: Entry) -> Any:
         path = self.folder / name
         try:
+            _check_size(path, size)  # each time: behind its end, what is mapped ends the process
             if name not in self._verified:
                 if not is_whole(path):
                     raise UserError(f"{path}, made of {entry.sources[0].path}, is damaged; {REMEDY}")
@@ -92,3 +91,16 @@ class Pack:
                 there = packed.path if packed else "no label"
                 message = f"it holds {there} where the data set has {path or 'no label'}"
             raise UserError(f"{self.folder} is stale: {message}; {REMEDY}")
+
+
+def _check_size(path: Path, size: int) -> None:
+    """Refuse a file of a pack that has not the size that the manifest tells.
+
+    Raises:
+        UserError: it has another.
+        OSError: it is gone.
+    """
+    found = path.stat().st_size
+    if found != size:
+        state = "is truncated: it" if found < size else "is damaged: it"
+        raise UserError(f"{path} {state} has {found} bytes instead of {size}; {REMEDY}")

@@ -20,7 +20,9 @@ _NO_FRAME = (0xC4, 0xC8, 0xCC)  # among 0xC0 to 0xCF
 _SAMPLES_OF_PNG = {png.GRAY: 1, png.RGB: 3, png.PALETTE: 3, png.GRAY_ALPHA: 2, png.RGB_ALPHA: 4}
 # Of other formats, those whose modes in Pillow tell what is in the file.
 _SAMPLES_OF_MODE = {(kind, mode): len(mode) for kind in ("BMP", "WEBP") for mode in ("L", "RGB", "RGBA")}
-_BY_PILLOW = ("BMP", "WEBP", "PPM", "GIF", "SUN", "JPEG2000", "AVIF")
+_BY_PILLOW = ("BMP", "WEBP", "PPM", "GIF", "SUN", "AVIF")
+_SIZES_OF_JPEG2000 = b"\xff\x4f\xff\x51"  # its codestream begins with them, behind boxes or not
+_BRANDS_OF_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Header:
     samples: int = 0
     bits: int = 0  # of a value; 0 if not known
     orientation: int = 1  # EXIF's 1 to 8; 1 is upright
+    frames: int = 1  # of an animation
 
 
 def read_header(data: bytes) -> Header | None:
@@ -43,6 +46,10 @@ def read_header(data: bytes) -> Header | None:
         return _of_jpeg(data)
     if data[:8] == png.SIGNATURE:
         return _of_png(data)
+    if data[4:8] == b"jP  " or data[:4] == _SIZES_OF_JPEG2000:
+        return _of_jpeg2000(data)
+    if data[4:8] == b"ftyp" and data[8:12] in _BRANDS_OF_HEIC and b"avif" not in data[12:64]:
+        return Header("HEIC", 0, 0)  # whose size nobody needs: nothing here reads it
     return _by_pillow(data)
 
 
@@ -107,13 +114,26 @@ def _of_png(data: bytes) -> Header | None:
     if len(data) < 33 or data[12:16] != b"IHDR" or data[25] not in _SAMPLES_OF_PNG:
         return None
     width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
-    samples, orientation = _SAMPLES_OF_PNG[kind], 1
+    samples, orientation, frames = _SAMPLES_OF_PNG[kind], 1, 1
     for name, piece in png.chunks(data):
         if name == b"eXIf":
             orientation = _exif_orientation(bytes(piece[8:-4]))
         elif name == b"tRNS" and samples == 3:
             samples = 4
-    return Header("PNG", height, width, samples, bits, orientation)
+        elif name == b"acTL":
+            frames = int.from_bytes(piece[8:12], "big")
+    return Header("PNG", height, width, samples, bits, orientation, frames)
+
+
+def _of_jpeg2000(data: bytes) -> Header | None:
+    start = data.find(_SIZES_OF_JPEG2000)
+    if start < 0 or len(data) < start + 43:
+        return None
+    right, bottom, left, top = struct.unpack_from(">4I", data, start + 8)
+    samples, bits = struct.unpack_from(">HB", data, start + 40)
+    if data.find(b"pclr", 0, start) >= 0:  # a palette, of whose colors it says nothing here
+        samples = bits = 0
+    return Header("JPEG2000", bottom - top, right - left, samples, (bits & 127) + 1 if bits else 0)
 
 
 def _by_pillow(data: bytes) -> Header | None:
@@ -130,6 +150,7 @@ def _by_pillow(data: bytes) -> Header | None:
                 samples,
                 8 if samples else 0,
                 _exif_orientation(exif[6:] if exif[:6] == _EXIF else exif),
+                getattr(picture, "n_frames", 1),
             )
     except Exception:  # whatever a damaged file leads to: it is the decoder that judges it
         return None

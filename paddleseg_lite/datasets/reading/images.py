@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from paddleseg_lite.datasets.reading.header import Header, is_cut_jpeg, oriented, read_header
+from paddleseg_lite.datasets.reading.header import TURNS, Header, is_cut_jpeg, oriented, read_header
 from paddleseg_lite.datasets.reading.labels import as_ids
 from paddleseg_lite.datasets.reading.png import TOO_LARGE, RgbPng, ids_as_gray, open_rgb
 from paddleseg_lite.datasets.reading.tiff import is_tiff, read_tiff_image, read_tiff_label, tiff_orientation
@@ -21,6 +20,8 @@ _MAX_PIXELS, _MAX_SIDE = 1 << 30, 1 << 20  # OpenCV's own limits,
 _LIMIT = "OPENCV_IO_MAX_IMAGE_PIXELS"  # and where it looks for others when it is imported
 _MAX_BYTES = 4 << 30  # of a file
 _NO_MEMORY = -4  # cv2.Error.StsNoMem
+_BANDS_OF_JPEG2000 = (1, 3, 4)  # that cv2 reads as they are
+_NOT_EVERYWHERE = ("JPEG2000", "AVIF", "WEBP", "GIF")  # formats that not every build of cv2 has
 
 
 def read_image(path: str | Path, channels: int = 3) -> np.ndarray:
@@ -85,6 +86,25 @@ def read_orientation(path: str | Path) -> int:
     return header.orientation if header else 1
 
 
+def turned_apart(
+    image_path: str | Path, image_size: tuple[int, ...], label_path: str | Path, label_size: tuple[int, ...]
+) -> str:
+    """Return what an error of sizes that differ says of EXIF orientation; "" where that is not the cause.
+
+    Args:
+        image_path, label_path: the files.
+        image_size, label_size: (height, width) as they were read.
+
+    Raises:
+        UserError: a file is missing or unreadable.
+    """
+    orientation, label_orientation = read_orientation(image_path), read_orientation(label_path)
+    lies_aside = (orientation in TURNS) != (label_orientation in TURNS)
+    if not lies_aside or label_size != image_size[::-1]:
+        return ""
+    return f", turned by EXIF orientation {orientation}, and the label's is {label_orientation}"
+
+
 def read_label(path: str | Path) -> np.ndarray:
     """Read a label file: one class id per pixel, as stored.
 
@@ -114,11 +134,11 @@ def read_stored_label(path: str | Path) -> np.ndarray:
         data = _read_bytes(path)
         if is_tiff(data):
             return read_tiff_label(path, data)
-        header, levels = read_header(data), 255
+        header, levels, samples = read_header(data), 255, None
         if header is not None and header.kind == "PNG":
             data, levels = ids_as_gray(data)
-            header = replace(header, samples=0)  # a palette's indices are read
-        label = _decode(path, data, cv2.IMREAD_UNCHANGED, header)
+            samples = 0  # a palette's indices are read
+        label = _decode(path, data, cv2.IMREAD_UNCHANGED, header, samples)
         if levels < 255:
             label = label // (255 // levels)  # libpng stretched them to 0..255
     return label
@@ -138,7 +158,10 @@ def _read_npy(path: str | Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # NumPy says in many ways that a file is damaged
-        raise UserError(f"cannot read {path}: {error or type(error).__name__}") from error
+        reason = str(error) or type(error).__name__
+        if "mmap length" in reason:  # Python's words
+            reason = f"it is truncated: its {os.path.getsize(path)} bytes are fewer than its header tells of"
+        raise UserError(f"cannot read {path}: {reason}; replace the file or take it off the list") from error
     if not isinstance(array, np.ndarray):
         raise UserError(f"cannot read {path}: it holds several arrays, as .npz does; save one as .npy")
     return array
@@ -151,8 +174,7 @@ def _decode_image(path: str | Path, data: bytes, channels: int) -> np.ndarray:
     header = read_header(data)
     if channels == 3:
         # What is in the file becomes RGB: that gray is repeated and transparency left out is meant.
-        header = header and replace(header, samples=3)
-        image = _decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, header)
+        image = _decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, header, samples=3)
     else:
         image = _decode(path, data, cv2.IMREAD_UNCHANGED, header)
     if image.ndim == 2 or image.shape[2] not in (3, 4):
@@ -162,12 +184,27 @@ def _decode_image(path: str | Path, data: bytes, channels: int) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
 
 
-def _decode(path: str | Path, data: bytes, flags: int, header: Header | None) -> np.ndarray:
+def _decode(
+    path: str | Path, data: bytes, flags: int, header: Header | None, samples: int | None = None
+) -> np.ndarray:
     """Decode with cv2, compare the result with the header, and turn it as that says.
 
+    Args:
+        path: the file, for messages.
+        data: its bytes.
+        flags: cv2's; the orientation is left to this function.
+        header: what the file says of itself; None if that is not known.
+        samples: how many values a pixel must have; 0: any number, None: as many as the header says.
+
     Raises:
-        UserError: it is no whole image of a kind that cv2 reads, or cv2 makes something else of it.
+        UserError: it is no whole image of a kind that cv2 reads, or one of several, or cv2 makes something
+            else of it.
     """
+    if header is not None and header.frames > 1:
+        raise UserError(
+            f"cannot read {path}: {header.kind} of {header.frames} frames, where one image is expected; save "
+            "the frame that is meant as PNG"
+        )
     try:
         image = None
         if not is_cut_jpeg(data):
@@ -185,8 +222,8 @@ def _decode(path: str | Path, data: bytes, flags: int, header: Header | None) ->
     said = (
         header.height,
         header.width,
-        header.samples or found[2],
-        max(header.bits, 8) if header.bits else found[3],
+        (header.samples if samples is None else samples) or found[2],
+        (8 if header.bits <= 8 else 16) if header.bits else found[3],
     )
     if found != said:
         words = [
@@ -211,5 +248,17 @@ def _why_undecoded(data: bytes, header: Header | None) -> str:
             )
         if header.kind == "JPEG" and header.bits != 8:
             return f"a JPEG of {header.bits} bits, which OpenCV does not read; convert it to PNG"
+        if header.kind == "HEIC":
+            return "HEIC, which OpenCV does not read; convert it to PNG"
+        if header.kind == "JPEG2000" and header.samples not in (0, *_BANDS_OF_JPEG2000):
+            return (
+                f"JPEG2000 of {header.samples} bands, which OpenCV does not read; convert it to .npy "
+                "of [H, W, C]"
+            )
+        if header.kind in _NOT_EVERYWHERE:
+            return (
+                f"{header.kind} that is damaged, or of a kind that this OpenCV does not read; replace the "
+                "file, or convert it to PNG"
+            )
     known = "no complete image of a known format; replace the file or take it off the list"
     return f"{len(data)} bytes that are {known}"

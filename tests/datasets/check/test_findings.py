@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import partial
 
 import cv2
@@ -12,7 +11,6 @@ import pytest
 
 from paddleseg_lite.datasets import Cityscapes, Dataset, SegmentationDataset
 from paddleseg_lite.datasets.check.check import check_datasets
-from paddleseg_lite.datasets.check.jpeg import decoder_warnings
 from paddleseg_lite.datasets.check.pictures import write_histogram, write_pictures, write_samples
 from paddleseg_lite.datasets.check.report import as_dict, as_text
 from paddleseg_lite.datasets.info import checked_info
@@ -266,31 +264,3 @@ def test_ids_of_a_reader_of_ones_own_are_judged(value, kind):
     assert [(problem.kind, problem.file) for problem in findings.problems if problem.file] == [
         (kind, "b.txt")
     ]
-
-
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_a_jpeg_that_is_decoded_with_a_warning_is_named(tmp_path, num_workers, capfd):
-    """Protects from training on made-up pixels: data behind a damaged place, in a file that has its end."""
-    write_pairs(tmp_path, 3)
-    y, x = np.mgrid[:24, :32]
-    image = np.dstack([x * 8, y * 9, x + y]).astype(np.uint8)
-    data = cv2.imencode(".jpg", image)[1].tobytes()
-    (tmp_path / "image1.jpg").write_bytes(data[:-60] + data[-30:])  # a piece of its data is lost
-    (tmp_path / "image2.jpg").write_bytes(data)
-    text = (tmp_path / "list.txt").read_text()
-    for index in (1, 2):
-        text = text.replace(f"image{index}.png", f"image{index}.jpg")
-    (tmp_path / "list.txt").write_text(text)
-    findings = check(tmp_path, num_workers)
-    assert findings.is_usable
-    (warning,) = [text for text in findings.warnings if "decoded" in text]
-    assert "image1.jpg: decoded with a warning (" in warning
-    assert "Corrupt JPEG" not in capfd.readouterr().err
-
-
-def test_other_words_on_stderr_are_passed_on(capfd):
-    """Protects progress bars and errors that are written while an image is decoded."""
-    with decoder_warnings() as warnings:
-        os.write(2, b"Corrupt JPEG data: premature end of data segment\nsomething else\n")
-    assert warnings == ["Corrupt JPEG data: premature end of data segment"]
-    assert capfd.readouterr().err == "something else\n"

@@ -196,6 +196,17 @@ def test_several_arrays_are_no_image(tmp_path):
         read_image(tmp_path / "a.npy", 1)
 
 
+@pytest.mark.parametrize("cut", [1, 400])
+def test_a_truncated_array_is_named(tmp_path, cut):
+    """Protects from what is mapped behind the end of a file, which would end the process."""
+    path = tmp_path / "a.npy"
+    np.save(path, RGB)
+    path.write_bytes(path.read_bytes()[:-cut])
+    for read in (read_image, read_label):
+        with pytest.raises(UserError, match=rf"a\.npy: it is truncated: its {path.stat().st_size} bytes"):
+            read(path)
+
+
 @pytest.mark.parametrize("header", [b"{'descr': (", b"{'descr': '|u1', 'shape'", b"[" * 90, b"", b"\xff{"])
 def test_a_damaged_header_of_numpy_is_one_sentence(tmp_path, header):
     """Whatever NumPy's parser raises."""
