@@ -9,9 +9,9 @@ warning is kept back, which Paddle gives when it is imported, on machines withou
 """
 
 import warnings
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from paddleseg_lite.lazy import lazy_names
 from paddleseg_lite.version import __version__ as __version__
 
 if TYPE_CHECKING:  # for editors and type checkers; below for Python
@@ -68,12 +68,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # a type checker must not take every name for one of this package
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module 'paddleseg_lite' has no attribute '{name}'")
-        return getattr(import_module(f"paddleseg_lite.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES)

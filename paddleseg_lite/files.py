@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Union
 
 from paddleseg_lite.errors import UserError, writing
+from paddleseg_lite.registry import did_you_mean
 
 try:
     import fcntl
@@ -25,6 +26,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 TEMPORARY = ".part-"  # how the names of half-written files and folders begin
+_MAX_COMPARED = 2000  # names
 WRITABLE = "give a folder that can be written to"  # a remedy
 
 Data = Union[bytes, str, Callable[[Path], object]]
@@ -193,6 +195,21 @@ def check_folder(folder: Path) -> None:
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UserError(f"{folder}: nothing can be written to {existing}; {WRITABLE}")
+
+
+def nearest_path(path: str | os.PathLike[str]) -> str:
+    """Return "; did you mean 'X'?" for a path that is not there.
+
+    X is most like the first part of the path that is missing; "" if nothing in its folder is like it.
+    """
+    try:
+        path = Path(path)
+        missing = next(part for part in (*reversed(path.parents), path) if not os.path.exists(part))
+        with os.scandir(missing.parent) as found:
+            names = [entry.name for entry in itertools.islice(found, _MAX_COMPARED)]
+    except (OSError, StopIteration):
+        return ""
+    return did_you_mean(missing.name, names)
 
 
 def check_utf8(folder: Path, user: str) -> None:

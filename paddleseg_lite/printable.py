@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 
 
 def printable(text: object) -> str:
@@ -10,14 +11,24 @@ def printable(text: object) -> str:
 
     That is control characters, line ends, escape sequences, marks that turn the direction of writing, and
     bytes of file names that are no UTF-8, which come as "\\xff". Backslashes stay: a path of Windows is as it
-    was, and to escape twice is to escape once.
+    was, and to escape twice is to escape once. So do the spaces of any script.
     """
     plain = str(text)
     return plain if plain.isprintable() else "".join(map(_escaped, plain))
 
 
+def say(*lines: object) -> None:
+    """Print lines for the user, each of them made printable: the one way of a command to its stdout."""
+    print(*map(printable, lines), sep="\n")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return for instance "1 image" or "2 images"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _escaped(character: str) -> str:
-    if character.isprintable():
+    if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
     if "\udc80" <= character <= "\udcff":  # os.fsdecode's way to carry a byte
         return f"\\x{ord(character) - 0xDC00:02x}"

@@ -19,6 +19,7 @@ files = pytest.mark.parametrize("path", FILES, ids=NAMES)
 # Each room may import those that stand before it here, and nothing else of the package.
 FLOORS = (
     "version",
+    "lazy",
     "printable",
     "errors",
     "paddleseg_names",
@@ -138,6 +139,15 @@ def test_what_paddle_hides_stands_in_one_file() -> None:
             assert asked <= own, f"{path} asks for {sorted(asked - own)}"
             assert not re.findall(r"paddle\.(?:base|fluid)\b", path.read_text(encoding="utf-8")), path
     assert private_names("x._a\ngetattr(x, '_b')\nself._c = self._d")[1] == {"_a", "_b", "_d"}
+
+
+def test_what_is_printed_is_made_fit_for_a_terminal() -> None:
+    """It quotes names and text of files: `say` escapes them, and errors do by themselves."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                is_error = any(keyword.arg == "file" for keyword in node.keywords)
+                assert is_error or path.name == "printable.py", f"{path}:{node.lineno}"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import LogFormatter, escape_unencodable, printable
+from paddleseg_lite.printable import LogFormatter, counted, escape_unencodable, printable, say
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,7 @@ from paddleseg_lite.printable import LogFormatter, escape_unencodable, printable
         (os.fsdecode(b"caf\xe9.png"), "caf\\xe9.png"),
         ("a\u202egnp.exe\u2028", "a\\u202egnp.exe\\u2028"),
         ("\ud800", "\\ud800"),
+        ("東京\u3000駅 10\xa0m\n", "東京\u3000駅 10\xa0m\\n"),
     ],
 )
 def test_only_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
@@ -28,6 +29,17 @@ def test_only_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> No
     assert printable(text) == shown
     assert printable(shown) == shown
     printable(text).encode("utf-8")
+
+
+def test_a_command_says_a_line_for_each_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder's name must not forge a line, nor colour the terminal."""
+    say("wrote", "a\nerror: none\x1b[31m")
+    assert capsys.readouterr().out == "wrote\na\\nerror: none\\x1b[31m\n"
+
+
+def test_one_is_no_plural() -> None:
+    """As in "1 image segmented"."""
+    assert [counted(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
 
 
 def test_an_error_is_one_line_whatever_it_quotes() -> None:

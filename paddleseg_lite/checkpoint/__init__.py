@@ -3,8 +3,9 @@
 Names are imported when they are first used: downloading and unpickling know no Paddle.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from paddleseg_lite.lazy import lazy_names
 
 if TYPE_CHECKING:
     from paddleseg_lite.checkpoint.folders import latest_checkpoint
@@ -25,17 +26,19 @@ __all__ = [
     "save_checkpoint",
     "save_weights",
 ]
-_HOMES = {"latest_checkpoint": "folders", "TrainState": "state", "read_weights": "formats"}
-_HOMES |= dict.fromkeys(["LoadReport", "load_pretrained", "load_weights"], "weights")
+_HOMES = {
+    "LoadReport": "weights",
+    "TrainState": "state",
+    "latest_checkpoint": "folders",
+    "load_checkpoint": "save",
+    "load_pretrained": "weights",
+    "load_weights": "weights",
+    "read_info": "save",
+    "read_weights": "formats",
+    "save_checkpoint": "save",
+    "save_weights": "save",
+}
 
 
 if not TYPE_CHECKING:  # a type checker must not take every name for one of this package
-
-    def __getattr__(name: str) -> object:
-        if name not in __all__:
-            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'save')}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
-    from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.backend import build_runtime
     from paddleseg_lite.deploy.profile import matrix_ceiling, profile
@@ -40,7 +40,7 @@ def work(args: argparse.Namespace) -> None:
 
     if args.runs < 1 or args.warmup < 0 or min(args.size) < 32:
         raise UserError("give at least 1 of --runs, 0 of --warmup and 32 pixels of --size")
-    plan = Plan(load_config(args.config, args.opts))
+    plan = Plan(args.config)
     data = plan.info("val_dataset")
     if data.in_channels != 3:
         raise UserError(f"the network takes {data.in_channels} channels; this tool draws RGB images")
@@ -65,6 +65,6 @@ def work(args: argparse.Namespace) -> None:
                 ceiling=ceiling,
             )
         found.append(result)
-        print(result.table())
+        say(*result.table().split("\n"))
     if args.json:
         atomic_write(args.json, json.dumps([asdict(result) for result in found], indent=1))

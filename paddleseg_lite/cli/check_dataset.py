@@ -16,6 +16,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -25,26 +26,25 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def work(args: argparse.Namespace) -> None:
-    from paddleseg_lite.config import load_config
     from paddleseg_lite.config.data import DataPlan
     from paddleseg_lite.datasets.check.check import check_datasets
     from paddleseg_lite.datasets.check.pictures import write_pictures
     from paddleseg_lite.datasets.check.report import as_dict, as_text
     from paddleseg_lite.files import atomic_write
 
-    plan = DataPlan(load_config(args.config, args.opts))
+    plan = DataPlan(args.config)
     if not plan.sections:
-        raise UserError(f"{args.config} has neither train_dataset nor val_dataset to check; add one")
+        raise UserError(f"{args.config.path} has neither train_dataset nor val_dataset to check; add one")
     builders = {section: partial(plan.dataset, section) for section in plan.sections}
     results = check_datasets(builders, args.num_workers)
     text = as_text(results)
-    print(text)
+    say(*text.split("\n"))
     if args.save_dir:
         atomic_write(args.save_dir / "report.txt", f"{text}\n")
         values = json.dumps(as_dict(results), indent=1, ensure_ascii=False)
         atomic_write(args.save_dir / "report.json", values)
         missing = write_pictures(args.save_dir, results)
-        print("", f"report and pictures are in {args.save_dir}", *missing, sep="\n")
+        say("", f"report and pictures are in {args.save_dir}", *missing)
     wrong = [f"{len(found.problems)} in {found.section}" for found in results if found.problems]
     if wrong:
         raise UserError(f"training would be wrong: {' and '.join(wrong)} problem(s), listed above")

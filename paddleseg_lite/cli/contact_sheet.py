@@ -12,6 +12,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import counted, say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def work(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from paddleseg_lite.config import load_config
     from paddleseg_lite.config.data import DataPlan
     from paddleseg_lite.datasets.reading.images import read_image
     from paddleseg_lite.datasets.reading.png import encode_png
@@ -39,7 +39,7 @@ def work(args: argparse.Namespace) -> None:
 
     if args.rows < 1:
         raise UserError(f"--rows is {args.rows}; give 1 or more")
-    dataset = DataPlan(load_config(args.config, args.opts)).dataset("val_dataset")
+    dataset = DataPlan(args.config).dataset("val_dataset")
     predictions = args.prediction_dir / LABELS
     predicted = pair_predictions([Path(image) for image, _ in dataset.pairs], predictions)
     rows = []
@@ -53,7 +53,7 @@ def work(args: argparse.Namespace) -> None:
         image, label = dataset.reader(index)
         rows.append((to_rgb(image), np.asarray(label), read_image(predicted[path], 1)[:, :, 0]))
     atomic_write(args.save_path, encode_png(contact_sheet(rows, dataset.classes, dataset.palette)))
-    print(f"{len(rows)} samples, in {args.save_path}")
+    say(f"{counted(len(rows), 'sample')}, in {args.save_path}")
 
 
 def pair_predictions(images: Sequence[Path], folder: Path) -> dict[Path, Path]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
-    from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.export import ExportOptions, input_shape
     from paddleseg_lite.deploy.quantize import check_images
@@ -52,7 +52,7 @@ def work(args: argparse.Namespace) -> None:
     if args.calibration is not None and not args.quantize:
         raise UserError("--calibration does nothing by itself; add --quantize int8")
     check_utf8(args.save_dir, "Paddle")
-    plan = Plan(load_config(args.config, args.opts))
+    plan = Plan(args.config)
     card = export_metadata(plan)
     if args.calibration is not None:  # before the work, and before an earlier export is replaced
         check_images(args.calibration, card.data.in_channels)
@@ -62,16 +62,16 @@ def work(args: argparse.Namespace) -> None:
     try:
         dataset = plan.dataset("val_dataset")
     except UserError as error:  # an export needs no data; it is then compared on drawn images alone
-        print(f"going on without val_dataset: {error}")
+        say(f"going on without val_dataset: {error}")
         dataset = None
     count = 0 if dataset is None else min(2, len(dataset))
     pictures = [to_rgb(dataset.reader(index)[0]) for index in range(count)] if dataset else []
     files, findings = export_verified(model, args.save_dir, card, options, args.verify, pictures)
-    print("\n".join(findings))
+    say(*findings)
     if args.quantize:
         from paddleseg_lite.deploy.quantize import quantize
 
         report = quantize(args.save_dir, args.calibration, dataset)
-        print(report.text())
+        say(*report.text().split("\n"))
         files.append(report.path)
-    print("wrote " + ", ".join(str(path) for path in files))
+    say("wrote " + ", ".join(str(path) for path in files))

@@ -54,12 +54,12 @@ class _Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         """Refuse flags that there are not."""
-        known = ["--help", *re.findall(r"--\w+", self.format_usage())]
+        known = ["-h", "--help", *re.findall(r"--\w+", self.format_usage())]
         for argument in sys.argv[1:] if args is None else args:
             if argument == "--":
                 break
             flag = argument.split("=")[0]
-            if flag.startswith("--") and not any(name.startswith(flag) for name in known):
+            if re.match("--?[A-Za-z]", flag) and not any(name.startswith(flag) for name in known):
                 self.error(f"there is no flag {flag}{did_you_mean(flag, known)}")
         return super().parse_known_args(args, namespace)
 
@@ -75,7 +75,8 @@ def _answer(argument: str) -> NoReturn:
     )
     parser.add_argument("--version", action="version", version=f"paddleseg_lite {__version__}")
     parser.parse_known_args([argument])
-    parser.error(f"there is no command '{argument}'{did_you_mean(argument, COMMANDS)}")
+    hint = did_you_mean(argument, [*COMMANDS, "--help", "--version"])
+    parser.error(f"there is no command '{argument}'{hint}")
 
 
 def _module(command: str) -> ModuleType:

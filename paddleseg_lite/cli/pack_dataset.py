@@ -13,6 +13,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import counted, say
 
 SECTIONS = ("train_dataset", "val_dataset")
 
@@ -26,14 +27,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def work(args: argparse.Namespace) -> None:
-    from paddleseg_lite.config import load_config
     from paddleseg_lite.config.data import DataPlan
     from paddleseg_lite.datasets.packed.writer import pack
 
-    plan = DataPlan(load_config(args.config, args.opts))
+    plan = DataPlan(args.config)
     sections = [section for section in args.sections if section in plan.sections]
     if not sections:
-        raise UserError(f"{args.config} has none of {', '.join(args.sections)}; there is nothing to pack")
+        raise UserError(
+            f"{args.config.path} has none of {', '.join(args.sections)}; there is nothing to pack"
+        )
     for section in sections:
         cache = plan.config.section(section).get("cache")
         save_dir = args.save_dir or cache
@@ -44,7 +46,7 @@ def work(args: argparse.Namespace) -> None:
         dataset = plan.dataset(section, **({"cache": None} if cache else {}))
         folder = Path(save_dir) / dataset.mode
         done = pack(dataset, folder, args.num_workers)
-        print(
-            f"{folder}: {done.images} images, {done.nbytes / 1e9:.2f} GB, of which {done.kept} images were "
-            f"whole already; read it with {section}.cache={save_dir}"
+        say(
+            f"{folder}: {counted(done.images, 'image')}, {done.nbytes / 1e9:.2f} GB, of which {done.kept} "
+            f"were whole already; read it with {section}.cache={save_dir}"
         )

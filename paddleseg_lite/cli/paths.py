@@ -7,9 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from paddleseg_lite.config import load_config
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import check_folder
+from paddleseg_lite.files import check_folder, nearest_path
 
 # Flags of what must be there, by the name of their value, and what it may be.
 _READ = {
@@ -21,7 +20,7 @@ _READ = {
     "prediction_dir": ("--prediction_dir", "folder"),
 }
 _FILES = ("json", "save_path")  # flags of a file to write
-_ELSEWHERE = re.compile(r"https?://.*|auto|\d+|/dev/video.*")  # URLs, the newest checkpoint, cameras
+_ELSEWHERE = re.compile(r"https?://.*|auto|\d+", re.IGNORECASE)  # URLs, the newest checkpoint, cameras
 
 
 def check_paths(args: argparse.Namespace) -> None:
@@ -31,11 +30,9 @@ def check_paths(args: argparse.Namespace) -> None:
         args: of any command.
 
     Raises:
-        UserError: a path is wrong, or something in the config's file.
+        UserError: a path is wrong.
     """
     given = vars(args)
-    if "config" in given:
-        load_config(given["config"], given["opts"])
     if given.get("save_dir") is not None:
         check_folder(given["save_dir"])
     for name in _FILES:
@@ -48,4 +45,4 @@ def check_paths(args: argparse.Namespace) -> None:
         if not isinstance(value, (str, Path)) or _ELSEWHERE.fullmatch(str(value)):
             continue
         if not os.path.exists(value):
-            raise UserError(f"there is no {what} {value}; check {flag}")
+            raise UserError(f"there is no {what} {value}; check {flag}{nearest_path(value)}")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import printable
+from paddleseg_lite.printable import counted, say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
-    from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.datasets.reading.lists import find_images
     from paddleseg_lite.deploy.backend import build_runtime
@@ -49,7 +48,7 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.inference.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
 
-    plan = Plan(load_config(args.config, args.opts))
+    plan = Plan(args.config)
     inference = flags.inference_options(args, plan, predicts=True)
     save = [name.strip() for name in args.save.split(",")] if args.save is not None else list(RESULTS)
     check_results(save)
@@ -74,7 +73,7 @@ def work(args: argparse.Namespace) -> None:
         shown = (palette, args.save_dir, inference)
         video = predict_video(network, args.image_path, transforms, *shown, legend=legend)
         pace = f"{video.frames / video.seconds:.1f} frames/s"
-        print(f"{video.frames} frames, {pace}, in {printable(video.path)}")
+        say(f"{counted(video.frames, 'frame')}, {pace}, in {video.path}")
         if video.lost:
             raise UserError(f"{video.lost} frames of {args.image_path} could not be read")
         return
@@ -92,7 +91,7 @@ def work(args: argparse.Namespace) -> None:
         legend=legend,
     )
     known = f", {len(result.skipped)} were there before" if args.resume else ""
-    print(f"{len(result.written)} images segmented{known}, in {printable(args.save_dir)}")
+    say(f"{counted(len(result.written), 'image')} segmented{known}, in {args.save_dir}")
     if result.failed:
         names = ", ".join(str(path) for path in list(result.failed)[:3])
         raise UserError(f"{len(result.failed)} of {len(images)} images failed ({names}); see above")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import counted, say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +30,9 @@ def work(args: argparse.Namespace) -> None:
     todo = [path for path in found if args.overwrite or not train_ids_path(path).exists()]
     results = process_map(write_train_ids, todo, args.num_workers, "train ids", "file")
     failed = [message for message in results if message is not None]
-    print(
-        f"{len(todo) - len(failed)} files written, {len(found) - len(todo)} were there already, in "
-        f"{args.dataset_root / 'gtFine'}"
+    say(
+        f"{counted(len(todo) - len(failed), 'file')} written, {len(found) - len(todo)} were there already, "
+        f"in {args.dataset_root / 'gtFine'}"
     )
     if failed:
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""

@@ -11,10 +11,11 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TextIO
 
 from paddleseg_lite.cli.paths import check_paths
+from paddleseg_lite.config import load_config
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.threads import cpu_facts, thread_count
 from paddleseg_lite.printable import LogFormatter, escape_unencodable
@@ -27,7 +28,8 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     """Do the work of a command and exit: 0 when done, 2 for a user's mistake, told in one sentence.
 
     A bug keeps its trace. Sets up what a library must not touch: log format, CPU threads, device. `args` has
-    `debug`, and `device` if the command computes; the others run without Paddle.
+    `debug`, and `device` if the command computes; the others run without Paddle. For `work`, `args.config` is
+    no longer the path, but the Config.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         codecs.register_error("printable", escape_unencodable)
@@ -42,6 +44,9 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     logging.getLogger("paddleseg_lite").setLevel(logging.INFO)
     _prepare_cpu()
     try:
+        if "config" in args:
+            overrides = args.overrides(args) if "overrides" in args else []
+            args.config = load_config(args.config, [*args.opts, *overrides])
         check_paths(args)
         if "device" in args:
             _set_device(args.device)
@@ -100,7 +105,7 @@ def keep_freed_memory() -> None:
 def _import_paddle() -> Any:
     """Import Paddle without what it says at import: a compiler cache is missing, threads are not 1."""
     warnings.filterwarnings("ignore", message="When training, we now always track global mean")
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+    with warnings.catch_warnings(), _muted(sys.stderr):
         warnings.simplefilter("ignore")
         try:
             import paddle
@@ -111,6 +116,30 @@ def _import_paddle() -> Any:
                 "PaddlePaddle is not installed; pip install 'paddleseg_lite[cpu]', or [gpu] for NVIDIA GPUs"
             ) from error
     return paddle
+
+
+@contextlib.contextmanager
+def _muted(stream: TextIO) -> Iterator[None]:
+    """Let nothing of what is written to a stream be seen.
+
+    The stream itself stays, for Paddle makes handlers of its log when it is imported, which write to it ever
+    after.
+    """
+    try:
+        number = stream.fileno()
+    except (OSError, AttributeError):  # somebody else's, without a file
+        yield
+        return
+    stream.flush()
+    seen = os.dup(number)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), number)
+    try:
+        yield
+    finally:
+        stream.flush()
+        os.dup2(seen, number)
+        os.close(seen)
 
 
 def _set_device(device: str) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import counted, say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--iters", type=int, help="iterations, one update of the weights each")
     add("--batch_size", type=int, help="images in a forward pass, of each process")
     add("--learning_rate", type=float, help="learning rate")
+    parser.set_defaults(overrides=config_overrides)
 
     group = parser.add_argument_group("going on, stopping")
     add = group.add_argument
@@ -74,13 +76,11 @@ def _add_count(group: argparse._ArgumentGroup, name: str, default: int, text: st
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_pretrained
-    from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.engine.rng import seed_everything
     from paddleseg_lite.engine.train import TrainOptions, train
 
-    config = load_config(args.config, [*args.opts, *config_overrides(args)])
-    plan = Plan(config)
+    config, plan = args.config, Plan(args.config)
     options = TrainOptions(
         **train_options(args),
         iters=config.iters,
@@ -92,7 +92,7 @@ def work(args: argparse.Namespace) -> None:
     val_dataset = plan.dataset("val_dataset") if args.do_eval else None
     for dataset in (train_dataset, val_dataset):
         if dataset is not None and parallel.is_main():
-            print(dataset.describe())
+            say(dataset.describe())
     seed_everything(args.seed)
     # A run that goes on has its weights in the checkpoint; the pretrained ones may be gone.
     model = plan.model(pretrained=not args.pretrained and not options.is_resuming)
@@ -103,12 +103,12 @@ def work(args: argparse.Namespace) -> None:
     if not parallel.is_main():
         return
     if result.stopped_by:
-        print(f"stopped by {result.stopped_by} after iteration {result.iteration}; go on with:")
-        print(f"  {resume_command(options.save_dir, parallel.world_size())}")
+        say(f"stopped by {result.stopped_by} after iteration {result.iteration}; go on with:")
+        say(f"  {resume_command(options.save_dir, parallel.world_size())}")
         return
-    print(f"{result.iteration} iterations in {result.seconds:.0f} s, in {options.save_dir}")
+    say(f"{counted(result.iteration, 'iteration')} in {result.seconds:.0f} s, in {options.save_dir}")
     if result.best_miou is not None:
-        print(f"best mIoU {result.best_miou:.4f} at iter {result.best_iteration}, in its best_model/")
+        say(f"best mIoU {result.best_miou:.4f} at iter {result.best_iteration}, in its best_model/")
 
 
 def config_overrides(args: argparse.Namespace) -> list[str]:

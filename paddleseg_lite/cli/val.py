@@ -11,6 +11,7 @@ and no flip.
 import argparse
 
 from paddleseg_lite.cli import flags
+from paddleseg_lite.printable import say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -28,17 +29,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_weights
-    from paddleseg_lite.config import load_config
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.backend import build_runtime
     from paddleseg_lite.deploy.runtimes import share_arena
     from paddleseg_lite.inference.evaluate import evaluate
 
-    plan = Plan(load_config(args.config, args.opts))
+    plan = Plan(args.config)
     inference = flags.inference_options(args, plan)
     dataset = plan.dataset("val_dataset")
     if parallel.is_main():
-        print(dataset.describe())
+        say(dataset.describe())
     model = plan.model(pretrained=False)
     report = load_weights(model, args.model_path)
     share_arena()
@@ -46,6 +46,5 @@ def work(args: argparse.Namespace) -> None:
     metrics = evaluate(network, dataset, inference, args.batch_size, args.num_workers)
     if not parallel.is_main():
         return
-    print(f"{args.model_path}: {report}")
-    print(metrics.table())
-    print(f"[EVAL] #Images: {len(dataset)} {metrics.summary()}")
+    say(f"{args.model_path}: {report}", *metrics.table().split("\n"))
+    say(f"[EVAL] #Images: {len(dataset)} {metrics.summary()}")

@@ -16,7 +16,7 @@ import yaml
 from paddleseg_lite.config.core import BASE, OPTS, Config, Place
 from paddleseg_lite.config.schema import validate
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import read_regular
+from paddleseg_lite.files import nearest_path, read_regular
 from paddleseg_lite.yaml_loader import BoundedLoader, refuse
 
 _INHERITED = "_inherited_"
@@ -70,7 +70,9 @@ def _collect(path: str, including: tuple[str, ...], layers: list[tuple[str, dict
     for base in reversed(bases):  # the first one listed comes last, and wins
         base_path = os.path.normpath(os.path.join(os.path.dirname(path), base))
         if not os.path.isfile(base_path):
-            raise UserError(f"{path}: '{BASE}' names {base}, but there is no file {base_path}")
+            raise UserError(
+                f"{path}: '{BASE}' names {base}, but there is no file {base_path}{nearest_path(base_path)}"
+            )
         _collect(base_path, (*including, identity), layers)
     layers.append((path, own))
 
@@ -170,7 +172,8 @@ def _parse_value(text: str, opt: str) -> Any:
 def _read_yaml(path: str) -> dict[str, Any]:
     """Read one YAML file, safely, refusing duplicate keys."""
     if not os.path.isfile(path):
-        raise UserError(f"there is no config file {path}; give the path of a .yml file, as those in configs/")
+        hint = nearest_path(path) or "; give the path of a .yml file, as those in configs/"
+        raise UserError(f"there is no config file {path}{hint}")
     data = read_regular(Path(path), _MAX_BYTES, "a config is shorter")
     try:
         values = yaml.load(data.decode("utf-8"), _Loader)

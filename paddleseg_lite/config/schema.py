@@ -5,7 +5,6 @@ The arguments of models, data sets and the like are checked later, against their
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,18 +50,12 @@ def _found(node: Any, parts: list[str], place: str = "") -> Iterator[tuple[str, 
             yield from _found(child, below, f"{place}{key}.")
 
 
-@functools.cache
-def _warn_once(message: str) -> None:
-    """A command reads its config twice: before Paddle is imported, for its mistakes, and when it works."""
-    log.warning(message)
-
-
 def _check_top(config: Config) -> None:
     """Refuse unknown top-level keys; those of the user's own and those without effect are none."""
     own = {key: value for key, value in config.values.items() if not str(key).startswith(ANCHORS)}
     for key in own:
         if key in IDLE_KEYS:
-            _warn_once(f"{config.where(key)} is PaddleSeg's and does nothing here")
+            log.warning("%s is PaddleSeg's and does nothing here", config.where(key))
     used = {key: value for key, value in own.items() if key not in IDLE_KEYS}
     check_keys(config, "", used, [pattern for pattern in _RULES if "." not in pattern])
 

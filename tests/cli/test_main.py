@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -45,14 +46,14 @@ def test_help_teaches_without_paddle():
 
 
 MISTYPED = """
-import sys, time
+import sys
 from paddleseg_lite.cli.main import main
-start, sys.argv = time.perf_counter(), ["tools/COMMAND.py", *sys.argv[1:]]
+sys.argv = ["tools/COMMAND.py", *sys.argv[1:]]
 try:
     main("COMMAND")
 finally:
-    assert "paddle" not in sys.modules
-    assert time.perf_counter() - start < 2, "half a second on a quiet machine"
+    slow = {"paddle", "cv2", "numpy", "onnxruntime"} & sys.modules.keys()
+    assert not slow, slow
 """
 
 
@@ -60,19 +61,24 @@ finally:
     ("command", "flag", "value", "named"),
     [
         ("train", "--config", "none.yml", "no config file none.yml"),
+        ("train", "--config", "fil", "no config file fil; did you mean 'file'?"),
         ("train", "--opts", "iterz=3", "'iters'"),
+        ("train", "--iters", "0", "iters"),
         ("train", "--resume_model", "run/iter_9", "no checkpoint run/iter_9; check --resume_model"),
         ("train", "--pretrained", "none.pdparams", "no weights file none.pdparams; check --pretrained"),
         ("train", "--save_dir", "file/run", "file/run: nothing can be written"),
         ("val", "--model_path", "none.pdparams", "no weights file none.pdparams; check --model_path"),
+        ("val", "--model_path", "fil/model.pdparams", "check --model_path; did you mean 'file'?"),
         ("predict", "--image_path", "none.jpg", "none.jpg; check --image_path"),
+        ("predict", "--image_path", "none.mp4", "none.mp4; check --image_path"),
+        ("predict", "--image_path", "/dev/video987", "/dev/video987; check --image_path"),
         ("predict", "--save_dir", "file/result", "file/result: nothing can be written"),
         ("export", "--calibration", "none", "no folder or list none; check --calibration"),
         ("contact_sheet", "--prediction_dir", "none", "no folder none; check --prediction_dir"),
     ],
 )
 def test_a_mistyped_path_is_told_before_paddle_is_imported(tmp_path, command, flag, value, named):
-    """Which takes seconds; in one sentence, with the flag."""
+    """Nor anything else that takes long; in one sentence, with the flag."""
     (tmp_path / "file").touch()
     right = {"--config": REPOSITORY / "configs/quickstart/lpsnet_streetscenes.yml"}
     if command in ("val", "predict", "export"):
@@ -85,6 +91,21 @@ def test_a_mistyped_path_is_told_before_paddle_is_imported(tmp_path, command, fl
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ")
     assert named in done.stderr
+
+
+def test_a_mistyped_path_is_told_at_once():
+    """Within half a second; of the processor's time, as others may keep the machine busy."""
+    code = "from paddleseg_lite.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "train", "--config", "none.yml"]
+
+    def seconds() -> float:
+        before = os.times()
+        assert subprocess.run(command, env=ENVIRONMENT, capture_output=True).returncode == 2
+        after = os.times()
+        spent = after.children_user + after.children_system
+        return spent - before.children_user - before.children_system
+
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 def test_every_command_has_its_script():
@@ -112,11 +133,10 @@ def test_names_of_commands(monkeypatch, capsys):
     code, out, _ = said(monkeypatch, capsys, "check-dataset", "--help")
     assert code == 0
     assert "usage: paddleseg-lite check-dataset" in out
-    for name in ("trian", "--verison"):
+    for name, meant in (("trian", "train"), ("check-datset", "check_dataset"), ("--verison", "--version")):
         code, _, err = said(monkeypatch, capsys, name)
         assert code == 2
-        assert f"no command '{name}'" in err
-    assert "did you mean 'train'?" in said(monkeypatch, capsys, "trian")[2]
+        assert f"no command '{name}'; did you mean '{meant}'?" in err
 
 
 @pytest.mark.parametrize(
@@ -132,6 +152,7 @@ def test_names_of_commands(monkeypatch, capsys):
             "no flag --model-path; did you mean '--model_path'?",
         ),
         (["predict", "--img", "x"], "no flag --img\n"),
+        (["val", "-config", "c.yml"], "no flag -config; did you mean '--config'?"),
     ],
 )
 def test_an_unknown_flag_is_answered_with_the_nearest(monkeypatch, capsys, arguments, hint):

@@ -7,6 +7,33 @@ import sys
 
 import pytest
 
+from tests.paths import ENVIRONMENT
+
+
+def test_what_paddle_says_later_is_not_lost() -> None:
+    """It is kept quiet while it is imported, when it makes handlers that write to stderr ever after."""
+    program = """
+import os, sys, types, logging
+def load(spec=None):
+    print("wise words", file=sys.stderr)
+    os.write(2, b"more of them")
+    logging.getLogger("theirs").addHandler(logging.StreamHandler())
+class Loader:
+    create_module = staticmethod(lambda spec: None)
+    exec_module = staticmethod(lambda module: load())
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        from importlib.machinery import ModuleSpec
+        return ModuleSpec(name, Loader) if name == "paddle" else None
+sys.meta_path.insert(0, Finder)
+from paddleseg_lite.cli.run import _import_paddle
+_import_paddle()
+logging.getLogger("theirs").warning("out of memory")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.stderr == "out of memory\n"
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_freed_memory_is_kept() -> None:

@@ -96,7 +96,7 @@ def test_prediction_needs_no_data_set(tmp_path, tool, street_root):
     assert code == 2
     assert "1 of 2 images failed" in err
     assert "torn.jpg" in err
-    assert "1 images segmented" in out
+    assert "1 image segmented" in out
 
 
 LARGE_KERNEL = "{type: LRASPP, use_gap: false, backbone: {type: MobileNetV3_small_x1_0_os8}}"
