@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import paddle
 from paddle import nn
 
 from paddleseg_lite.checkpoint.download import cache_dir
@@ -21,8 +22,16 @@ from paddleseg_lite.deploy.fingerprint import export_key
 from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, cut_last_resize
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, write_aligned
+from paddleseg_lite.deploy.reference import on_cpu
 from paddleseg_lite.deploy.sidecar import ExportMetadata, hash_files, min_side
-from paddleseg_lite.deploy.verify import live_logits, probe_images, small_image, verify
+from paddleseg_lite.deploy.verify import (
+    DEVICE_TOLERANCE,
+    TOLERANCE,
+    live_logits,
+    probe_images,
+    small_image,
+    verify,
+)
 from paddleseg_lite.errors import require_modules, writing
 from paddleseg_lite.files import temporary_beside
 from paddleseg_lite.inference.augment import PLAIN, Runtime, infer
@@ -45,13 +54,14 @@ def kept_runtime(
     """Return a runtime of a network's export, which is taken from the cache or made and kept there.
 
     One that was kept is compared with the live network on a small image, one that is new on several: an
-    export that gives other answers is never used.
+    export that gives other answers is never used. That is done on the CPU, exactly; a runtime for a device is
+    then compared with the live network there, as closely as TF32 permits.
 
     Args:
         model: the network; put into eval mode.
         kind: "onnx" (without its last resize if it can be, with a second model of `onnx_sizes`) or "paddle".
         in_channels: channels of its images.
-        open_runtime: makes a runtime of a folder, which it does not need afterwards.
+        open_runtime: makes a runtime of a folder, which it does not need afterwards, on Paddle's device.
 
     Raises:
         UserError: the network cannot be exported, its export gives other answers, or the cache cannot be
@@ -59,17 +69,39 @@ def kept_runtime(
     """
     if kind == "onnx":
         require_modules("paddle2onnx", "onnx", "onnxruntime", install=EXTRA)
-    folder = cache_dir() / "exports" / f"{export_key(model, kind, in_channels)}-{kind}"
-    if folder.exists():
-        try:
-            runtime = open_runtime(folder)
-            _compare(model, runtime, [small_image(min_side(folder), in_channels)], f"the {kind} export")
-            with contextlib.suppress(OSError):  # somebody else's cache
-                os.utime(folder)
-            return runtime
-        except Exception as error:  # damaged in whatever way, or of other code under the same key
-            _log.warning("exporting the network again: %s", error)
-            shutil.rmtree(folder, ignore_errors=True)
+    with on_cpu(model) as reference:
+        folder = cache_dir() / "exports" / f"{export_key(reference, kind, in_channels)}-{kind}"
+        runtime = _opened(reference, folder, in_channels, open_runtime) if folder.exists() else None
+        if runtime is None:
+            runtime = _made(reference, folder, kind, in_channels, open_runtime)
+    if paddle.device.get_device() == "cpu":
+        return runtime
+    image = small_image(min_side(folder), in_channels)
+    runtime = open_runtime(folder)
+    _compare(model, runtime, [image], f"the {kind} export", DEVICE_TOLERANCE)
+    return runtime
+
+
+def _opened(
+    model: nn.Layer, folder: Path, in_channels: int, open_runtime: Callable[[Path], Runtime]
+) -> Runtime | None:
+    """Return a runtime of a kept export, or None: one that is damaged or gives other answers is removed."""
+    try:
+        runtime = open_runtime(folder)
+        _compare(model, runtime, [small_image(min_side(folder), in_channels)], "the kept export")
+        with contextlib.suppress(OSError):  # somebody else's cache
+            os.utime(folder)
+        return runtime
+    except Exception as error:  # damaged in whatever way, or of other code under the same key
+        _log.warning("exporting the network again: %s", error)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+
+
+def _made(
+    model: nn.Layer, folder: Path, kind: str, in_channels: int, open_runtime: Callable[[Path], Runtime]
+) -> Runtime:
+    """Return a runtime of a new export, which is put at `folder`."""
     _log.info("exporting the network for its runtime, once: %s", folder)
     with writing(f"the cache {folder.parent}", _REMEDY):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -118,10 +150,16 @@ def _fit_to_maps(folder: Path) -> None:
     hash_files(folder, [model.name, aligned.name] if has_aligned else [model.name])
 
 
-def _compare(model: nn.Layer, runtime: Runtime, images: Sequence[np.ndarray], what: str) -> None:
+def _compare(
+    model: nn.Layer,
+    runtime: Runtime,
+    images: Sequence[np.ndarray],
+    what: str,
+    tolerance: float = TOLERANCE,
+) -> None:
     # The runtime's maps, for an ONNX model has lost its last resize.
     run = partial(infer, runtime, options=PLAIN)
-    verify(model, run, images, "none", what, of_noise=True, advice="use --backend paddle")
+    verify(model, run, images, "none", what, True, "use --backend paddle", tolerance)
 
 
 def _sweep(exports: Path) -> None:

@@ -15,6 +15,7 @@ from paddleseg_lite.deploy.fingerprint import hash_tensors, versions
 from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.onnx_graph import quiet, to_onnx
 from paddleseg_lite.deploy.onnx_passes import PASSES, Pass, optimise
+from paddleseg_lite.deploy.reference import on_cpu
 from paddleseg_lite.deploy.sidecar import FILE, ExportMetadata, write_sidecar
 from paddleseg_lite.deploy.verify import check_input_shape, probe_images, smallest_side
 from paddleseg_lite.errors import UserError, writing
@@ -104,8 +105,8 @@ def export(
 ) -> list[Path]:
     """Write a network's files into a folder.
 
-    The network is traced in eval mode with batch normalisation folded; it is otherwise left as it
-    is. What was in the folder before stays until all new files are there.
+    The network is traced on the CPU, in eval mode, with batch normalisation folded; but for its mode it is
+    left as it is. What was in the folder before stays until all new files are there.
 
     Args:
         model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W]].
@@ -123,31 +124,32 @@ def export(
             or the folder cannot be written.
     """
     save_dir = Path(save_dir)
-    check_input_shape(model, options.input_shape)
     check_utf8(save_dir, "Paddle")
     if options.output_op == "argmax" and any(step["type"] != "Normalize" for step in metadata.transforms):
         _log.warning(
             "val_dataset changes the images' size, and class ids are enlarged in blocks: coarser labels than "
             "the command predict gives; export with --output_op none for the same ones"
         )
-    with writing(save_dir, "give another folder"), temporary_beside(save_dir / FILE) as hidden:
-        hidden.mkdir()
-        files = _write_formats(model, hidden, options, passes)
-        kept = {name: file for name, file in files.items() if options.format in (name, "all")}
-        if "paddle" in kept:
-            kept["paddle_weights"] = "model.pdiparams"
-        write_sidecar(
-            hidden,
-            metadata,
-            kept,
-            options.input_shape,
-            options.output_op,
-            hash_tensors(model.state_dict()),
-            versions(options.format),
-            smallest_side(model, metadata.data.in_channels),
-        )
-        names = sorted({*kept.values(), FILE})
-        move_files(names, hidden, save_dir)
+    with on_cpu(model) as reference:
+        check_input_shape(reference, options.input_shape)
+        with writing(save_dir, "give another folder"), temporary_beside(save_dir / FILE) as hidden:
+            hidden.mkdir()
+            files = _write_formats(reference, hidden, options, passes)
+            kept = {name: file for name, file in files.items() if options.format in (name, "all")}
+            if "paddle" in kept:
+                kept["paddle_weights"] = "model.pdiparams"
+            write_sidecar(
+                hidden,
+                metadata,
+                kept,
+                options.input_shape,
+                options.output_op,
+                hash_tensors(reference.state_dict()),
+                versions(options.format),
+                smallest_side(reference, metadata.data.in_channels),
+            )
+            names = sorted({*kept.values(), FILE})
+            move_files(names, hidden, save_dir)
     return [save_dir / name for name in names]
 
 

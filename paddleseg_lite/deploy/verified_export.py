@@ -11,6 +11,7 @@ from paddle import nn
 
 from paddleseg_lite.deploy.export import ExportOptions, export, move_files
 from paddleseg_lite.deploy.onnx_passes import PASSES
+from paddleseg_lite.deploy.reference import on_cpu
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
 from paddleseg_lite.deploy.sidecar import ExportMetadata
 from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, verify
@@ -28,7 +29,7 @@ def export_verified(
     check: bool = True,
     pictures: Sequence[np.ndarray] = (),
 ) -> tuple[list[Path], list[str]]:
-    """`export`, compared with the live network before the files are put in their place.
+    """`export`, compared with the live network before the files are put in their place; both on the CPU.
 
     The images are random ones at several sizes and, for networks that take RGB, `pictures` (RGB uint8
     [H, W, 3], drawn shapes if there are none) at the same sizes. Without `check`
@@ -45,11 +46,12 @@ def export_verified(
     save_dir = Path(save_dir)
     check_utf8(save_dir, "Paddle")
     check_folder(save_dir)
-    with writing(save_dir, "give another folder"), temporary_beside(save_dir / "export") as new:
+    writable = writing(save_dir, "give another folder")
+    with on_cpu(model) as reference, writable, temporary_beside(save_dir / "export") as new:
         for passes in [()] if options.format == "paddle" else [PASSES, ()]:
-            names = [path.name for path in export(model, new, metadata, options, passes)]
+            names = [path.name for path in export(reference, new, metadata, options, passes)]
             try:
-                findings = _compare(model, new, metadata, options, pictures)
+                findings = _compare(reference, new, metadata, options, pictures)
                 break
             except UserError as error:
                 if not passes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import paddle
-from paddle import Tensor
+from paddle import Tensor, nn
 from paddle.utils import dlpack
 
 _ALIGNMENT = 64  # bytes
@@ -16,6 +16,11 @@ _ALIGNMENT = 64  # bytes
 def computes_here(x: Tensor) -> bool:
     """Say whether NumPy may stand in for Paddle: x has values (nothing is being exported) in this memory."""
     return paddle.in_dynamic_mode() and x.place.is_cpu_place()
+
+
+def lies_here(layer: nn.Layer) -> bool:
+    """Say whether all parameters and buffers of a layer are in this memory."""
+    return all(tensor.place.is_cpu_place() for tensor in (*layer.parameters(), *layer.buffers()))
 
 
 def as_array(tensor: Tensor) -> np.ndarray:
