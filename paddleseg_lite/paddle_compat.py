@@ -50,6 +50,20 @@ def master_name(name: str) -> str:
     return f"{name}_fp32_master_0"
 
 
+def float32_weights(model: nn.Layer, optimizer: Optimizer | None) -> dict[str, Tensor]:
+    """Return model.state_dict() with an optimizer's float32 masters in the place of half-precision weights.
+
+    Level O2's optimizer changes the masters, from its first step on, and rounds them to the weights.
+    """
+    masters = getattr(optimizer, "_master_weights", {})
+    weights = model.state_dict()
+    for key, value in weights.items():
+        if value.name in masters:
+            weights[key] = masters[value.name].detach()
+            weights[key].name = value.name  # paddle.save writes it beside the weights
+    return weights
+
+
 def has_fixed_statistics(layer: nn.Layer) -> bool:
     """Say whether a layer is a batch norm with `use_global_stats`, which takes no statistics of a batch."""
     return bool(getattr(layer, "_use_global_stats", None))

@@ -26,7 +26,7 @@ from paddleseg_lite.checkpoint.weights import load_weights, write_weights
 from paddleseg_lite.errors import UserError, writing
 from paddleseg_lite.files import sha256, sync_to_disk, temporary_beside
 from paddleseg_lite.json_files import NUMBER, read_json
-from paddleseg_lite.paddle_compat import optimizer_state, set_optimizer_state
+from paddleseg_lite.paddle_compat import float32_weights, optimizer_state, set_optimizer_state
 
 _AVERAGE = "ema"  # with a weights format as its ending
 _INFO = "info.json"
@@ -66,7 +66,7 @@ def save_checkpoint(
     """
     save_dir = Path(save_dir)
     target = save_dir / f"iter_{state.iteration}"
-    weights = model.state_dict()
+    weights = float32_weights(model, optimizer)
     names = {key: value.name for key, value in weights.items()}
     described = {**state.state_dict(), "optimizer": type(optimizer).__name__, "names": names}
     with writing(f"the checkpoint {target}", _RESUME):

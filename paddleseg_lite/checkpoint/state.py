@@ -25,6 +25,7 @@ _FIELDS = {  # of a TrainState
     "best_iteration": int,
     "best_ema_miou": NUMBER,
     "evaluation_is_due": bool,
+    "averaged": int,
     "skipped": int,
     "scaler": {str: ANYTHING},
     "generators": [{str: ANYTHING}],
@@ -45,6 +46,7 @@ class TrainState:
     # the best mIoU of the averaged weights so far, -1 before the first evaluation
     best_ema_miou: float = -1.0
     evaluation_is_due: bool = False  # the evaluation of this iteration has yet to be done
+    averaged: int = 0  # updates that the moving average has followed
     skipped: int = 0  # iterations passed over since their loss was not finite
     scaler: dict[str, Any] = field(default_factory=dict)  # state dict of the loss scaler; {} without one
     # state of the random generators, of each rank
@@ -67,6 +69,8 @@ class TrainState:
         if "extra" in state:
             extra = {_NAMES_IN_1.get(name, name): value for name, value in state["extra"].items()}
             state = {**state, **extra, "meters": [extra["meter"]] if "meter" in extra else []}
+        # Before it was counted, every iteration was an update of the average.
+        state = {"averaged": state.get("iteration", 0), **state}
         for name in {own.name for own in fields(self)} & state.keys():
             setattr(self, name, state[name])
         if problem := mismatch(vars(self), _FIELDS):

@@ -58,6 +58,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     _add_count(group, "seed", 0, "of weights, order and augmentation")
     _add_count(group, "accumulate", 1, "forward passes of an iteration, whose gradients are averaged")
     add("--use_ema", action="store_true", help="also average the weights, as ema_best_model/")
+    text = "what an update keeps of the average, 0 to 1 (less in the first ones); default 0.999"
+    add("--ema_decay", type=float, default=0.999, help=text)
     add("--precision", choices=["fp32", "fp16", "bf16"], default="fp32", help="default fp32")
     add("--amp_level", choices=["O1", "O2"], default="O1", help="with fp16, bf16; default O1")
 

@@ -8,57 +8,86 @@ from contextlib import contextmanager
 import numpy as np
 import paddle
 from paddle import Tensor
+from paddle.optimizer import Optimizer
+
+from paddleseg_lite.paddle_compat import float32_weights
+
+DECAY = 0.999
 
 
 class ExponentialMovingAverage:
     """Shadow weights: shadow = decay x shadow + (1 - decay) x weight, after every update.
 
+    The n-th update has min(decay, 1 - 1 / (n + 1)) as its decay, as in PaddleSeg. So the average begins as
+    the plain mean of the weights so far, and the random ones at the start do not stay in it for long.
+
     Batch statistics are averaged like weights; integers, if any, are copied. Shadows are float32, also of
-    half-precision weights: those could not hold a thousandth of themselves more.
+    half-precision weights: those could not hold a thousandth of themselves more. All lie in one vector, since
+    a GPU takes as long to begin an operation as to do it on a layer's weights.
 
     Args:
         model: the network whose weights are followed, from those that it has now.
-        decay: between 0 and 1; 0.999 remembers about a thousand iterations.
+        decay: above 0 and up to 1; 0.999 remembers about a thousand iterations, 1 is the mean of all.
+        optimizer: may have float32 masters of half-precision weights, which are followed then.
+
+    Attributes:
+        updates: how many there were.
     """
 
-    def __init__(self, model: paddle.nn.Layer, decay: float = 0.999) -> None:
-        self.model, self.decay = model, decay
-        self._weights = {key: _copy(value) for key, value in model.state_dict().items()}
+    def __init__(
+        self, model: paddle.nn.Layer, decay: float = DECAY, optimizer: Optimizer | None = None
+    ) -> None:
+        self.model, self.decay, self.optimizer, self.updates = model, decay, optimizer, 0
+        self._take(float32_weights(model, optimizer))
 
     @paddle.no_grad()
     def update(self) -> None:
         """Follow the network by one step."""
-        for key, value in self.model.state_dict().items():
-            shadow = self._weights[key]
-            if paddle.is_floating_point(value):
-                shadow.scale_(self.decay).add_(value.astype(shadow.dtype) * (1 - self.decay))
-            else:
-                shadow.set_value(value)
+        self.updates += 1
+        decay = min(self.decay, 1 - 1 / (self.updates + 1))
+        weights = float32_weights(self.model, self.optimizer)
+        self._shadow.lerp_(_in_one(weights), 1 - decay)
+        self._others = _not_averaged(weights)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Let the network have the averaged weights for the length of a `with` block."""
         own = {key: value.clone().detach() for key, value in self.model.state_dict().items()}
-        self._set(self._weights)
+        self._set(self.state_dict())
         try:
             yield
         finally:
             self._set(own)
 
+    @paddle.no_grad()
     def _set(self, weights: Mapping[str, Tensor]) -> None:
         for key, value in self.model.state_dict().items():
-            value.set_value(weights[key].astype(value.dtype))
+            paddle.assign(weights[key].astype(value.dtype), output=value)  # set_value goes through the host
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the averaged weights, by the model's keys; not copies."""
-        return self._weights
+        """Return the averaged weights, by the model's keys."""
+        own = self.model.state_dict()
+        averaged = [key for key in own if key not in self._others]
+        shadows = paddle.split(self._shadow, [int(own[key].size) for key in averaged])
+        found = {key: shadow.reshape(own[key].shape) for key, shadow in zip(averaged, shadows)}
+        found.update(self._others)
+        return {key: found[key] for key in own}
 
-    def load_state_dict(self, state: Mapping[str, np.ndarray | Tensor]) -> None:
-        """Take averaged weights, by the model's keys."""
-        for key, value in state.items():
-            self._weights[key].set_value(value)
+    def load_state_dict(self, state: Mapping[str, np.ndarray | Tensor], updates: int) -> None:
+        """Take averaged weights, by the model's keys, and the number of updates that they are of."""
+        self._take({key: paddle.to_tensor(state[key]) for key in self.model.state_dict()})
+        self.updates = updates
+
+    @paddle.no_grad()
+    def _take(self, weights: Mapping[str, Tensor]) -> None:
+        self._shadow, self._others = _in_one(weights), _not_averaged(weights)  # float32 [weights]; the rest
 
 
-def _copy(value: Tensor) -> Tensor:
-    is_half = value.dtype in (paddle.float16, paddle.bfloat16)
-    return (value.astype("float32") if is_half else value.clone()).detach()
+def _in_one(weights: Mapping[str, Tensor]) -> Tensor:
+    """Return all floating-point weights as one float32 vector."""
+    flat = [value.flatten() for value in weights.values() if paddle.is_floating_point(value)]
+    return paddle.concat([x if x.dtype == paddle.float32 else x.astype("float32") for x in flat])
+
+
+def _not_averaged(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.clone() for key, value in weights.items() if not paddle.is_floating_point(value)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from paddle import Tensor
 
 from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint.save import save_weights
@@ -19,6 +20,7 @@ from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.inference.augment import InferenceOptions, Network
 from paddleseg_lite.inference.evaluate import evaluate, predict_labels
 from paddleseg_lite.metrics import Metrics
+from paddleseg_lite.paddle_compat import float32_weights
 from paddleseg_lite.visualize import colorize, fit, to_rgb
 
 log = logging.getLogger(__name__)
@@ -47,14 +49,15 @@ class Evaluator:
         metrics = self._evaluate("Evaluate", state.iteration)
         if metrics.miou > state.best_miou:
             state.best_miou, state.best_iteration = metrics.miou, state.iteration
-            self._save("best_model", metrics, state.iteration)
+            weights = float32_weights(self.step.model, self.step.optimizer)
+            self._save("best_model", weights, metrics, state.iteration)
         log.info(f"[EVAL] best mIoU so far: {state.best_miou:.4f}, at iter {state.best_iteration}")
         if self.ema:
             with self.ema.applied():
                 metrics = self._evaluate("EvaluateEMA", state.iteration)
                 if metrics.miou > state.best_ema_miou:
                     state.best_ema_miou = metrics.miou
-                    self._save("ema_best_model", metrics, state.iteration)
+                    self._save("ema_best_model", self.ema.state_dict(), metrics, state.iteration)
         state.evaluation_is_due = False
         self.step.model.train()
 
@@ -74,11 +77,11 @@ class Evaluator:
             logger.pictures(f"{tag}/image, truth, prediction", rows, iteration)
         return metrics
 
-    def _save(self, name: str, metrics: Metrics, iteration: int) -> None:
+    def _save(self, name: str, weights: Mapping[str, Tensor], metrics: Metrics, iteration: int) -> None:
         if parallel.is_main():
             info = {"iteration": iteration, "miou": metrics.miou}
             folder = self.options.save_dir / name
-            save_weights(self.step.model, folder, self.options.weights_format, **info)
+            save_weights(weights, folder, self.options.weights_format, **info)
 
 
 def showcase(model: Network, dataset: SegmentationDataset, inference: InferenceOptions) -> list[np.ndarray]:

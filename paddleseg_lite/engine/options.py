@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paddleseg_lite.checkpoint.folders import holds_run
+from paddleseg_lite.engine.ema import DECAY
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import check_folder
 from paddleseg_lite.inference.augment import InferenceOptions
@@ -31,6 +32,7 @@ class TrainOptions:
         resume: an `iter_N/` folder to go on from; "auto": the newest valid one in `save_dir`, if any.
         use_vdl: write VisualDL scalars and pictures into `save_dir`.
         use_ema: also keep a moving average of the weights, evaluated and saved as `ema_best_model/`.
+        ema_decay: how much of the average an update keeps, above 0 and up to 1; less in the first ones.
         early_stop_intervals: stop after so many evaluations without a better mIoU.
         precision: "fp32", "fp16" or "bf16"; the reduced ones on a GPU only.
         amp_level: "O1" or "O2", for the reduced ones.
@@ -57,6 +59,7 @@ class TrainOptions:
     resume: Path | str | None = None
     use_vdl: bool = False
     use_ema: bool = False
+    ema_decay: float = DECAY
     early_stop_intervals: int | None = None
     precision: str = "fp32"
     amp_level: str = "O1"
@@ -79,6 +82,12 @@ class TrainOptions:
             raise UserError(
                 f"--amp_level {self.amp_level} does nothing with fp32; add --precision fp16 or bf16"
             )
+        if not 0 < self.ema_decay <= 1:
+            raise UserError(
+                f"--ema_decay is {self.ema_decay}; give a number above 0 and up to 1, as {DECAY}, the default"
+            )
+        if self.ema_decay != DECAY and not self.use_ema:
+            raise UserError(f"--ema_decay {self.ema_decay} does nothing by itself; add --use_ema")
         _check_save_dir(self.save_dir, self.resume)
 
     @property

@@ -28,7 +28,7 @@ from paddleseg_lite.errors import UserError
 log = logging.getLogger(__name__)
 
 # What a run's numbers depend on, besides the config.
-_SETTINGS = ("iters", "batch_size", "accumulate", "seed", "precision", "amp_level", "use_ema")
+_SETTINGS = ("iters", "batch_size", "accumulate", "seed", "precision", "amp_level", "use_ema", "ema_decay")
 
 
 def checkpoint_to_resume(options: TrainOptions) -> Path | None:
@@ -131,6 +131,8 @@ def description(options: TrainOptions) -> dict[str, Any]:
     """Return what a run depends on, as plain data: config, settings, ranks, versions."""
     config = dict(options.config or {})
     settings = {name: getattr(options, name) for name in _SETTINGS if name not in config}
+    if not options.use_ema:
+        settings.pop("ema_decay")
     return {
         "config": json.loads(json.dumps(config, default=str)),
         "settings": {**settings, "ranks": parallel.world_size()},

@@ -103,9 +103,11 @@ class Trainer:
             if small:
                 log.warning(f"[TRAIN] {small}")
         parallel.check_same("the iteration they start from", self.state.iteration)
-        self.ema = ExponentialMovingAverage(self.model) if options.use_ema else None
-        if self.ema and folder is not None:
-            self.ema.load_state_dict(read_average(folder) or {})
+        self.ema = None
+        if options.use_ema:
+            self.ema = ExponentialMovingAverage(self.model, options.ema_decay, self.optimizer)
+        if self.ema and folder is not None and (average := read_average(folder)):
+            self.ema.load_state_dict(average, self.state.averaged)
         if self.val_dataset is not None:
             stop = self.signals.asked_to_stop
             self.evaluator = Evaluator(self.step, self.ema, self.val_dataset, options, self.logger, stop)
@@ -250,6 +252,7 @@ class Trainer:
         check_weights(self.model, options.save_dir, f"diverged by iteration {state.iteration}")
         state.generators = parallel.all_gather_object(rng.state_dict())
         state.meters = parallel.all_gather_object(self.meter.state_dict())
+        state.averaged = self.ema.updates if self.ema else 0
         state.scaler = self.step.scaler.state_dict()
         state.stream, state.run = resume.stream(options), resume.description(options)
         if not parallel.is_main():

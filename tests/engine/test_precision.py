@@ -1,4 +1,4 @@
-"""Precision, gradient accumulation and averages: one path, whose switches do what they say."""
+"""Precision and gradient accumulation: one path, whose switches do what they say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from paddleseg_lite.checkpoint import TrainState, load_checkpoint, read_weights, save_checkpoint
 from paddleseg_lite.datasets.loading.loader import train_batches
-from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss
@@ -109,21 +108,6 @@ def test_a_level_without_reduced_precision_is_refused(tmp_path):
     """It would change nothing."""
     with pytest.raises(UserError, match="--precision"):
         toy_run(tmp_path, amp_level="O2")
-
-
-def test_the_average_of_half_precision_weights_is_float32():
-    """A bfloat16 average would stand still: a thousandth of a weight is less than its last bit."""
-    model = paddle.nn.Linear(1, 1, bias_attr=False)
-    model.to(dtype="bfloat16")
-    model.weight.set_value(paddle.full([1, 1], 1.0, "bfloat16"))
-    average = ExponentialMovingAverage(model, decay=0.999)
-    model.weight.set_value(paddle.full([1, 1], 2.0, "bfloat16"))
-    for _ in range(3):
-        average.update()
-    assert average.state_dict()["weight"].item() == pytest.approx(2 - 0.999**3, abs=1e-6)
-    with average.applied():
-        assert model.weight.dtype == paddle.bfloat16
-    assert model.weight.item() == 2.0
 
 
 def test_accumulated_losses_count_every_pixel_alike(tmp_path):

@@ -8,8 +8,7 @@ import logging
 import paddle
 import pytest
 
-from paddleseg_lite.checkpoint import load_weights, read_weights, save_weights
-from paddleseg_lite.engine.ema import ExponentialMovingAverage
+from paddleseg_lite.checkpoint import load_weights, save_weights
 from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.evaluate import evaluate
@@ -79,27 +78,6 @@ def test_early_stop(tmp_path):
     result = toy_run(tmp_path, iters=200, do_eval=True, save_interval=20, early_stop_intervals=2)
     assert result.iteration < 200
     assert result.iteration - result.best_iteration == 40
-
-
-def test_moving_average_by_hand():
-    """shadow = decay x shadow + (1 - decay) x weight, and the network's own weights come back."""
-    model = paddle.nn.Linear(1, 1, bias_attr=False)
-    model.weight.set_value(paddle.full([1, 1], 1.0))
-    average = ExponentialMovingAverage(model, decay=0.75)
-    model.weight.set_value(paddle.full([1, 1], 3.0))
-    average.update()
-    with average.applied():
-        assert model.weight.item() == pytest.approx(0.75 * 1 + 0.25 * 3)
-    assert model.weight.item() == 3.0
-
-
-def test_moving_average_is_evaluated_and_saved(tmp_path):
-    """--use_ema with evaluation writes weights of its own, different from the network's."""
-    toy_run(tmp_path, iters=6, do_eval=True, use_ema=True)
-    average = read_weights(tmp_path / "ema_best_model" / "model.pdparams")
-    network = read_weights(tmp_path / "best_model" / "model.pdparams")
-    assert average.keys() == network.keys()
-    assert any((average[key] != network[key]).any() for key in network)
 
 
 def test_reduced_precision_is_refused_on_a_cpu(tmp_path):
