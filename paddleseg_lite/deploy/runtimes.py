@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +22,9 @@ from paddleseg_lite.inference.logits import Dense, LogitMap, Resized
 from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.paddle_compat import onednn_works
 
+_log = logging.getLogger(__name__)
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _ARENA = 512 << 20  # bytes, reserved; pages that nothing is written to take no memory
 _shared_arena = threading.Event()
 
@@ -104,17 +109,33 @@ def _loader(threads: int | None) -> Callable[[bytes, Path], Any]:
         options.add_session_config_entry("session.use_env_allocators", "1")
     # Activations that fade out below 1e-38 cost a hundred times as much as zeros.
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    providers = _providers(onnxruntime.get_available_providers(), paddle.device.get_device())
+    device, available = paddle.device.get_device(), onnxruntime.get_available_providers()
+    providers = _providers(available, device)
 
     def load(model: bytes, path: Path) -> Any:
         try:
-            return onnxruntime.InferenceSession(model, options, providers=providers)
+            session = onnxruntime.InferenceSession(model, options, providers=providers)
         except Exception as error:  # onnxruntime has an exception class for each reason
             raise UserError(
                 f"onnxruntime cannot load {path}: {' '.join(str(error).split())[:300]}"
             ) from error
+        if device != "cpu" and session.get_providers()[0] == _CPU:
+            _tell_of_cpu(device, _CUDA in available)
+        return session
 
     return load
+
+
+@functools.lru_cache
+def _tell_of_cpu(device: str, has_cuda: bool) -> None:
+    """Warn, once, that a session does not compute where it was to: onnxruntime says nothing of it."""
+    if has_cuda:
+        why = (
+            "its CUDA provider cannot be loaded; install the CUDA and cuDNN that onnxruntime-gpu is built for"
+        )
+    else:
+        why = "it has no CUDA provider; for an NVIDIA GPU install onnxruntime-gpu in place of onnxruntime"
+    _log.warning("onnxruntime computes on the CPU and not on %s: %s, or use --backend paddle", device, why)
 
 
 class PaddleInference:
@@ -198,9 +219,9 @@ def share_arena() -> None:
 
 def _providers(available: Sequence[str], device: str) -> list[Any]:
     """Return what onnxruntime is to run by on Paddle's device, "cpu" or "gpu:N"."""
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if device.startswith("gpu") and "CUDAExecutionProvider" in available:
-        providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(device.split(":")[1])}))
+    providers: list[Any] = [_CPU]
+    if device.startswith("gpu") and _CUDA in available:
+        providers.insert(0, (_CUDA, {"device_id": int(device.split(":")[1])}))
     return providers
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -248,6 +249,30 @@ def test_a_cpu_is_a_cpu():
     assert runtimes._providers(both, "cpu") == ["CPUExecutionProvider"]
     assert runtimes._providers(both, "gpu:1")[0] == ("CUDAExecutionProvider", {"device_id": 1})
     assert runtimes._providers(both[1:], "gpu:0") == ["CPUExecutionProvider"]
+
+
+@pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
+@pytest.mark.parametrize(
+    ("available", "why"), [([], "install onnxruntime-gpu"), (["CUDA"], "cannot be loaded")]
+)
+def test_a_session_that_computes_elsewhere_is_told(monkeypatch, caplog, available, why):
+    """onnxruntime itself goes on without a word: a GPU would be idle, and the figures a CPU's."""
+    import onnxruntime
+
+    class Session:
+        def __init__(self, *_, **__):
+            self.get_providers = lambda: ["CPUExecutionProvider"]
+
+    runtimes._tell_of_cpu.cache_clear()
+    names = [f"{name}ExecutionProvider" for name in (*available, "CPU")]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    for device, told in (("cpu", 0), ("gpu:0", 1), ("gpu:0", 1)):  # once
+        monkeypatch.setattr(paddle.device, "get_device", lambda device=device: device)
+        runtimes._loader(1)(b"", Path())
+        assert len(caplog.messages) == told
+    assert "computes on the CPU and not on gpu:0" in caplog.text
+    assert why in caplog.text
 
 
 def test_auto_takes_the_fastest_and_says_why(model, caplog):
