@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,39 +102,47 @@ def profile(
 def _one_run(
     network: Network | Runtime, transforms: Compose, palette: np.ndarray, path: Path
 ) -> tuple[list[float], tuple[int, int]]:
-    """Do what `inference.predict` does; return the seconds of each stage, and the network's input (h, w)."""
-    inner: list[float] = []  # seconds of the transforms, then of the network
+    """Do what `inference.predict` does; return the seconds of each stage, and the network's input (h, w).
+
+    On another device than the CPU "preprocess" ends when the image is there, and "postprocess" when its class
+    ids are here; "network" has no such copies.
+    """
+    inner: list[float] = []  # when the transforms began and ended, then the network
     if isinstance(network, Runtime):
         timed: Any = SimpleNamespace(name=network.name, maps=_timed(network.maps, inner))
     else:
         timed = _timed(network, inner)
-    marks = [time.perf_counter()]
+    began = time.perf_counter()
     found = read_sample(_timed(transforms, inner), 3, path)
     if isinstance(found, UserError):
         raise found
     image, sample = found
-    marks.append(time.perf_counter())
     labels = predict_labels(timed, [sample], PLAIN)[0]
-    marks.append(time.perf_counter())
+    predicted = time.perf_counter()
     write_results(path.parent, palette, list(RESULTS), (Path(path.name), image, labels))
-    marks.append(time.perf_counter())
-    read, predicted, written = (after - before for before, after in zip(marks, marks[1:]))
-    preprocess, computed = inner
-    return [read - preprocess, preprocess, computed, predicted - computed, written], sample.size
+    written = time.perf_counter()
+    decoded, _, reached, computed = inner
+    marks = [began, decoded, reached, computed, predicted, written]
+    return [after - before for before, after in zip(marks, marks[1:])], sample.size
 
 
-def _timed(work: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
-    """Return `work` as a function that also puts down how long it took."""
+def _timed(work: Callable[..., Any], marks: list[float]) -> Callable[..., Any]:
+    """Return `work` as a function that also puts down when it began and ended, with all that a device did."""
 
     def call(*arguments: Any) -> Any:
-        start = time.perf_counter()
+        _wait_for_device()
+        marks.append(time.perf_counter())
         result = work(*arguments)
-        if paddle.get_device() != "cpu":
-            paddle.device.synchronize()
-        seconds.append(time.perf_counter() - start)
+        _wait_for_device()
+        marks.append(time.perf_counter())
         return result
 
     return call
+
+
+def _wait_for_device() -> None:
+    if paddle.get_device() != "cpu":
+        paddle.device.synchronize()
 
 
 def count_macs(model: nn.Layer, size: tuple[int, int], in_channels: int = 3) -> int:
@@ -162,16 +171,21 @@ def count_macs(model: nn.Layer, size: tuple[int, int], in_channels: int = 3) -> 
 
 
 def matrix_ceiling() -> float:
-    """Return the best GFLOP/s of a float32 matrix product, NumPy's or Paddle's, with the threads in use."""
-    side, runs = 1024, 5
+    """Return the best GFLOP/s of a float32 matrix product, of Paddle's or on a CPU also NumPy's.
+
+    With the threads in use; without copies to a device and from it.
+    """
+    is_cpu = paddle.get_device() == "cpu"
+    side, runs = (1024 if is_cpu else 4096), 5  # a GPU is done with the smaller one before it is timed
     left, right = (np.random.default_rng(seed).standard_normal((side, side), np.float32) for seed in (0, 1))
-    tensors = paddle.to_tensor(left), paddle.to_tensor(right)
-    products: list[Callable[[], object]] = [
-        lambda: left @ right,
-        lambda: paddle.matmul(*tensors).numpy(),
+    products: list[Callable[..., object]] = [
+        partial(paddle.matmul, paddle.to_tensor(left), paddle.to_tensor(right))
     ]
-    seconds: list[float] = []
+    if is_cpu:
+        products.append(partial(np.matmul, left, right))
+    marks: list[float] = []
     for _ in range(runs):
         for product in products:
-            _timed(product, seconds)()
-    return 2 * side**3 / min(seconds) / 1e9
+            _timed(product, marks)()
+    best = min(after - before for before, after in zip(marks[::2], marks[1::2]))
+    return 2 * side**3 / best / 1e9
