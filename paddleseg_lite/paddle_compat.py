@@ -5,6 +5,8 @@ Seen in Paddle 2.6.2, 3.2.2 and 3.3.1 unless a function says otherwise.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +99,23 @@ def onednn_works() -> bool:
     In 3.2.2 it resizes as if `align_corners` were False, and in 3.3.0 and 3.3.1 it raises.
     """
     return paddle.__version__.startswith("2.")
+
+
+def tf32_setting() -> dict[str, Any]:
+    """Return what decides whether a GPU rounds float32 to TF32; what this Paddle does not have is left out.
+
+    The variable, read by NVIDIA's libraries, overrides the rest when it is 0. Paddle's switches are both on
+    in 2.6.2, and that of cuBLAS is off in 3.3.1, whose GPU builds also have the flags.
+    """
+    found: dict[str, Any] = {"NVIDIA_TF32_OVERRIDE": os.environ.get("NVIDIA_TF32_OVERRIDE")}
+    for library in ("cudnn", "cublas"):
+        switch = getattr(paddle.base.core, f"get_{library}_switch", None)
+        if switch is not None:
+            found[f"{library}_switch"] = switch()
+        flag = f"FLAGS_{library}_allow_tf32"
+        with contextlib.suppress(ValueError):  # no such flag
+            found.update(paddle.get_flags([flag]))
+    return found
 
 
 def generator_states() -> dict[str, list[list[Any]]]:

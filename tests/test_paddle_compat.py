@@ -62,3 +62,13 @@ def test_generators_continue() -> None:
     first = paddle.rand([4]).tolist()
     compat.set_generator_states(state)
     assert paddle.rand([4]).tolist() == first
+
+
+def test_the_setting_of_tf32_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable as the user set it, and what this Paddle has besides, of any version."""
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    found = compat.tf32_setting()
+    assert found.pop("NVIDIA_TF32_OVERRIDE") == "0"
+    assert all(isinstance(value, bool) for value in found.values())
+    monkeypatch.delenv("NVIDIA_TF32_OVERRIDE")
+    assert compat.tf32_setting()["NVIDIA_TF32_OVERRIDE"] is None

@@ -17,7 +17,7 @@ def on_cpu(model: nn.Layer) -> Iterator[nn.Layer]:
     """Compute on the CPU in a `with` block, and give the network there: a copy if it lies elsewhere.
 
     A GPU may round a convolution's float32 inputs to TF32, with a mantissa of 10 bits; then a right export
-    seems wrong by up to a hundredth of the logits' standard deviation. Paddle's device is that of the whole
+    seems wrong by hundredths of the logits' standard deviation. Paddle's device is that of the whole
     process; the one that was set is set again at the end. The network is put into eval mode.
     """
     model.eval()

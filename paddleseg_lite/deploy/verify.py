@@ -15,7 +15,7 @@ from paddleseg_lite.inference.evaluate import network_input
 from paddleseg_lite.transforms import Normalize, Sample
 
 TOLERANCE = 1e-3  # of the logits' standard deviation; of 1 for probabilities; for both on the CPU
-# For a device, which may compute in TF32: LPSNet's logits, its inputs rounded to 10 bits, were off by 8e-3.
+# For a device, which may compute in TF32: imitated, LR-ASPP's logits were off by 8e-3 (root mean square).
 DEVICE_TOLERANCE = 0.05
 # A runtime that works out a resize's weights in float32 is off by some 1e-5 of a pixel. Noise, whose
 # neighbouring pixels have nothing in common, makes much of that in a few places: of noise it is the root mean

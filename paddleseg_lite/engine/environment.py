@@ -15,6 +15,7 @@ import paddle
 
 from paddleseg_lite import parallel
 from paddleseg_lite.kernels.threads import cpu_count, cpu_facts
+from paddleseg_lite.paddle_compat import tf32_setting
 from paddleseg_lite.version import __version__
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -32,12 +33,14 @@ def versions() -> dict[str, str]:
 
 
 def environment() -> dict[str, Any]:
-    """Return versions, device, threads, ranks, git revision (None outside a checkout) and command."""
+    """Return versions, device, TF32, threads, ranks, git revision (None outside a checkout) and command."""
     return {
         "versions": versions(),
         "platform": platform.platform(),
         "device": paddle.get_device(),
         "device_name": _device_name(),
+        "capability": _capability(),
+        "tf32": tf32_setting(),
         "cpus": cpu_count(),
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "ranks": parallel.world_size(),
@@ -66,6 +69,13 @@ def _device_name() -> str:
     if device.startswith("gpu"):
         return str(paddle.device.cuda.get_device_name())
     return cpu_name() if device == "cpu" else device  # of others, Paddle knows no name
+
+
+def _capability() -> str | None:
+    """Return a GPU's compute capability, such as "8.6": from 8.0 on it has TF32."""
+    if not paddle.get_device().startswith("gpu"):
+        return None
+    return ".".join(map(str, paddle.device.cuda.get_device_capability()))
 
 
 def cpu_name() -> str:

@@ -41,6 +41,8 @@ def test_config_and_environment_are_written(tmp_path):
     assert environment["versions"]["paddle"] == paddle.__version__
     assert environment["device"] == "cpu"
     assert environment["device_name"]
+    assert environment["capability"] is None
+    assert "NVIDIA_TF32_OVERRIDE" in environment["tf32"]
     assert environment["git"] == git_revision(REPOSITORY)
 
 
