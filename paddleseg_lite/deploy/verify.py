@@ -126,7 +126,7 @@ def small_image(min_side: int, in_channels: int) -> np.ndarray:
 
 
 def smallest_side(model: nn.Layer, in_channels: int) -> int:
-    """Return how many pixels high and wide an image must at least be; 1 for networks that take small ones.
+    """Return how many pixels high and wide an image must at least be; 1 if no size that is tried is taken.
 
     A runtime cannot tell: ONNX Runtime ends the process where a pooling window does not fit.
     """
@@ -134,9 +134,13 @@ def smallest_side(model: nn.Layer, in_channels: int) -> int:
     def takes(side: int) -> bool:
         return _takes(model, [np.zeros((1, in_channels, side, side), np.float32)])
 
-    if takes(min(PROBE_SIZES[0])) or not takes(min(_LARGE_PROBE_SIZES[0])):
-        return 1
-    return _smallest(takes, min(PROBE_SIZES[0]), min(_LARGE_PROBE_SIZES[0]))
+    low = 0
+    for sizes in (PROBE_SIZES, _LARGE_PROBE_SIZES):
+        high = min(sizes[0])
+        if takes(high):
+            return _smallest(takes, low, high)
+        low = high
+    return 1
 
 
 def check_input_shape(model: nn.Layer, input_shape: Sequence[int | None]) -> None:
