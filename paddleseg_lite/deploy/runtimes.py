@@ -159,8 +159,11 @@ class PaddleInference:
         self._min_side = min_side(folder)
         config = inference.Config(str(program), str(weights))
         config.disable_glog_info()
-        if paddle.device.get_device().startswith("gpu"):
-            config.enable_use_gpu(256, int(paddle.device.get_device().split(":")[1]))
+        kind, _, number = paddle.device.get_device().partition(":")
+        if kind == "gpu":
+            config.enable_use_gpu(256, int(number))
+        elif kind != "cpu":
+            config.enable_custom_device(kind, int(number))
         else:
             config.disable_gpu()
             config.set_cpu_math_library_num_threads(threads or thread_count())

@@ -132,6 +132,17 @@ def device_process(folder: Path) -> Iterator[Callable[..., Any]]:
         yield call
 
 
+def on_both(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, Any]:
+    """Return what a function returns on the CPU, and on the device; in a process that has it."""
+    import paddle
+
+    results = []
+    for device in ("cpu", NAME):
+        paddle.set_device(device)
+        results.append(function(*args, **options))
+    return results[0], results[1]
+
+
 def _call(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     import paddle  # not before: to compile the device does without
 

@@ -1,0 +1,109 @@
+"""Training on a device that is not the CPU: the CPU's losses, and no copy that is not needed.
+
+The kernels are the CPU's (see fake.py), but none of this project's own: those are for CPU tensors alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
+from tests.device.fake import on_both, recorded
+from tests.engine.test_nonfinite import Poisoned
+from tests.engine.test_survival import assert_same_end
+from tests.engine.toy import DropoutNet, toy_run
+
+# A name for each, for the functions below run in another process.
+RUNS = {
+    "cross entropy": {},
+    "ohem": {"loss": "ohem"},
+    "workers": {"loss": "both", "num_workers": 2, "do_eval": True, "use_ema": True},
+    "accumulate": {"loss": "both", "accumulate": 2},
+    "drawing": {"net": DropoutNet},
+    "nan": {"dataset": Poisoned({"train_4.png"}), "loss": "ohem", "skip_nonfinite": 2},
+}
+
+
+def trained(run: str) -> tuple[list[dict], dict[str, np.ndarray]]:
+    """Return the numbers that a run logs, without those of a clock, and its last weights."""
+    folder = Path(tempfile.mkdtemp())
+    toy_run(folder, log_iters=1, **RUNS[run])
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    numbers = [
+        {key: line.get(key) for key in ("loss", "kept", "miou", "iteration", "iter")} for line in lines
+    ]
+    weights = read_weights(latest_checkpoint(folder) / "model.pdparams")
+    shutil.rmtree(folder)
+    return numbers, weights
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_is_the_cpus(fake_device, run: str) -> None:
+    """Losses, kept shares and mIoU to 1e-5, and the weights that come of them."""
+    (numbers, weights), (found, found_weights) = fake_device(on_both, trained, run)
+    assert len(numbers) >= 6
+    assert any(line["loss"] for line in numbers)
+    assert found == [
+        {key: value if value is None else pytest.approx(value, abs=1e-5) for key, value in line.items()}
+        for line in numbers
+    ]
+    assert weights.keys() == found_weights.keys()
+    for name, value in weights.items():
+        np.testing.assert_allclose(found_weights[name], value, atol=1e-5, err_msg=name)
+
+
+def resumed(folder: Path) -> None:
+    options = {"net": DropoutNet, "loss": "both", "use_ema": True, "num_workers": 2, "do_eval": True}
+    toy_run(folder / "whole", **options)
+    toy_run(folder / "parts", **options, iters=3)
+    toy_run(folder / "parts", **options, resume="auto")
+    assert_same_end(folder / "whole", folder / "parts", ("model.pdparams", "ema.pdparams"))
+
+
+def test_a_run_that_is_resumed_ends_like_one_that_was_not(fake_device, tmp_path: Path) -> None:
+    """Bit by bit, with dropout, whose random numbers go on."""
+    fake_device(resumed, tmp_path)
+
+
+def copies_of_an_iteration(**options: object) -> tuple[list[int], dict[str, float]]:
+    """Return the bytes of an iteration's uploads, and its downloads: how often, by who asks.
+
+    Between a run of 8 iterations and one of 4 that save as often, there are the copies of 4.
+    """
+    counts = []
+    for iters in (4, 8):
+        folder = Path(tempfile.mkdtemp())
+        with recorded() as copies:
+            toy_run(folder, iters=iters, save_interval=iters, **{"log_iters": 100, **options})
+        counts.append(Counter([*copies.uploads(), *copies.downloads()]))
+        shutil.rmtree(folder)
+    counts[1].subtract(counts[0])
+    uploads = [c.bytes for c, count in counts[1].items() if c.direction == "up" for _ in range(count // 4)]
+    downloads = {c.where: count / 4 for c, count in counts[1].items() if c.direction == "down" and count}
+    return sorted(uploads), downloads
+
+
+IMAGES, LABELS = 2 * 3 * 32 * 32 * 4, 2 * 32 * 32  # float32 and uint8, as they are read
+
+
+@pytest.mark.parametrize(
+    ("options", "passes", "reads"),
+    [
+        ({}, 1, 2),  # is it finite, loss
+        ({"log_iters": 1, "use_ema": True}, 1, 2),
+        ({"loss": "both", "num_workers": 2}, 1, 4),  # is it finite, two losses, kept share
+        ({"loss": "both", "accumulate": 2}, 2, 10),
+    ],
+)
+def test_copies_of_an_iteration(fake_device, options: dict, passes: int, reads: int) -> None:
+    """Images and labels go up once, and a few scalars come down; whether it logs or not."""
+    uploads, downloads = fake_device(copies_of_an_iteration, **options)
+    assert uploads == sorted([IMAGES, LABELS] * passes)
+    assert sum(downloads.values()) == reads, downloads
