@@ -50,12 +50,6 @@ class Meter:
         self.kept += kept
         self.count += 1
 
-    def kept_fraction(self) -> float | None:
-        """Return the mean share of pixels that the losses kept last, None if none of them chooses."""
-        kept = [getattr(loss, "kept_fraction", None) for loss in self.criterion.losses]
-        shares = [float(fraction) for fraction in kept if fraction is not None]
-        return sum(shares) / len(shares) if shares else None
-
     def record(
         self, iteration: int, images: int, in_epoch: int, learning_rate: float, costs: tuple[float, float]
     ) -> dict[str, Any]:
@@ -80,7 +74,7 @@ class Meter:
             "lr": learning_rate,
             "loss": sum(losses),
             **({"losses": dict(zip(self.criterion.names, losses))} if len(losses) > 1 else {}),
-            **({"kept": kept} if self.kept_fraction() is not None else {}),
+            **({"kept": kept} if self.criterion.kept_fractions() else {}),
             "batch_cost": costs[0],
             "reader_cost": costs[1],
             "ips": images / max(costs[0], 1e-9),

@@ -10,7 +10,7 @@ import paddle
 
 from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint.state import TrainState
-from paddleseg_lite.datasets.loading.loader import Batch
+from paddleseg_lite.engine.feed import Pass
 from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.errors import UserError
 
@@ -21,7 +21,7 @@ _SHOWN = 8  # paths in a message
 
 def handle_nonfinite_loss(
     state: TrainState,
-    passes: Sequence[Batch],
+    passes: Sequence[Pass],
     *,
     losses: Sequence[float],
     recent: Sequence[float],
@@ -35,7 +35,7 @@ def handle_nonfinite_loss(
         UserError: more than `options.skip_nonfinite` iterations in this run had such a loss, or the weights
             are not finite, which no other batch can cure.
     """
-    of_ranks = parallel.all_gather_object([path for batch in passes for path in batch.paths])
+    of_ranks = parallel.all_gather_object([path for one in passes for path in one.paths])
     paths = [path for of_rank in of_ranks for path in of_rank]
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     loss, *before = parallel.all_reduce_mean([sum(losses), *recent])
@@ -62,8 +62,8 @@ def check_weights(model: paddle.nn.Layer, save_dir: Path, found: str) -> None:
     Raises:
         UserError: they are not.
     """
-    is_finite = all(bool(paddle.isfinite(p.astype("float32")).all()) for p in model.parameters())
-    if parallel.any_rank(not is_finite):
+    are_finite = [paddle.isfinite(p.astype("float32")).all() for p in model.parameters()]
+    if parallel.any_rank(not bool(paddle.stack(are_finite).all())):  # one read, not one for each
         raise UserError(
             f"{found}. The weights are not finite, so that nothing was saved: go on from an earlier "
             f"checkpoint in {save_dir} with a lower learning rate or with gradient clipping"

@@ -1,25 +1,43 @@
-"""What one iteration asks of the network, its losses and its optimizer."""
+"""What one iteration asks of the device, the network, its losses and its optimizer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import paddle
 from paddle import Tensor
 
 from paddleseg_lite import parallel
-from paddleseg_lite.datasets.loading.loader import Batch
+from paddleseg_lite.engine.feed import Pass
 from paddleseg_lite.engine.stopwatch import Stopwatch
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.paddle_compat import schedule_of
 
 
+@dataclass(frozen=True)
+class Learned:
+    """What came of an iteration's forward and backward passes.
+
+    Attributes:
+        losses: this rank's, weighted, means over its passes.
+        kept: the share of pixels that its choosing losses kept, the mean over its passes; 0 without any.
+        is_finite: whether all losses and batch statistics were finite, on all ranks.
+        stop: whether some rank was asked to stop.
+    """
+
+    losses: list[float]
+    kept: float
+    is_finite: bool
+    stop: bool
+
+
 class TrainStep:
-    """The parts of an iteration: `shares`; `forward` and `backward` of each pass; `update` or `undo`.
+    """The parts of an iteration: `learn` makes gradients, `update` spends them.
 
     Precision, several passes and several ranks are switches of one path, not copies of it.
 
@@ -60,44 +78,90 @@ class TrainStep:
         self.model, self.criterion, self.optimizer = model, criterion, optimizer
         self.network = parallel.distribute(model)
         self.watch = stopwatch or Stopwatch()
+        self._means: list[float] = []  # of what the losses of the next iteration divide by
         self._statistics = [x for x in parallel.statistics(model) if x.dtype == paddle.float32]
 
-    def shares(self, passes: Sequence[Batch]) -> list[list[float]]:
-        """Return a factor for each pass and loss: its pixels / those of the mean pass of all ranks.
+    def learn(
+        self, passes: Sequence[Pass], upcoming: Sequence[Pass] | None, asked_to_stop: Callable[[], bool]
+    ) -> Learned:
+        """Make the gradient of the mean over the passes of all ranks, and get the next iteration ready.
 
-        So a loss that tells what it divides by is the mean over all their pixels, as of one large batch,
-        however unequally the ignored ones are spread.
+        A GPU computes while the host uploads and counts; the host waits for it once, for a few numbers. Ranks
+        exchange once, besides the gradients, what they must agree on. If a loss is not finite, there is no
+        gradient, and nothing has changed.
+
+        Args:
+            passes: of this rank.
+            upcoming: of the next iteration, with which this is called next; None after the last.
+            asked_to_stop: says whether this rank is.
         """
-        if len(passes) * parallel.world_size() == 1:
-            return [[1.0] * len(self.criterion.losses)]
-        counts = [self.criterion.normalisers(batch.labels) for batch in passes]
-        means = parallel.all_reduce_mean([sum(of_loss) / len(passes) for of_loss in zip(*counts)])
-        return [[n / mean if mean > 0 else 1.0 for n, mean in zip(of_pass, means)] for of_pass in counts]
+        before = self._all_statistics()  # a forward pass changes them, even one whose loss is NaN
+        if not self._means:
+            self._means = parallel.all_reduce_mean(self._prepare(passes))
+        launched = self._launch(passes)
+        own_means = self._prepare(upcoming) if upcoming else [0.0] * len(self._means)
+        losses, kept = self._read(launched)
+        is_bad = not all(map(math.isfinite, losses))
+        bad, stop, *self._means = parallel.all_reduce_mean([is_bad, asked_to_stop(), *own_means])
+        if bad:
+            self._undo(before)
+        return Learned(losses, kept, not bad, bool(stop))
 
-    def exchange(self, is_last: bool) -> AbstractContextManager[None]:
+    def _prepare(self, passes: Sequence[Pass]) -> list[float]:
+        """Begin to upload the first pass; return what each loss divides by, its mean over the passes."""
+        if len(passes) * parallel.world_size() == 1:  # its only share is 1
+            means = [1.0] * len(self.criterion.losses)
+        else:
+            counts = [one.count(self.criterion) for one in passes]
+            means = [sum(of_loss) / len(passes) for of_loss in zip(*counts)]
+        passes[0].upload()
+        self.watch.lap("upload")
+        return means
+
+    def _launch(self, passes: Sequence[Pass]) -> Tensor:
+        """Do the forward and the backward of each pass, and upload the pass behind it; read nothing.
+
+        Returns:
+            [passes, losses + choosing losses]: the weighted losses of each pass and the shares of pixels they
+            kept; all NaN if a forward pass met NaN or infinity without its losses showing it. Paddle's ReLU
+            makes 0 of NaN; batch normalisation before it remembers.
+        """
+        rows = []
+        for number, one in enumerate(passes, start=1):
+            with self._exchange(is_last=number == len(passes)):
+                losses = self.forward(*one.take(), one.shares(self._means))
+                rows.append(paddle.stack([_scalar(x) for x in (*losses, *self.criterion.kept_fractions())]))
+                self.watch.lap("loss")
+                self.backward(losses, len(passes))
+            for following in passes[number : number + 1]:
+                following.upload()
+                self.watch.lap("upload")
+        table, statistics = paddle.stack(rows), self._all_statistics()
+        if statistics is not None:
+            table += _scalar((statistics * 0).sum())  # 0, or NaN if one of them is not finite
+        return table
+
+    def _read(self, launched: Tensor) -> tuple[list[float], float]:
+        """Wait for what `_launch` returned, and so for all passes; see `Learned`."""
+        table = launched.numpy()
+        self.watch.lap("loss")
+        count = len(self.criterion.losses)
+        losses = [sum(column) / len(table) for column in table[:, :count].T.tolist()]
+        kept = [sum(row) / len(row) for row in table[:, count:].tolist() if row]
+        return losses, sum(kept) / len(table)
+
+    def _exchange(self, is_last: bool) -> AbstractContextManager[None]:
         """Return what a forward and backward pass runs in: ranks exchange gradients once, in the last one."""
         waits = parallel.world_size() > 1 and not is_last
         return self.network.no_sync() if waits else nullcontext()
 
-    def forward(self, batch: Batch, shares: Sequence[float]) -> list[Tensor]:
+    def forward(self, images: Tensor, labels: Tensor, shares: Sequence[float]) -> list[Tensor]:
         """Return the weighted losses of a batch, scalars, each times its share."""
         with paddle.amp.auto_cast(**self.cast):
-            logits = self.network(batch.images)
+            logits = self.network(images)
         self.watch.lap("forward")
-        losses = self.criterion([_as_float32(x) for x in logits], batch.labels.astype("int64"))
+        losses = self.criterion([_as_float32(x) for x in logits], labels.astype("int64"))
         return [loss * share for loss, share in zip(losses, shares)]
-
-    def values(self, losses: Sequence[Tensor]) -> list[float]:
-        """Return the losses, all NaN if the forward pass met NaN or infinity without the losses showing it.
-
-        Paddle's ReLU makes 0 of NaN; batch normalisation before it remembers. On a GPU this waits for the
-        forward pass.
-        """
-        statistics = self.statistics()
-        is_finite = statistics is None or bool(paddle.isfinite(statistics).all())
-        values = [float(loss) if is_finite else math.nan for loss in losses]
-        self.watch.lap("loss")
-        return values
 
     def backward(self, losses: Sequence[Tensor], passes: int) -> None:
         """Add the gradient of the losses' sum, divided by the number of passes."""
@@ -111,7 +175,7 @@ class TrainStep:
         self.optimizer.clear_grad()
         self.watch.lap("update")
 
-    def undo(self, statistics: Tensor | None) -> None:
+    def _undo(self, statistics: Tensor | None) -> None:
         """Forget gradients, and take back what forward passes did to the batch statistics."""
         start = 0
         for x in self._statistics:
@@ -120,7 +184,7 @@ class TrainStep:
                 start += x.size
         self.optimizer.clear_grad()
 
-    def statistics(self) -> Tensor | None:
+    def _all_statistics(self) -> Tensor | None:
         """Return all batch statistics in one vector, which is much quicker than a copy for each."""
         return paddle.concat([x.detach().flatten() for x in self._statistics]) if self._statistics else None
 
@@ -134,6 +198,11 @@ class TrainStep:
         """Return the model's outputs, float32, computed in the run's precision."""
         with paddle.amp.auto_cast(**self.cast):
             return [_as_float32(x) for x in self.model(images)]
+
+
+def _scalar(x: Tensor) -> Tensor:
+    """Return a number's value as float64: what is added up on the host, and logged, is exactly that."""
+    return x.detach().astype("float64").reshape([])
 
 
 def _as_float32(x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from paddleseg_lite.files import atomic_write
 
 log = logging.getLogger(__name__)
 
-PARTS = ("read", "forward", "loss", "backward", "update", "other")
+PARTS = ("read", "upload", "forward", "loss", "backward", "update", "other")
 WARM_UP = 3  # first iterations, which also allocate memory and choose kernels
 
 

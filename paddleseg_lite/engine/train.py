@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -11,7 +10,6 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import paddle
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -19,11 +17,13 @@ from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint.save import read_average, save_checkpoint
 from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.datasets.base import SegmentationDataset
-from paddleseg_lite.datasets.loading.loader import Batch, train_batches
+from paddleseg_lite.datasets.loading.loader import train_batches
+from paddleseg_lite.datasets.loading.prefetch import with_next
 from paddleseg_lite.datasets.padding import padding_warning, sizes_of_some
 from paddleseg_lite.engine import resume, rng
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluator import Evaluator
+from paddleseg_lite.engine.feed import Pass
 from paddleseg_lite.engine.meter import Meter, StarvationWatch, log_line, scalars
 from paddleseg_lite.engine.nonfinite import check_weights, handle_nonfinite_loss
 from paddleseg_lite.engine.options import TrainOptions, TrainResult
@@ -112,8 +112,8 @@ class Trainer:
             stop = self.signals.asked_to_stop
             self.evaluator = Evaluator(self.step, self.ema, self.val_dataset, options, self.logger, stop)
 
-    def _batches(self) -> Generator[list[Batch], None, None]:
-        """Yield the batches of each iteration, one for each of its passes."""
+    def _batches(self) -> Generator[list[Pass], None, None]:
+        """Yield the passes of each iteration."""
         options = self.options
         stream = train_batches(
             self.train_dataset,
@@ -127,7 +127,7 @@ class Trainer:
             world_size=parallel.world_size(),
         )
         with closing(stream):
-            while passes := list(islice(stream, options.accumulate)):
+            while passes := [Pass(batch) for batch in islice(stream, options.accumulate)]:
                 yield passes
 
     def _bar(self) -> Progress:
@@ -139,27 +139,28 @@ class Trainer:
             unit="it",
         )
 
-    def _loop(self, batches: Iterator[list[Batch]], bar: Progress) -> bool:
+    def _loop(self, batches: Iterator[list[Pass]], bar: Progress) -> bool:
         """Train until the end, a better end, or a signal; return whether it was a signal."""
         self.model.train()
         self.watch.restart()
         first = self.state.iteration + 1
+        pairs = with_next(batches)
         while not self._is_stalled():
             self.watch.lap("other")  # logging
-            passes = next(batches, None)
+            passes, upcoming = next(pairs, (None, None))
             if passes is None:
                 break
             self.watch.lap("read")
 
-            losses, kept, is_finite, stop = self._forward_and_backward(passes)
-            if is_finite:
+            done = self.step.learn(passes, upcoming, self.signals.asked_to_stop)
+            if done.is_finite:
                 self.step.update()
             self._begin()  # not before: it might not begin
-            if not is_finite:
+            if not done.is_finite:
                 handle_nonfinite_loss(
                     self.state,
                     passes,
-                    losses=losses,
+                    losses=done.losses,
                     recent=self.recent,
                     model=self.model,
                     options=self.options,
@@ -171,9 +172,9 @@ class Trainer:
             self.step.advance_schedule()
             self.state.iteration += 1
 
-            if is_finite:
-                self.recent.append(sum(losses))
-                self.meter.add(losses, kept)
+            if done.is_finite:
+                self.recent.append(sum(done.losses))
+                self.meter.add(done.losses, done.kept)
             bar.update()
             self.watch.next_iteration()
             is_last = self.state.iteration == self.options.iters
@@ -183,42 +184,15 @@ class Trainer:
                 bar.refresh()  # the first sign of life, before the first interval is over
 
             is_due = self.state.iteration % self.options.save_interval == 0 or is_last
-            if is_due or stop:
+            if is_due or done.stop:
                 self.state.evaluation_is_due = is_due and self.val_dataset is not None
                 log.info(f"[TRAIN] saved {self._save()}")
                 self._evaluate_if_due()
                 bar.postpone()
                 self.watch.restart()
-            if stop and not is_last:
+            if done.stop and not is_last:
                 return True
         return False
-
-    def _forward_and_backward(self, passes: list[Batch]) -> tuple[list[float], float, bool, bool]:
-        """Make the gradient of the mean over the batches of all ranks, unless a loss is not finite.
-
-        Returns:
-            This rank's losses and the share of pixels they kept, means over its passes; whether all were
-            finite on all ranks: if not, nothing has changed; and whether some rank was asked to stop.
-        """
-        step, count = self.step, len(passes)
-        before = step.statistics()  # a forward pass changes them, even one whose loss is NaN
-        sums, kept, is_finite, stop = [0.0] * len(self.criterion.losses), 0.0, True, False
-        for number, (batch, shares) in enumerate(zip(passes, step.shares(passes)), start=1):
-            with step.exchange(is_last=number == count):
-                losses = step.forward(batch, shares)
-                values = step.values(losses)
-                sums = [total + value for total, value in zip(sums, values)]
-                kept += self.meter.kept_fraction() or 0.0
-                is_finite = is_finite and all(map(math.isfinite, values))
-                if number == count:  # all ranks must decide alike before they exchange gradients
-                    flags = np.array([not is_finite, self.signals.asked_to_stop()], np.int64)
-                    is_bad, stop = (bool(ranks) for ranks in parallel.all_reduce_sum(flags))
-                    is_finite = not is_bad
-                if is_finite:
-                    step.backward(losses, count)
-        if not is_finite:
-            step.undo(before)
-        return [total / count for total in sums], kept / count, is_finite, stop
 
     def _begin(self, will_evaluate: bool = False) -> None:
         """Begin to write into the folder; after the first call this does nothing."""

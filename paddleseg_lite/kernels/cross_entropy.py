@@ -11,7 +11,8 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty
+from paddleseg_lite.kernels.aligned import empty
+from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here
 from paddleseg_lite.kernels.threads import in_threads
 
 _STRIP = 8192  # pixels; of 19 classes they are 0.6 MB
@@ -60,7 +61,7 @@ class _StripCrossEntropy(PyLayer):
         def compute(strip: tuple[int, slice]) -> None:
             image, pixels = strip
             of_label, valid = _of_label(ids[strip], ignore_index)
-            _check_ids(of_label[0], classes, ignore_index)
+            check_ids(of_label[0], classes, ignore_index)
             exp = np.subtract(
                 scores[image, :, pixels], scores[image, :, pixels].max(0), out=exps[image, :, pixels]
             )
@@ -105,10 +106,11 @@ def check_labels(ids: Tensor, classes: int, ignore_index: int) -> None:
         UserError: one is below 0, or too large.
     """
     if computes_here(ids):
-        _check_ids(as_array(ids), classes, ignore_index)
+        check_ids(as_array(ids), classes, ignore_index)
 
 
-def _check_ids(ids: np.ndarray, classes: int, ignore_index: int) -> None:
+def check_ids(ids: np.ndarray, classes: int, ignore_index: int) -> None:
+    """Refuse labels that are no classes; see `check_labels`."""
     if ids.view(f"u{ids.itemsize}").max() >= classes:  # one pass: as unsigned, those below 0 are large
         found = min(ids.min(), 0) or ids.max()
         raise UserError(

@@ -9,7 +9,8 @@ import numpy as np
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from paddleseg_lite.kernels.memory import as_array, as_tensor, empty
+from paddleseg_lite.kernels.aligned import empty
+from paddleseg_lite.kernels.memory import as_array, as_tensor
 from paddleseg_lite.kernels.threads import in_threads
 
 _BLOCK = 1 << 16  # values of a block of channels, 256 KB: all k x k products read it from the cache

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import paddle
 from paddle import Tensor, nn
 from paddle.utils import dlpack
-
-_ALIGNMENT = 64  # bytes
 
 
 def computes_here(x: Tensor) -> bool:
@@ -29,20 +26,8 @@ def as_array(tensor: Tensor) -> np.ndarray:
     return np.from_dlpack(_Exporter(tensor.detach().contiguous()))
 
 
-def empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """Return an array for `as_tensor` that starts where a tensor would start, at a multiple of 64 bytes.
-
-    Paddle's sums depend on it in their last bits: with NumPy's own arrays, at multiples of 16 bytes, the same
-    training would not give the same weights twice.
-    """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
 def as_tensor(array: np.ndarray) -> Tensor:
-    """Return a CPU tensor in the memory of an array made by `empty`, not to be written to afterwards."""
+    """Return a CPU tensor in the memory of an array of `aligned.empty`, not to be written to afterwards."""
     return paddle.Tensor(array, place=paddle.CPUPlace(), zero_copy=True)  # paddle.to_tensor would copy
 
 

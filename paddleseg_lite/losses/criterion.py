@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from paddle import Tensor
 
 from paddleseg_lite.errors import UserError
@@ -38,13 +39,19 @@ class Criterion:
             for index, name in enumerate(names)
         )
 
-    def normalisers(self, label: Tensor) -> list[float]:
-        """Return what each loss divides by for label [N, H, W]; 1 for one that does not tell.
+    def normalisers(self, label: np.ndarray) -> list[float]:
+        """Return what each loss divides by for label [N, H, W]; 1 for one without a method `normaliser`.
 
-        With it, the means of several batches become the one over all their pixels.
+        With it, the means of several batches become the one over all their pixels. Labels are counted where
+        they are read: the device need not be waited for.
         """
         counts = [getattr(loss, "normaliser", None) for loss in self.losses]
         return [1.0 if count is None else count(label) for count in counts]
+
+    def kept_fractions(self) -> list[Tensor]:
+        """Return the shares of pixels that losses which choose kept in the last call: scalars, unread."""
+        kept = (getattr(loss, "kept_fraction", None) for loss in self.losses)
+        return [fraction for fraction in kept if fraction is not None]
 
     def __call__(self, logits: Sequence[Tensor], label: Tensor) -> list[Tensor]:
         """Return the weighted losses, scalars in the order of `names`; their sum is what to minimise.

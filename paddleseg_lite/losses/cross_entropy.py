@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import Tensor, nn
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.cross_entropy import check_labels, pixel_cross_entropy
+from paddleseg_lite.kernels.cross_entropy import check_ids, check_labels, pixel_cross_entropy
 from paddleseg_lite.registry import LOSSES
 
 
@@ -58,11 +59,17 @@ class CrossEntropyLoss(nn.Layer):
         self.weight = weight
         self.ignore_index = ignore_index
 
-    def normaliser(self, label: Tensor) -> float:
-        """Return what the mean over label [N, H, W] divides by: the pixels, or the sum of their weights."""
-        if self.weight is None:  # exact: a sum of float32 ones is not, beyond 2^24 pixels
-            return float((label != self.ignore_index).astype("int64").sum())
-        return float(pixel_weights(label, self.weight, self.ignore_index).sum())
+    def normaliser(self, label: np.ndarray) -> float:
+        """Return what the mean over label [N, H, W] divides by: the pixels, or the sum of their weights.
+
+        Raises:
+            UserError: with `weight`, a label is no class.
+        """
+        valid = label != self.ignore_index
+        if self.weight is None:
+            return float(np.count_nonzero(valid))
+        check_ids(np.where(valid, label, 0), len(self.weight), self.ignore_index)
+        return float(np.bincount(label[valid], minlength=len(self.weight)) @ self.weight)
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return the scalar loss of logits [N, C, H, W] and label [N, H, W]; 0 if all pixels are ignored."""

@@ -62,7 +62,8 @@ def test_a_bad_batch_does_not_hide_behind_relu(tmp_path):
     """Paddle's ReLU makes 0 of NaN: the loss of PixelNet is finite, its batch statistics are not."""
     dataset = Poisoned({f"train_{n}.png" for n in range(6)})
     batch = next(train_batches(dataset, 2, start_iter=0, iters=1))
-    loss = CrossEntropyLoss()(PixelNet()(batch.images)[0], batch.labels.astype("int64"))
+    images, labels = paddle.to_tensor(batch.images), paddle.to_tensor(batch.labels.astype("int64"))
+    loss = CrossEntropyLoss()(PixelNet()(images)[0], labels)
     assert np.isfinite(loss.item())
     toy_run(tmp_path, iters=3, dataset=dataset, skip_nonfinite=3)
     paddle.seed(1)

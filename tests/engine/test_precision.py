@@ -98,7 +98,8 @@ def test_what_paddle_is_asked_for_in_reduced_precision(tmp_path, monkeypatch, pr
     assert asked == first
     before = model.conv.weight.numpy()
     batch = next(train_batches(Squares("train"), 2, start_iter=0, iters=1))
-    step.backward(step.forward(batch, [1.0]), passes=1)
+    images, labels = paddle.to_tensor(batch.images), paddle.to_tensor(batch.labels)
+    step.backward(step.forward(images, labels, [1.0]), passes=1)
     step.update()
     assert (model.conv.weight.numpy() != before).any()
     assert asked[len(first) :] == [("cast", {"enable": True, "level": level, "dtype": dtype})]

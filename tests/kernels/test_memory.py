@@ -6,7 +6,8 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here, empty
+from paddleseg_lite.kernels.aligned import empty
+from paddleseg_lite.kernels.memory import as_array, as_tensor, computes_here
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64"])

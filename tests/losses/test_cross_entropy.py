@@ -33,9 +33,16 @@ def test_weighted_mean_by_hand() -> None:
 
 def test_pixels_are_counted_exactly() -> None:
     """A float32 counts up to 2^24, which is eight images of 2048x1024."""
-    label = paddle.zeros([1, 1, 2**24 + 3], "uint8")
+    label = np.zeros((1, 1, 2**24 + 3), np.uint8)
     label[0, 0, :2] = 255
     assert CrossEntropyLoss().normaliser(label) == 2**24 + 1
+
+
+def test_weights_are_added_up_exactly() -> None:
+    """What the weighted mean divides by; ignored pixels weigh nothing, absent classes neither."""
+    label = np.full((1, 1, 2**24 + 3), 1, np.uint8)
+    label[0, 0, :2] = 0, 255
+    assert CrossEntropyLoss([0.25, 2.0, 7.0]).normaliser(label) == 0.25 + 2.0 * (2**24 + 1)
 
 
 def test_a_wrong_number_of_weights_is_refused() -> None:
@@ -88,4 +95,4 @@ def test_labels_that_are_no_classes_are_refused(loss: Callable, value: int, dtyp
 def test_what_a_loss_divides_by_checks_labels_too() -> None:
     """With several passes it is asked first."""
     with pytest.raises(UserError, match="label holds -3"):
-        CrossEntropyLoss([1.0, 2.0]).normaliser(paddle.to_tensor([[[0, -3]]]))
+        CrossEntropyLoss([1.0, 2.0]).normaliser(np.array([[[0, -3]]]))

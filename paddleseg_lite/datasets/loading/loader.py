@@ -5,17 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.workers import Allocate, in_workers
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.kernels.aligned import empty
 from paddleseg_lite.transforms import Sample
-
-if TYPE_CHECKING:
-    import paddle
 
 Key = tuple[int, int]  # (epoch, index)
 
@@ -24,9 +21,9 @@ Key = tuple[int, int]  # (epoch, index)
 class Batch:
     """What one training step needs."""
 
-    images: paddle.Tensor  # float32 [N, C, H, W]
+    images: np.ndarray  # float32 [N, C, H, W]
     # uint8 [N, H, W], an eighth of what losses take: the training step widens them on its device
-    labels: paddle.Tensor
+    labels: np.ndarray
     paths: list[str]  # the images' files
 
 
@@ -64,15 +61,9 @@ def train_batches(
     """
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, got {batch_size}")
-    # Here, and not above: reading and checking data does without Paddle, whose import takes seconds.
-    import paddle
-
-    from paddleseg_lite.kernels.memory import as_tensor, empty
-
     key_lists = _BatchKeys(len(dataset), batch_size, start_iter, iters, seed, accumulate, rank, world_size)
-    to_tensor = as_tensor if paddle.get_device() == "cpu" else paddle.to_tensor
     for images, labels, note in _load(_Task(dataset, seed), key_lists, num_workers, empty):
-        yield Batch(to_tensor(images), to_tensor(labels), [sample.path for sample in note.samples])
+        yield Batch(images, labels, [sample.path for sample in note.samples])
 
 
 def eval_samples(

@@ -1,4 +1,4 @@
-"""Bounded prefetching: the next few results are made while the last one is used."""
+"""What is needed next is made, or read, before it is needed."""
 
 from __future__ import annotations
 
@@ -31,3 +31,22 @@ def prefetch_map(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def with_next(items: Iterable[Item]) -> Iterator[tuple[Item, Item | None]]:
+    """Yield each item together with the one behind it, None behind the last.
+
+    What goes wrong in making an item is raised in its place, when the one before it has been used.
+    """
+    iterator, failure = iter(items), None
+    item = next(iterator, None)
+    while item is not None:
+        following = None
+        try:
+            following = next(iterator, None)
+        except Exception as error:
+            failure = error
+        yield item, following
+        item = following
+    if failure is not None:
+        raise failure

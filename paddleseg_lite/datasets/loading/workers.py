@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.kernels.aligned import copy
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +136,7 @@ class _Worker:
         memory = np.frombuffer(self._slots[slot], np.uint8)  # it dies with the last array that uses it
         arrays = [p if isinstance(p, np.ndarray) else np.ndarray(p[0], p[1], memory, p[2]) for p in places]
         if self._lent >= LENT:  # who collects results must not leave the worker without a slot
-            arrays = [array.copy() for array in arrays]
+            arrays = [copy(array) for array in arrays]
         weakref.finalize(memory, self._returned.append, slot)
         self._lent += 1
         return arrays, rest

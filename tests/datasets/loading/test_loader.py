@@ -29,7 +29,7 @@ def dataset(folder, transforms=AUGMENT, mode="train", kind=Dataset):
 
 def contents(batches):
     """Return everything in the batches, comparable."""
-    return [(b.images.numpy().tobytes(), b.labels.numpy().tobytes(), tuple(b.paths)) for b in batches]
+    return [(b.images.tobytes(), b.labels.tobytes(), tuple(b.paths)) for b in batches]
 
 
 def test_batches_are_the_same_with_and_without_workers(folder):
@@ -60,19 +60,19 @@ def test_each_epoch_shows_each_image_once_in_a_new_order(folder):
 def test_batch_larger_than_the_data_set(folder):
     """Protects tiny data sets: PaddleSeg drops the only, incomplete batch and trains on nothing."""
     (batch,) = train_batches(dataset(folder), 12, 0, 1)
-    assert batch.images.shape == [12, 3, 12, 16]
+    assert batch.images.shape == (12, 3, 12, 16)
     assert sorted(Counter(batch.paths).values()) == [2, 2, 2, 3, 3]
 
 
 def test_shapes_and_types(folder):
     """Protects what models and losses are given."""
     (batch,) = train_batches(dataset(folder), 2, 0, 1)
-    assert batch.images.dtype.name.lower() in ("float32", "fp32")
-    assert batch.labels.shape == [2, 12, 16]
-    assert batch.labels.numpy().dtype == np.uint8
+    assert batch.images.dtype == np.float32
+    assert batch.labels.shape == (2, 12, 16)
+    assert batch.labels.dtype == np.uint8
     (raw,) = train_batches(dataset(folder, [T.Resize((16, 12))]), 2, 0, 1)
-    assert raw.images.numpy().dtype == np.float32
-    assert raw.images.numpy().max() > 1, "without Normalize, values stay 0 to 255"
+    assert raw.images.dtype == np.float32
+    assert raw.images.max() > 1, "without Normalize, values stay 0 to 255"
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -153,4 +153,4 @@ def test_batch_size_is_checked(folder):
 def test_batches_lie_as_tensors_do(folder, workers):
     """Protects bit-identical training for any number of workers: Paddle's sums depend on the alignment."""
     for batch in train_batches(dataset(folder), 2, 0, 5, num_workers=workers):
-        assert batch.images.data_ptr() % 64 == 0
+        assert batch.images.ctypes.data % 64 == 0
