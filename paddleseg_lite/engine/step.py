@@ -13,8 +13,8 @@ from paddle import Tensor
 
 from paddleseg_lite import parallel
 from paddleseg_lite.engine.feed import Pass
+from paddleseg_lite.engine.precision import casting
 from paddleseg_lite.engine.stopwatch import Stopwatch
-from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses.criterion import Criterion
 from paddleseg_lite.paddle_compat import schedule_of
 
@@ -50,7 +50,7 @@ class TrainStep:
         stopwatch: times the parts.
 
     Raises:
-        UserError: reduced precision on a CPU.
+        UserError: reduced precision on a device that does not compute in it.
     """
 
     def __init__(
@@ -62,18 +62,11 @@ class TrainStep:
         amp_level: str = "O1",
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        reduced = precision != "fp32"
-        if reduced and paddle.get_device() == "cpu":
-            raise UserError(
-                f"--precision {precision} has no effect on a CPU, where Paddle computes in float32 anyway; "
-                "use --precision fp32 or a GPU"
-            )
-        dtype = {"fp16": "float16", "bf16": "bfloat16"}.get(precision, "float16")
-        self.cast: dict[str, Any] = {"enable": reduced, "level": amp_level, "dtype": dtype}
+        self.cast = casting(precision, amp_level)
         self.scaler: Any = paddle.amp.GradScaler(enable=precision == "fp16")
-        if reduced and amp_level == "O2":  # Paddle leaves batch normalisation in float32
-            model, optimizer = paddle.amp.decorate(  # type: ignore[call-overload]  # of strings
-                model, optimizer, level="O2", dtype=dtype, master_weight=True
+        if self.cast["enable"] and amp_level == "O2":  # Paddle leaves batch normalisation in float32
+            model, optimizer = paddle.amp.decorate(
+                model, optimizer, level="O2", dtype=self.cast["dtype"], master_weight=True
             )
         self.model, self.criterion, self.optimizer = model, criterion, optimizer
         self.network = parallel.distribute(model)
