@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,11 +25,17 @@ def pixel_weights(label: Tensor, weight: Sequence[float] | None, ignore_index: i
     counted = valid.astype("float32")
     if weight is None:
         return counted
-    table = paddle.to_tensor(list(weight), dtype="float32").unsqueeze(-1)  # [C, 1]
     ids = label.astype("int64")
     ids = paddle.where(valid, ids, paddle.zeros_like(ids))
     check_labels(ids, len(weight), ignore_index)
+    table = _table(tuple(weight), paddle.get_device())
     return F.embedding(ids, table).squeeze(-1) * counted
+
+
+@functools.lru_cache(maxsize=16)
+def _table(weight: tuple[float, ...], device: str) -> Tensor:
+    """Return class weights, float32 [C, 1], on Paddle's device. An upload in each step would wait."""
+    return paddle.to_tensor(weight, "float32", device).unsqueeze(-1)
 
 
 def check_class_weights(weight: Sequence[float] | None, num_classes: int) -> None:

@@ -8,7 +8,8 @@ import paddle
 from paddle import Tensor, nn
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.kernels.cross_entropy import kth_smallest, pixel_cross_entropy
+from paddleseg_lite.kernels.cross_entropy import pixel_cross_entropy
+from paddleseg_lite.kernels.kth_smallest import kth_smallest
 from paddleseg_lite.losses.cross_entropy import check_class_weights, pixel_weights
 from paddleseg_lite.registry import LOSSES
 

@@ -1,4 +1,4 @@
-"""The NumPy cross entropy against Paddle's kernel, and the k-th smallest against a sort."""
+"""The NumPy cross entropy against Paddle's kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from paddleseg_lite.kernels import cross_entropy as strips
 from paddleseg_lite.kernels import threads
-from paddleseg_lite.kernels.cross_entropy import kth_smallest, pixel_cross_entropy
+from paddleseg_lite.kernels.cross_entropy import pixel_cross_entropy
 
 
 def make_batch(ignore_index: int) -> tuple[paddle.Tensor, paddle.Tensor]:
@@ -49,12 +49,3 @@ def test_value_and_gradient_are_paddle_s(
     ignored = label.numpy() == ignore_index
     assert (loss[ignored] == 0).all()
     assert (np.moveaxis(gradient, 1, -1)[ignored] == 0).all()
-
-
-@pytest.mark.parametrize("k", [1, 17, 1000])
-def test_the_kth_smallest_is_the_sorted_vectors(k: int) -> None:
-    """Counted from 1, with ties, and the values themselves stay in their order."""
-    values = np.random.default_rng(0).integers(0, 300, 1000).astype(np.float32)
-    tensor = paddle.to_tensor(values)
-    assert float(kth_smallest(tensor, k)) == np.sort(values)[k - 1]
-    np.testing.assert_array_equal(tensor.numpy(), values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -96,3 +98,15 @@ def test_what_a_loss_divides_by_checks_labels_too() -> None:
     """With several passes it is asked first."""
     with pytest.raises(UserError, match="label holds -3"):
         CrossEntropyLoss([1.0, 2.0]).normaliser(np.array([[[0, -3]]]))
+
+
+def test_class_weights_are_no_part_of_a_checkpoint() -> None:
+    """Their table is kept from call to call, and a loss is copied, pickled and saved without it."""
+    loss = CrossEntropyLoss(weight=[2.0, 1.0])
+    expected = float(loss(paddle.to_tensor(LOGITS), paddle.to_tensor(LABEL)))
+    assert not loss.state_dict()
+    for other in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert float(other(paddle.to_tensor(LOGITS), paddle.to_tensor(LABEL))) == expected
+    loss.weight = [1.0, 2.0]  # a table of other weights is another
+    label = np.array([0, 1, 255], np.uint8).reshape(1, 1, 3)
+    assert float(loss(paddle.to_tensor(LOGITS), paddle.to_tensor(label))) == pytest.approx(np.log(4 / 3))
