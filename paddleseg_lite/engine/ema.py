@@ -46,7 +46,7 @@ class ExponentialMovingAverage:
         self.updates += 1
         decay = min(self.decay, 1 - 1 / (self.updates + 1))
         weights = float32_weights(self.model, self.optimizer)
-        self._shadow.lerp_(_in_one(weights), 1 - decay)
+        self._shadow.scale_(decay).add_(_in_one(weights).scale_(1 - decay))  # lerp_ uploads its factor
         self._others = _not_averaged(weights)
 
     @contextmanager
