@@ -144,8 +144,9 @@ def _opened(source: str, is_camera: bool) -> cv2.VideoCapture:
         with _named_for_cv2(Path(source)) as named:
             capture = cv2.VideoCapture(named)
     if not capture.isOpened():
-        found = f"there is no camera {source}" if is_camera else f"cv2 cannot decode {source}"
-        raise UserError(f"{found}; give a video file or the number of a camera that is connected")
+        if is_camera:
+            raise UserError(f"there is no camera {source}; give the number of one that is connected")
+        raise UserError(f"cv2 cannot decode {source}: damaged, cut short, or no video; give another file")
     return capture
 
 
