@@ -1,0 +1,171 @@
+"""Videos of all names, rates and states: read, or named with the cause."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+
+import cv2
+import pytest
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import TEMPORARY
+from paddleseg_lite.inference import video
+from paddleseg_lite.inference.video import is_video, predict_video, writable_rate
+from paddleseg_lite.transforms import Compose, Normalize
+from tests.inference.test_predict import PALETTE, bright
+from tests.inference.videos import FourFrames, record, replace_source
+
+
+def test_a_camera_stops_and_a_torn_video_is_told(tmp_path, monkeypatch, caplog):
+    """A camera by its number, for as many frames as asked; what breaks off early is kept, with a warning."""
+    replace_source(monkeypatch, FourFrames)
+    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
+    result = predict_video(bright, "0", *work, max_frames=2)
+    assert (result.frames, result.path.name) == (2, "camera0.mp4")
+    assert not caplog.text
+    (tmp_path / "torn.mp4").touch()
+    result = predict_video(bright, tmp_path / "torn.mp4", *work)
+    assert (result.frames, result.lost) == (4, 5)
+    assert "9 frames; 4 could be read" in caplog.text
+
+
+class Gap(FourFrames):
+    """The second of nine frames cannot be read."""
+
+    def __init__(self):
+        self.left = 9
+
+    def read(self):
+        found, frame = super().read()
+        return (False, None) if self.left == 7 else (found, frame)
+
+
+def test_what_follows_a_torn_frame_is_read(tmp_path, monkeypatch):
+    """It is counted, and the others are there."""
+    replace_source(monkeypatch, Gap)
+    (tmp_path / "torn.mp4").touch()
+    result = predict_video(bright, tmp_path / "torn.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
+    assert (result.frames, result.lost) == (8, 1)
+
+
+def test_a_video_never_replaces_itself(tmp_path):
+    """Its folder may be the results' one."""
+    source = tmp_path / "added_prediction" / "drive.mp4"
+    source.parent.mkdir()
+    source.touch()
+    with pytest.raises(UserError, match="would replace"):
+        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path)
+    assert source.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"no video at all"])
+def test_a_video_that_cannot_be_read_is_named(tmp_path, content):
+    """Missing or damaged; nothing is left behind."""
+    source = tmp_path / "drive.mp4"
+    if content is not None:
+        source.write_bytes(content)
+    with pytest.raises(UserError, match=r"drive\.mp4"):
+        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+    assert not list(tmp_path.rglob(".drive*"))
+
+
+def test_what_is_a_video(tmp_path, monkeypatch):
+    """By name; a number is a camera, unless a folder is called so."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "7").mkdir()
+    assert not is_video("7")
+    assert all(map(is_video, ("a.mp4", "b.AVI", "0", "/dev/video1")))
+    assert not any(map(is_video, ("a.png", "folder", "list.txt")))
+
+
+@pytest.mark.parametrize(("source", "named"), [("97", "no camera 97"), ("broken.mp4", "cannot decode")])
+def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch, source, named):
+    """A camera that is not there, and a file that is no video."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.mp4").write_text("no video")
+    with pytest.raises(UserError, match=named):
+        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+
+
+def test_videos_of_one_stem_keep_a_result_each(tmp_path):
+    """Protects a.mp4's result from a.avi's."""
+    sources = [record(tmp_path / name) for name in ("a.mp4", "a.avi", "a.MP4")]
+    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
+    results = [predict_video(bright, source, *work, max_frames=1).path for source in sources]
+    assert [path.name for path in results] == ["a.mp4", "a.avi.mp4", "a.MP4.mp4"]
+    assert all(map(Path.exists, results))
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.mp4", "a:b.mp4", "pipe:0.avi", "ü\n.mp4"])
+def test_a_video_of_any_name_is_read_and_written(tmp_path, monkeypatch, name):
+    """Protects from cv2, which crashes at a name that is no UTF-8 and takes a colon for a protocol's."""
+    record(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    out = Path("out" + os.fsdecode(b"\xff"))
+    result = predict_video(bright, name, Compose([Normalize()]), PALETTE, out)
+    assert result.frames == 4
+    assert result.path.exists()
+
+
+@pytest.mark.parametrize(
+    "rate", [0.1, 0.1234, 12.345, 29.97, 65.5349, 66.667, 200 / 3, 211.222, 655.36, 999.99, 6553.57, 65535]
+)
+def test_a_rate_stays_within_one_percent(tmp_path, rate):
+    """MPEG-4 takes few rates; a video at another would tell a wrong speed, or not be written at all."""
+    written = record(tmp_path / "a.mp4", writable_rate(rate))
+    capture = cv2.VideoCapture(str(written))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(rate, rel=0.01)
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 4
+
+
+@pytest.mark.parametrize("rate", [float("nan"), -1.0, 0.0, 90000.0, float("inf")])
+def test_a_rate_that_cannot_be_is_told(tmp_path, monkeypatch, caplog, rate):
+    """Protects the frames: the video is made, and a warning says at what rate."""
+
+    class Odd(FourFrames):
+        def get(self, what):
+            return rate if what == cv2.CAP_PROP_FPS else 4
+
+    replace_source(monkeypatch, Odd)
+    (tmp_path / "a.mp4").touch()
+    with caplog.at_level(logging.WARNING):
+        result = predict_video(bright, tmp_path / "a.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
+    assert result.frames == 4
+    assert cv2.VideoCapture(str(result.path)).get(cv2.CAP_PROP_FPS) == video.DEFAULT_RATE
+    assert "plays at 25" in caplog.text
+
+
+def test_a_size_that_the_codec_does_not_take_is_told(tmp_path):
+    """Not as a full disk."""
+    source = record(tmp_path / "a.avi", size=(9000, 16))
+    with pytest.raises(UserError, match=r"a\.avi\.mp4: FFmpeg's MPEG-4 takes no frames of 9000x16"):
+        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+
+
+@pytest.mark.parametrize("part", [0.7, 0.9])
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4"])
+def test_a_video_that_was_cut_is_told(tmp_path, caplog, suffix, part):
+    """What is there is kept with a warning, or one sentence says that nothing is; no temporary file stays."""
+    whole = record(tmp_path / f"whole{suffix}", frames=40).read_bytes()
+    source = tmp_path / f"cut{suffix}"
+    source.write_bytes(whole[: int(len(whole) * part)])
+    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
+    if suffix == ".mp4":  # its index stands at the end
+        with pytest.raises(UserError, match=r"cannot decode .*cut\.mp4: damaged, cut short, or no video"):
+            predict_video(bright, source, *work)
+    else:
+        with caplog.at_level(logging.WARNING):
+            assert 0 < predict_video(bright, source, *work).frames < 40
+        assert re.search(rf"cut\{suffix} says that it has 40 frames; \d+ could be read", caplog.text)
+    assert not list(tmp_path.rglob(f"{TEMPORARY}*"))
+
+
+def test_a_video_without_frames_is_told(tmp_path):
+    """Nothing is written."""
+    source = record(tmp_path / "none.avi", frames=0)
+    with pytest.raises(UserError, match=r"none\.avi has no frame that can be read"):
+        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["added_prediction"]
