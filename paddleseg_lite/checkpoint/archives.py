@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import IO, Any, Union
 
 from paddleseg_lite.checkpoint.formats import read_weights
-from paddleseg_lite.checkpoint.limits import max_bytes
+from paddleseg_lite.checkpoint.limits import MAX_BYTES, max_unpacked
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.printable import printable
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
-_MAX_GROWTH = 20  # times the archive's size: numbers that were trained are hardly compressible
-_SMALL = 64 << 20  # bytes that any archive may unpack to
 _CHUNK = 1 << 20  # bytes
 
 _Archive = Union[zipfile.ZipFile, tarfile.TarFile]
@@ -37,9 +35,9 @@ def unpack(archive: Path, target: Path, name: object) -> None:
 
     Raises:
         UserError: it is damaged, does not hold one .pdparams that can be read, or unpacks to more than
-            $PADDLESEG_LITE_MAX_BYTES, or more than 64 MB and 20 times its size.
+            `max_unpacked` says.
     """
-    limit = min(max_bytes(), max(_SMALL, _MAX_GROWTH * archive.stat().st_size))
+    limit = max_unpacked(archive.stat().st_size)
     try:
         with _opened(archive, limit) as opened:
             found = _weights_in(opened)
@@ -55,7 +53,7 @@ def unpack(archive: Path, target: Path, name: object) -> None:
     except _TooLarge as error:
         raise UserError(
             f"{name} was not unpacked: it holds more than {limit} bytes, far more than its size or than "
-            "weights have; unpack it yourself if you trust it, and give the .pdparams file in it"
+            f"weights have; if you trust it, {MAX_BYTES} raises the limit"
         ) from error
     except UserError as error:
         raise UserError(str(error).replace(printable(target), f"what {name} holds")) from error

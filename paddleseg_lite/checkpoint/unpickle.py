@@ -226,13 +226,9 @@ class _Constructor:
         self.call = call
 
 
-def _not_called(machine: _Machine, *arguments: Any) -> Any:
-    raise _Refused("an unexpected call")
-
-
 _CONSTRUCTORS = {
     ("numpy", "dtype"): _Constructor(lambda machine, *arguments: _Dtype(*arguments)),
-    ("numpy", "ndarray"): _Constructor(_not_called),  # only named, as an argument of _reconstruct
+    ("numpy", "ndarray"): None,  # named as an argument of _reconstruct, never called
     ("numpy.core.multiarray", "_reconstruct"): _Constructor(lambda machine, *arguments: _Array(*arguments)),
     ("numpy.core.multiarray", "scalar"): _Constructor(_Machine.scalar),
     ("numpy.core.numeric", "_frombuffer"): _Constructor(_Machine.array),

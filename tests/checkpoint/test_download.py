@@ -237,6 +237,22 @@ def test_a_small_archive_does_not_fill_the_disk(server: Server, tmp_path: Path, 
     assert files_in(tmp_path) == ["by_hand.tar"]
 
 
+def test_one_setting_bounds_what_an_archive_unpacks_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises the bound by the archive's size, which the message says; it lowers it too."""
+    weights = pickle.dumps({"a": np.zeros(17 << 20, np.float32)})
+    archive = tmp_path / "zeros.zip"
+    archive.write_bytes(zipped({"model.pdparams": weights}))
+    with pytest.raises(UserError, match="if you trust it, PADDLESEG_LITE_MAX_BYTES raises"):
+        fetch(archive)
+    monkeypatch.setenv("PADDLESEG_LITE_MAX_BYTES", str(len(weights) - 1))
+    with pytest.raises(UserError, match=f"more than {len(weights) - 1} bytes"):
+        fetch(archive)
+    monkeypatch.setenv("PADDLESEG_LITE_MAX_BYTES", str(len(weights)))
+    assert fetch(archive).stat().st_size == len(weights)
+
+
 @pytest.mark.parametrize("content", [b"no archive", tar({"a.pdparams": WEIGHTS})[:60], b""])
 def test_damaged_archives_are_named(server: Server, content: bytes) -> None:
     """The message says which, and that it should be got again; a bad answer is not kept for the next time."""
