@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,19 @@ def mismatch(value: Any, schema: Any, where: str = "") -> str | None:
     Args:
         value: as json.loads or yaml.safe_load return it.
         schema: a type (float takes whole numbers too, int no bool, ANYTHING takes all); [s] for a list
-            of s; {"key": s} for a mapping that has such keys, among others, "key?" for one that it may lack,
-            and str as a key for all the others; a tuple for one of several.
+            of s; [s, t, ...] for a list of just these; {"key": s} for a mapping that has such keys, among
+            others, "key?" for one that it may lack, and str as a key for all the others; a tuple for one of
+            several.
         where: the dotted key of the value, for the message.
     """
     if isinstance(schema, tuple):
         problems = [mismatch(value, option, where) for option in schema]
         return None if None in problems else problems[0]
     if isinstance(schema, list) and isinstance(value, (list, tuple)):
-        parts = ((f"{where}.{index}", item, schema[0]) for index, item in enumerate(value))
+        if len(schema) > 1 and len(value) != len(schema):
+            return f"'{where.lstrip('.')}' has {len(value)} items, allowed are {len(schema)}"
+        each = schema if len(schema) > 1 else repeat(schema[0])
+        parts = ((f"{where}.{index}", *pair) for index, pair in enumerate(zip(value, each)))
     elif isinstance(schema, dict) and isinstance(value, dict):
         if str in schema and not all(isinstance(key, str) for key in value):
             return f"'{where.lstrip('.')}' has a key that is no text"

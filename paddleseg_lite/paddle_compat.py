@@ -136,6 +136,14 @@ def generator_states() -> dict[str, list[list[Any]]]:
     }
 
 
+def _check_engine(text: str) -> None:
+    """Refuse what is no std::mt19937_64 as text: 312 numbers, after which some compilers have its place."""
+    numbers = text.split()
+    is_text = len(numbers) in (312, 313) and all(map(str.isdecimal, numbers))
+    if not is_text or (len(numbers) == 313 and int(numbers[-1]) > 312):  # it would be read beyond its end
+        raise ValueError("a generator of Paddle's whose engine is none")
+
+
 def set_generator_states(saved: dict[str, list[list[Any]]]) -> None:
     """Continue from `generator_states`; generators that are not here or have no engine are left alone."""
     # Not paddle.set_rng_state(states, "cpu"), which raises in 2.6.2 and 3.2.2.
@@ -157,6 +165,8 @@ def _restore(current: list[Any], saved: list[list[Any]], set_states: Callable[[l
         return
     states = []
     for own, fields in zip(current, saved):
+        for engine in fields[3:]:
+            _check_engine(engine)
         state = own.__class__.__new__(own.__class__)
         state.__setstate__(tuple(list(x.encode("ascii")) if isinstance(x, str) else x for x in fields))
         states.append(state)

@@ -15,6 +15,7 @@ SCHEMA = {
     "count?": int,
     "sides": [(int, type(None))],
     "parts": {"a?": bool, str: NUMBER},
+    "row?": [int, str],
     "rest?": ANYTHING,
 }
 WHOLE = {"name": "x", "count": 3, "sides": [1, None], "parts": {"a": True, "b": 1, "c": 0.5}, "other": [{}]}
@@ -33,6 +34,8 @@ WHOLE = {"name": "x", "count": 3, "sides": [1, None], "parts": {"a": True, "b": 
         ({"sides": {"0": 1}}, "'sides' is a dict, allowed is a list"),
         ({"parts": {"b": None}}, "'parts.b' is None, allowed is a number"),
         ({"parts": {"a": 1}}, "'parts.a' is 1, allowed is true or false"),
+        ({"row": [1, "x", 3]}, "'row' has 3 items, allowed are 2"),
+        ({"row": [1, 2]}, "'row.1' is 2, allowed is text"),
         ({"parts": []}, "'parts' is a list, allowed is a mapping"),
         ({"parts": {3: 1}}, "'parts' has a key that is no text"),
     ],

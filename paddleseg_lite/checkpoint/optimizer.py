@@ -8,7 +8,7 @@ translated, or refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def translated_state(
     if problem := mismatch(saved, parts):
         raise UserError(f"{path} is no optimizer's state: {problem}; {_ANOTHER}")
     own = model.state_dict()
-    renamed = {name: own[key].name for key, name in saved_names.items() if key in own}
+    owners = {name: own[key] for key, name in saved_names.items() if key in own}
     schedule = schedule_of(optimizer)
     if (schedule is not None) != (SCHEDULE in saved):
         raise UserError(
@@ -60,11 +60,13 @@ def translated_state(
             _check_schedule(value, schedule.state_dict(), path)
             state[name] = value
         elif name == MASTER_WEIGHTS:
-            state[name] = _master_weights(value, renamed, path)
+            state[name] = _master_weights(value, owners, path)
         elif name != NAME_TABLE:
-            new = _translate(name, renamed, path)
+            owner = _owner(name, owners, path)
+            new = owners[owner].name + name[len(owner) :]
+            array = _array(name, value, path, owners[owner].shape)
             # An optimizer that has not stepped yet will number its accumulators from 0.
-            state[current.get(_kind(new), f"{_kind(new)}_0")] = paddle.to_tensor(_array(name, value, path))
+            state[current.get(_kind(new), f"{_kind(new)}_0")] = paddle.to_tensor(array)
     if missing := set(current.values()) - set(state):
         raise UserError(
             f"{path} lacks {sorted(missing)[0]} and {len(missing) - 1} more that "
@@ -96,31 +98,43 @@ def _kind(name: str) -> str:
     return re.sub(r"_\d+$", "", name)
 
 
-def _translate(name: str, renamed: Mapping[str, str], path: Path) -> str:
-    owners = [old for old in renamed if name.startswith(old + "_")]
-    if not owners:
+def _owner(name: str, owners: Mapping[str, paddle.Tensor], path: Path) -> str:
+    """Return the saved name of the parameter that an accumulator belongs to."""
+    found = [old for old in owners if name.startswith(old + "_")]
+    if not found:
         raise UserError(
             f"{path} has '{name}', which belongs to no parameter of the model; resume with the model the "
             "run was started with"
         )
-    owner = max(owners, key=len)
-    return renamed[owner] + name[len(owner) :]
+    return max(found, key=len)
 
 
-def _master_weights(saved: Mapping[str, Any], renamed: Mapping[str, str], path: Path) -> dict[str, Any]:
+def _master_weights(
+    saved: Mapping[str, Any], owners: Mapping[str, paddle.Tensor], path: Path
+) -> dict[str, Any]:
     """Translate the float32 masters of half-precision parameters; accumulators go by the masters' names."""
     masters = {}
     for name, value in saved.items():
-        if name not in renamed:
+        if name not in owners:
             raise UserError(f"{path} has a master weight for '{name}', unknown to the model; check the model")
-        masters[renamed[name]] = paddle.to_tensor(_array(name, value, path))
-        masters[renamed[name]].name = master_name(renamed[name])
+        owner = owners[name]
+        masters[owner.name] = paddle.to_tensor(_array(name, value, path, owner.shape))
+        masters[owner.name].name = master_name(owner.name)
     return masters
 
 
-def _array(name: str, value: Any, path: Path) -> np.ndarray:
+def _array(name: str, value: Any, path: Path, shape: Sequence[int]) -> np.ndarray:
+    """Return an entry that belongs to a parameter of that shape: an array like it, or one number."""
     if isinstance(value, tuple) and len(value) == 2:
         value = value[1]  # Paddle may write (name, array)
     if not isinstance(value, (np.ndarray, np.generic)):
         raise UserError(f"{path} has a {type(value).__name__} as '{name}', allowed is an array; {_ANOTHER}")
-    return np.asarray(value)
+    array = np.asarray(value)
+    if array.size != 1 and list(array.shape) != list(shape):
+        raise UserError(
+            f"{path} has {list(array.shape)} as the shape of '{name}', whose parameter has {list(shape)}; "
+            "resume with the model the run was started with, or from another iter_N folder"
+        )
+    if array.dtype.kind != "f" and array.dtype != np.uint16:  # bfloat16 comes as that
+        raise UserError(f"{path} has numbers of type {array.dtype} as '{name}', allowed is float; {_ANOTHER}")
+    return array

@@ -19,6 +19,25 @@ SCHEMA = {  # of state.json; what "extra" holds is checked with the fields
     "extra?": {str: ANYTHING},
     str: ANYTHING,
 }
+# What Paddle tells of a generator: device, seed, offset and, from 3.0 on, engine.
+_DEVICE = [([int, int, int, str], [int, int, int])]
+_GENERATORS = {
+    "paddle": _DEVICE,
+    "cuda": _DEVICE,
+    "other?": _DEVICE,
+    "numpy": [str, np.ndarray, int, int, NUMBER],
+    "python": [int, [int], (NUMBER, type(None))],
+}
+_SCALER = {  # of Paddle's; {} if there is none
+    "scale?": np.ndarray,
+    "incr_ratio?": NUMBER,
+    "decr_ratio?": NUMBER,
+    "incr_every_n_steps?": int,
+    "decr_every_n_nan_or_inf?": int,
+    "incr_count?": int,
+    "decr_count?": int,
+    "use_dynamic_loss_scaling?": bool,
+}
 _FIELDS = {  # of a TrainState
     "iteration": int,
     "best_miou": NUMBER,
@@ -27,8 +46,8 @@ _FIELDS = {  # of a TrainState
     "evaluation_is_due": bool,
     "averaged": int,
     "skipped": int,
-    "scaler": {str: ANYTHING},
-    "generators": [{str: ANYTHING}],
+    "scaler": _SCALER,
+    "generators": [_GENERATORS],
     "meters": [{str: ANYTHING}],
     "stream": {str: int},
     "run": {"settings?": {str: ANYTHING}, str: ANYTHING},

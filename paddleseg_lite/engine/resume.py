@@ -72,7 +72,7 @@ def load(folder: Path, step: TrainStep, meter: Meter, options: TrainOptions) -> 
             meter.load_state_dict(state.meters[parallel.rank() % len(state.meters)])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(
-            f"{folder}: scaler, generators or meters in state.json are damaged ({error!r}); give another "
+            f"{folder}: scaler, generators or meters in state.json are damaged ({error}); give another "
             "iter_N folder"
         ) from error
     _remember_best(state, options.save_dir)

@@ -33,8 +33,14 @@ def state_dict() -> dict[str, Any]:
 
 
 def load_state_dict(state: dict[str, Any]) -> None:
-    """Continue from what `state_dict` returned; generators of devices that are not here are left alone."""
+    """Continue from what `state_dict` returned; generators of devices that are not here are left alone.
+
+    Raises:
+        ValueError: a state is none, such as would be read beyond its end.
+    """
     set_generator_states(state)
+    if not 0 <= state["numpy"][2] <= 624:  # NumPy itself would not notice
+        raise ValueError(f"NumPy's generator stands at {state['numpy'][2]} of 624")
     np.random.set_state(tuple(state["numpy"]))
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))

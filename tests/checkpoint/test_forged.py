@@ -45,7 +45,14 @@ def folder(tmp_path: Path) -> Path:
     state = TrainState(
         iteration=3,
         scaler={"scale": np.ones(1, np.float32)},
-        generators=[{"numpy": [1]}],
+        generators=[
+            {
+                "paddle": [[-1, 1, 0, "1 2"]],
+                "cuda": [],
+                "numpy": ["MT19937", np.ones(2, np.uint32), 1, 0, 0.0],
+                "python": [3, [1, 2], None],
+            }
+        ],
         meters=[{"count": 1, "losses": [0.5], "kept": 1.0}],
         stream={"seed": 1},
         run={"settings": {"seed": 1}, "config": {"iters": 3}},
@@ -101,6 +108,46 @@ def test_any_part_of_the_optimizer_may_be_anything(folder: Path) -> None:
         (folder / "model.pdopt").write_bytes(pickle.dumps(content))
         sign(folder)
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("place", "odd", "problem"),
+    [
+        (("generators", 0, "numpy"), [1], r"'generators\.0\.numpy' has 1 items, allowed are 5"),
+        (("generators", 0, "python", 1), "x", r"'generators\.0\.python\.1' is 'x', allowed is a list"),
+        (("generators", 0, "paddle", 0, 2), None, r"'generators\.0\.paddle\.0\.2' is None"),
+        (("scaler", "scale"), [1], r"'scaler\.scale' is a list, allowed is ndarray"),
+        (("scaler", "incr_count"), 0.5, r"'scaler\.incr_count' is 0\.5, allowed is a whole number"),
+    ],
+)
+def test_what_is_wrong_in_the_state_is_named(folder: Path, place: tuple, odd: object, problem: str) -> None:
+    """Generators and the loss scaler are handed to Paddle and NumPy, whose exceptions tell nothing."""
+    whole = json.loads((folder / "state.json").read_text())
+    whole["scaler"]["incr_count"] = 1
+    (folder / "state.json").write_text(json.dumps(replaced(whole, place, odd)))
+    sign(folder)
+    with pytest.raises(UserError, match=rf"state\.json is damaged: {problem}"):
+        load_checkpoint(folder, *made())
+
+
+@pytest.mark.parametrize(
+    ("array", "problem"),
+    [
+        (
+            np.zeros((3, 2), np.float32),
+            r"has \[3, 2\] as the shape of '.*_velocity_0', whose parameter has \[2, 3\]",
+        ),
+        (np.zeros((2, 3), np.int64), "has numbers of type int64 as '.*_velocity_0', allowed is float"),
+    ],
+)
+def test_arrays_of_the_optimizer_fit_their_parameters(folder: Path, array: np.ndarray, problem: str) -> None:
+    """Paddle would end the process, or compute with them, at the next step."""
+    whole = read_pickle(folder / "model.pdopt")
+    name = next(name for name in whole if "w_0_velocity" in name)
+    (folder / "model.pdopt").write_bytes(pickle.dumps({**whole, name: array}))
+    sign(folder)
+    with pytest.raises(UserError, match=problem):
+        load_checkpoint(folder, *made())
 
 
 @pytest.mark.parametrize("dtype", ["S1000000000", "V4000000000", "O", 3, None, "f4, f4", "M8"])
