@@ -22,7 +22,8 @@ def folded(model: nn.Layer, image: paddle.Tensor) -> nn.Layer:
 
     Which one follows which is seen by running the network once, whatever it is built of. If the copy's logits
     differ from the network's (a convolution's output was also used elsewhere), the plain copy is returned.
-    The model, which lies on the CPU, is left as it is, but in eval mode.
+    The model is left as it is, but in eval mode. It should lie on the CPU: a GPU's TF32 rounds folded weights
+    otherwise than plain ones, and that logits differ then tells nothing.
     """
     model.eval()
     with paddle.no_grad():
