@@ -84,25 +84,27 @@ _numbers = itertools.count()  # threads may write the same file
 def _pid_namespace() -> str:
     """Return a short name for the processes whose ids are told apart: a machine's, or a container's."""
     try:
+        # Not the host's name, which two that share a disk may have in common.
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text()
         namespace = os.readlink("/proc/self/ns/pid")
     except OSError:  # not Linux
-        namespace = ""
+        machine, namespace = socket.gethostname(), ""
     # A hash, since file names have a limit: host names may be as long as that.
-    return hashlib.sha256(f"{socket.gethostname()} {namespace}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{machine} {namespace}".encode()).hexdigest()[:12]
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what was left half-written in a folder: by a process that is gone, as far as can be told.
 
-    Of a process on another machine or in another container it can't: what that wrote is left if it has not
-    been touched for a day.
+    Of a process on another machine or in another container, before a restart, or of an earlier version it
+    can't: what that wrote is left if it has not been touched for a day.
     """
-    for found in folder.glob(f"{TEMPORARY}*"):
+    for found in folder.glob(".*"):
         writer = _WRITER.fullmatch(found.name)
-        if writer is None:  # of somebody else's naming
+        if writer is None and not _is_of_earlier_version(found):  # of somebody else's naming
             continue
         # Windows has no way to ask for a process without a risk for it.
-        if os.name != "nt" and writer["namespace"] == _pid_namespace():
+        if os.name != "nt" and writer and writer["namespace"] == _pid_namespace():
             is_left = not _is_running(int(writer["pid"]))
         else:
             is_left = time.time() - _last_touched(found) > _DAY
@@ -114,6 +116,18 @@ def remove_leftovers(folder: Path) -> None:
 _remove_leftovers_once = functools.cache(remove_leftovers)
 _WRITER = re.compile(rf"{re.escape(TEMPORARY)}(?P<namespace>[0-9a-f]{{12}})-(?P<pid>\d+)-\d+")
 _DAY = 86400  # seconds
+
+
+def _is_of_earlier_version(path: Path) -> bool:
+    """Return whether a version that did not use names as above surely wrote a file or folder."""
+    if re.fullmatch(r"\.new-[a-z0-9_]{8}", path.name) and path.is_dir() and not path.is_symlink():
+        return all(_SAVED.fullmatch(found.name) for found in path.rglob("*"))
+    return _HALF.fullmatch(f"{path.parent.name}/{path.name}") is not None
+
+
+_HALF = re.compile(r".*/\.(config\.yml|environment\.json)\.\d+\.tmp|added_prediction/\..+\.\d+\.mp4")
+# In a checkpoint or an export.
+_SAVED = re.compile(r"(model(_int8)?|ema)\.\w+|(state|info)\.json|SHA256SUMS|inference\.yml")
 
 
 def _is_running(pid: int) -> bool:

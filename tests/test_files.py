@@ -75,8 +75,37 @@ def test_a_process_of_another_container_is_not_taken_for_one_of_here(tmp_path, m
     files.remove_leftovers(tmp_path)
     assert ended.exists()
     monkeypatch.setattr(files.os, "readlink", lambda path: "pid:[1]")
+    with monkeypatch.context() as elsewhere:  # a host of the same name, on the same disk
+        elsewhere.setattr(files.Path, "read_text", lambda path: "another boot")
+        files.remove_leftovers(tmp_path)
+        assert ended.exists()
     files.remove_leftovers(tmp_path)
     assert not ended.exists()
+
+
+def test_what_earlier_versions_left_is_removed_and_nothing_else(tmp_path):
+    """Their names do not tell on which machine the writer ran, so that a day must have gone by."""
+    half = [".config.yml.123.tmp", ".environment.json.9.tmp", "added_prediction/.v.avi.77.mp4"]
+    half += [".new-ab1_x9zz/model.pdparams", ".new-ab1_x9zz/state.json"]
+    others = [".notes.yml.123.tmp", ".config.yml.tmp", ".v.77.mp4", "added_prediction/v.77.mp4"]
+    others += [
+        ".new-ideas/state.json",
+        ".new-photo_01/a.png",
+        ".new-photo_01/model.pdparams",
+        ".new-wxyz_123",
+    ]
+    for name in (*half, *others):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    for folder in (tmp_path, tmp_path / "added_prediction"):
+        files.remove_leftovers(folder)
+    assert all((tmp_path / name).exists() for name in half), "somebody may be writing"
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (1, 1))
+    for folder in (tmp_path, tmp_path / "added_prediction"):
+        files.remove_leftovers(folder)
+    assert [name for name in half if (tmp_path / name).exists()] == []
+    assert all((tmp_path / name).exists() for name in others)
 
 
 def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path):

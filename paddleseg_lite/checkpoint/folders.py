@@ -11,7 +11,7 @@ from pathlib import Path
 
 from paddleseg_lite.checkpoint.unpickle import PathLike
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import read_regular, remove, remove_leftovers, sha256, temporary_beside
+from paddleseg_lite.files import read_regular, remove_leftovers, sha256, temporary_beside
 from paddleseg_lite.printable import printable
 
 _log = logging.getLogger(__name__)
@@ -19,7 +19,6 @@ _log = logging.getLogger(__name__)
 MODEL = "model"  # with a weights format as its ending
 OPTIMIZER, STATE, SUMS = "model.pdopt", "state.json", "SHA256SUMS"
 OLD = ".old-"  # before the name of a checkpoint that is being replaced
-_HALF_WRITTEN = ".new-"  # by versions that did not note whose it is
 _ABANDONED = "abandoned_"
 _MAX_SUMS = 1 << 20  # bytes
 
@@ -33,7 +32,7 @@ def weights_file(folder: PathLike, name: str = MODEL) -> Path:
 def latest_checkpoint(save_dir: PathLike) -> Path | None:
     """Return the valid checkpoint of the most iterations in `save_dir`, or None; log the damaged ones."""
     # A crash may have come between the two renames that replace a checkpoint.
-    replaced = [path for path in Path(save_dir).glob(f"{OLD}iter_*") if _is_checkpoint(path, OLD)]
+    replaced = filter(_is_replaced, Path(save_dir).glob(f"{OLD}*"))
     # Sorting is stable: of the same iteration, the one that replaces comes first.
     for folder in sorted([*_checkpoints(Path(save_dir)), *replaced], key=_iteration, reverse=True):
         corruption = find_corruption(folder)
@@ -76,8 +75,12 @@ def _checkpoints(save_dir: Path) -> list[Path]:
     return sorted(folders, key=_iteration, reverse=True)
 
 
-def _is_checkpoint(path: Path, prefix: str = "") -> bool:
-    return re.fullmatch(rf"{re.escape(prefix)}iter_\d+", path.name) is not None
+def _is_checkpoint(path: Path) -> bool:
+    return re.fullmatch(r"iter_\d+", path.name) is not None
+
+
+def _is_replaced(path: Path) -> bool:
+    return _is_checkpoint(path.with_name(path.name.removeprefix(OLD))) and path.name.startswith(OLD)
 
 
 def _iteration(folder: Path) -> int:
@@ -124,15 +127,13 @@ def find_corruption(folder: Path) -> str | None:
 
 def tidy(save_dir: Path) -> None:
     """Undo or finish what an earlier process may have left half-done."""
-    for old in save_dir.glob(f"{OLD}iter_*"):
+    for old in filter(_is_replaced, save_dir.glob(f"{OLD}*")):
         target = save_dir / old.name[len(OLD) :]
         if target.exists():
             shutil.rmtree(old)
         else:
             os.rename(old, target)
     remove_leftovers(save_dir)  # an export to a folder in save_dir may be running
-    for half in save_dir.glob(f"{_HALF_WRITTEN}*"):
-        remove(half)
 
 
 def remove_oldest(save_dir: Path, newest: Path, keep: int) -> None:

@@ -327,13 +327,14 @@ def test_another_optimizer_or_model_is_refused(run: tuple[Path, Toy, paddle.opti
 
 
 def test_only_what_nobody_writes_any_more_is_tidied_up(tmp_path: Path) -> None:
-    """An export into a folder of the run's own may be running; versions before did not note who writes."""
-    (tmp_path / ".new-old").mkdir()
+    """An export into a folder of the run's own may be running; what is a stranger's stays."""
+    for name in (".new-ideas", ".old-iter_notes"):
+        (tmp_path / name).mkdir()
     with temporary_beside(tmp_path / "export") as running:
         running.mkdir()
         save_checkpoint(tmp_path, *make(), TrainState(iteration=1))
         assert running.is_dir()
-    assert [path.name for path in tmp_path.iterdir()] == ["iter_1"]
+    assert {path.name for path in tmp_path.iterdir()} == {"iter_1", ".new-ideas", ".old-iter_notes"}
 
 
 def test_a_checkpoint_that_was_being_replaced_counts_by_its_number(tmp_path: Path) -> None:
