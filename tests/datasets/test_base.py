@@ -280,7 +280,7 @@ def test_orientation_is_named_where_it_is_why_sizes_differ(tmp_path, mode):
     Image.fromarray(np.full((24, 32, 3), 90, np.uint8)).save(tmp_path / "a.jpg", exif=tags)
     (tmp_path / "list.txt").write_text("a.jpg a.png")
     for size, words in (
-        ((24, 32), r"32x24 .*24x32, turned by EXIF orientation 6, and the label's is 1; turn the label"),
+        ((24, 32), r"32x24 .*24x32; the image's EXIF orientation is 6, the label's 1; turn the label"),
         ((24, 30), r"30x24 .*24x32; they must agree$"),
     ):
         cv2.imwrite(str(tmp_path / "a.png"), np.zeros(size, np.uint8))

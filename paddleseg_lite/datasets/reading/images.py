@@ -102,7 +102,7 @@ def turned_apart(
     lies_aside = (orientation in TURNS) != (label_orientation in TURNS)
     if not lies_aside or label_size != image_size[::-1]:
         return ""
-    return f", turned by EXIF orientation {orientation}, and the label's is {label_orientation}"
+    return f"; the image's EXIF orientation is {orientation}, the label's {label_orientation}"
 
 
 def read_label(path: str | Path) -> np.ndarray:

@@ -83,7 +83,7 @@ def open_rgb(path: str, data: bytes) -> RgbPng | None:
     """
     if data[:8] != SIGNATURE or data[24:29] != PLAIN_RGB or not _is_whole(data):
         return None
-    if missing_modules("pyspng"):
+    if 0 in struct.unpack(">II", data[16:24]) or missing_modules("pyspng"):
         return None
     import pyspng
 

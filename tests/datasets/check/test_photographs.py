@@ -47,7 +47,7 @@ def test_labels_by_a_tool_that_ignores_exif(tmp_path, orientation, channels):
     if orientation >= 5:
         (problem,) = findings.problems
         assert problem.kind == "sizes that differ"
-        assert f"EXIF orientation {orientation}" in problem.message
+        assert f"EXIF orientation is {orientation}" in problem.message
         (cause,) = findings.causes
         assert "EXIF orientation" in cause
         assert not findings.warnings

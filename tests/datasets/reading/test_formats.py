@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from PIL import Image, features
 
 from paddleseg_lite.datasets import read_image, read_label
+from paddleseg_lite.datasets.reading import png
 from paddleseg_lite.datasets.reading.header import Header, read_header
+from paddleseg_lite.datasets.reading.images import open_image
 from paddleseg_lite.errors import UserError
 
 rng = np.random.default_rng(0)
@@ -120,3 +123,14 @@ def test_bitmaps_of_32_bits(tmp_path, masks, order, channels):
     else:
         with pytest.raises(UserError, match=r"a\.bmp.*3 channel"):
             read_image(path, 4)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_a_png_without_pixels_is_named(tmp_path, size):
+    """Protects from an error about sizes that differ, by the decoder that reads when it is indexed."""
+    header = png.chunk(b"IHDR", struct.pack(">II", *size) + png.PLAIN_RGB)
+    pixels = png.chunk(b"IDAT", zlib.compress(b""))
+    (tmp_path / "a.png").write_bytes(png.SIGNATURE + header + pixels + png.chunk(b"IEND", b""))
+    for read in (read_image, open_image, read_label):
+        with pytest.raises(UserError, match=r"cannot read .*a\.png: \d+ bytes that are no complete image"):
+            read(tmp_path / "a.png")
