@@ -14,6 +14,7 @@ def test_what_paddle_says_later_is_not_lost() -> None:
     """It is kept quiet while it is imported, when it makes handlers that write to stderr ever after."""
     program = """
 import os, sys, types, logging
+from importlib.machinery import ModuleSpec
 def load(spec=None):
     print("wise words", file=sys.stderr)
     os.write(2, b"more of them")
@@ -24,7 +25,6 @@ class Loader:
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        from importlib.machinery import ModuleSpec
         return ModuleSpec(name, Loader) if name == "paddle" else None
 sys.meta_path.insert(0, Finder)
 from paddleseg_lite.cli.run import _import_paddle
