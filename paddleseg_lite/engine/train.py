@@ -21,6 +21,7 @@ from paddleseg_lite.datasets.loading.loader import train_batches
 from paddleseg_lite.datasets.loading.prefetch import with_next
 from paddleseg_lite.datasets.padding import padding_warning, sizes_of_some
 from paddleseg_lite.engine import resume, rng
+from paddleseg_lite.engine.cudnn import algorithm_search, makes_one_size
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.evaluator import Evaluator
 from paddleseg_lite.engine.feed import Pass
@@ -72,7 +73,8 @@ class Trainer:
         started, options = time.perf_counter(), self.options
         with self.logger, logging_redirect_tqdm(), self.signals:
             self._start()
-            with closing(self._batches()) as batches, self._bar() as bar:
+            search = algorithm_search(makes_one_size(self.train_dataset.transforms))
+            with closing(self._batches()) as batches, self._bar() as bar, search:
                 try:
                     self._evaluate_if_due()
                     stopped = self._loop(batches, bar)
@@ -217,7 +219,8 @@ class Trainer:
         if self.val_dataset is None or not self.state.evaluation_is_due:
             return
         self._begin(will_evaluate=True)
-        self.evaluator(self.state)
+        with algorithm_search(False):  # images may have many sizes
+            self.evaluator(self.state)
         self._save()
 
     def _save(self) -> Path | None:
