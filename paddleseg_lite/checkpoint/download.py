@@ -88,7 +88,7 @@ def _cached_copy(archive: Path) -> Path:
     """Where in the cache a local archive belongs, by its path and time: a new one is not missed."""
     if not os.path.isfile(archive):  # unlike Path's, no error for a name that is too long
         raise UserError(f"there is no file {archive}; check the path")
-    identity = f"{archive.resolve()} {archive.stat().st_mtime_ns}"
+    identity = f"{os.path.realpath(archive)} {archive.stat().st_mtime_ns}"
     return cache_dir() / "local" / hashlib.sha256(os.fsencode(identity)).hexdigest()[:16] / archive.name
 
 

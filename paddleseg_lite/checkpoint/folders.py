@@ -26,7 +26,7 @@ _MAX_SUMS = 1 << 20  # bytes
 def weights_file(folder: PathLike, name: str = MODEL) -> Path:
     """Return the file of that name in a folder, in whichever weights format; .pdparams if it is in none."""
     other = Path(folder) / f"{name}.safetensors"
-    return other if other.exists() else Path(folder) / f"{name}.pdparams"
+    return other if os.path.exists(other) else Path(folder) / f"{name}.pdparams"
 
 
 def latest_checkpoint(save_dir: PathLike) -> Path | None:
@@ -94,7 +94,8 @@ def paddleseg_checkpoint(save_dir: PathLike) -> Path | None:
 
 def is_paddlesegs(folder: Path) -> bool:
     """Return whether a folder has weights and none of this library's descriptions of them."""
-    return (folder / f"{MODEL}.pdparams").exists() and not any((folder / n).exists() for n in (STATE, SUMS))
+    weights, *others = (os.path.exists(folder / name) for name in (f"{MODEL}.pdparams", STATE, SUMS))
+    return weights and not any(others)
 
 
 def use_paddlesegs(folder: Path) -> str:

@@ -42,7 +42,7 @@ def main(command: str | None = None) -> NoReturn:
         if command not in COMMANDS:
             _answer(named)
         prog = f"paddleseg-lite {named}"
-    module = _module(command)
+    module = module_of(command)
     parser = _Parser(prog, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     module.add_flags(parser)
     parser.add_argument("--debug", action="store_true", help="show the whole trace of an error")
@@ -66,7 +66,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _answer(argument: str) -> NoReturn:
     """Answer an argument that names no command: list the commands, say the version, or refuse it."""
-    summaries = {name: (_module(name).__doc__ or "").split("\n")[0].split(":")[0] for name in COMMANDS}
+    summaries = {name: (module_of(name).__doc__ or "").split("\n")[0].split(":")[0] for name in COMMANDS}
     parser = argparse.ArgumentParser(
         "paddleseg-lite",
         usage="paddleseg-lite COMMAND ...\n\n"
@@ -79,5 +79,6 @@ def _answer(argument: str) -> NoReturn:
     parser.error(f"there is no command '{argument}'{hint}")
 
 
-def _module(command: str) -> ModuleType:
+def module_of(command: str) -> ModuleType:
+    """Return the module of a command."""
     return import_module(f"paddleseg_lite.cli.{command}")

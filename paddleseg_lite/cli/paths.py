@@ -18,6 +18,7 @@ _READ = {
     "image_path": ("--image_path", "image, folder, list or video"),
     "calibration": ("--calibration", "folder or list"),
     "prediction_dir": ("--prediction_dir", "folder"),
+    "dataset_root": ("--dataset_root", "folder"),
 }
 _FILES = ("json", "save_path")  # flags of a file to write
 _ELSEWHERE = re.compile(r"https?://.*|auto|\d+", re.IGNORECASE)  # URLs, the newest checkpoint, cameras
@@ -37,9 +38,10 @@ def check_paths(args: argparse.Namespace) -> None:
         check_folder(given["save_dir"])
     for name in _FILES:
         if given.get(name) is not None:
-            check_folder(given[name].absolute().parent)
-            if given[name].is_dir():
+            if os.path.isdir(given[name]):
                 raise UserError(f"--{name} {given[name]} is a folder; give the name of a file")
+            is_there = os.path.exists(given[name])
+            check_folder(given[name].absolute().parent if is_there else given[name])
     for name, (flag, what) in _READ.items():
         value = given.get(name)
         if not isinstance(value, (str, Path)) or _ELSEWHERE.fullmatch(str(value)):

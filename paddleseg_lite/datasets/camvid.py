@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from paddleseg_lite.datasets.base import SegmentationDataset, checked_folder, checked_mode
@@ -60,7 +61,7 @@ class CamVid(SegmentationDataset):
         mode = checked_mode(mode)
         root = checked_folder(dataset_root)
         path = root / f"{mode}.txt"
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise UserError(f"CamVid: there is no file {path}; dataset_root must hold train.txt and val.txt")
         super().__init__(
             transforms,

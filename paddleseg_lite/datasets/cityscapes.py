@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def find_pairs(root: Path, mode: str) -> list[Pair]:
     for image in images:
         stem = root / "gtFine" / mode / image.parent.name / image.name[: -len(IMAGE_SUFFIX)]
         candidates = [f"{stem}{suffix}" for suffix in (TRAIN_IDS_SUFFIX, LABEL_IDS_SUFFIX)]
-        label = next((path for path in candidates if Path(path).is_file()), None)
+        label = next(filter(os.path.isfile, candidates), None)
         if label is None and mode != "test":
             message = (
                 f"Cityscapes: {image} has no label, neither {candidates[0]} nor {LABEL_IDS_SUFFIX} beside it"

@@ -226,7 +226,7 @@ def check_files(folder: Path, names: Sequence[str]) -> None:
     """
     known = known_files(folder)
     for name in names:
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):
             raise UserError(f"{folder} has no {name}; export the network again")
         if name in known and sha256(folder / name) != known[name]:
             raise UserError(f"{folder / name} is not the file that {FILE} tells of; export the network again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +101,7 @@ def _check_save_dir(save_dir: Path, resume: Path | str | None) -> None:
     """Refuse a folder that cannot be written to, or that holds another run than the one that is resumed."""
     check_folder(save_dir)
     resumes_here = resume is not None and (
-        str(resume) == AUTO or Path(resume).resolve().parent == save_dir.resolve()
+        str(resume) == AUTO or os.path.dirname(os.path.realpath(resume)) == os.path.realpath(save_dir)
     )
     if not resumes_here and holds_run(save_dir):
         raise UserError(

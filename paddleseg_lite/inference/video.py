@@ -58,7 +58,7 @@ def is_video(source: str | Path) -> bool:
     """Whether a source is a video file by its name, or a camera: a number (no folder's name) or a device."""
     text = str(source)
     return (
-        (text.isdigit() and not Path(text).exists())
+        (text.isdigit() and not os.path.exists(text))
         or text.startswith("/dev/video")
         or Path(text).suffix.lower() in VIDEO_ENDINGS
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,7 +90,7 @@ def inspect_pair(index: int, dataset: SegmentationDataset) -> PairFacts:
 
 def _bytes_of(path: str) -> bytes:
     with contextlib.suppress(OSError):  # reading the label says what is wrong
-        if Path(path).is_file() and not path.endswith(".npy"):
+        if os.path.isfile(path) and not path.endswith(".npy"):
             return Path(path).read_bytes()
     return b""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -37,7 +38,7 @@ class Pack:
                 )
         self._check_sources(pairs, entries)
         for name, size in (array for entry in entries for array in entry.arrays):
-            if not (folder / name).is_file():
+            if not os.path.isfile(folder / name):
                 raise UserError(f"{folder / name} is missing; {REMEDY}")
             _check_size(folder / name, size)
         self._entries = entries

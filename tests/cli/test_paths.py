@@ -1,0 +1,48 @@
+"""Paths on a command line that no file system takes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from paddleseg_lite.cli.main import COMMANDS, module_of
+from paddleseg_lite.cli.paths import check_paths
+from paddleseg_lite.errors import UserError
+
+TEXTS = ("--model_path", "--pretrained", "--resume_model")  # paths that may be URLs, or auto
+
+
+def path_flags() -> list[tuple[str, argparse.Action]]:
+    """Return every flag that takes a path, but for --config, with its command."""
+    found = []
+    for command in COMMANDS:
+        parser = argparse.ArgumentParser()
+        module_of(command).add_flags(parser)
+        for action in parser._actions:
+            flag = action.option_strings[0]
+            if (action.type is Path and flag != "--config") or flag in TEXTS:
+                found.append((command, action))
+    return found
+
+
+@pytest.mark.parametrize(("command", "action"), path_flags(), ids=lambda part: getattr(part, "dest", part))
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "loop/a", f"{'x' * 300}/a", "/dev/null/a"])
+def test_names_that_there_cannot_be_are_told(tmp_path, monkeypatch, command, action, name):
+    """Too long, with a NUL, links in a circle, below a file: by each flag, in one sentence."""
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    value = name if action.type is None else action.type(name)
+    with pytest.raises(UserError) as caught:
+        check_paths(argparse.Namespace(**{action.dest: value}))
+    assert str(caught.value).isprintable()
+
+
+def test_a_file_to_write_may_be_there(tmp_path):
+    """It is replaced; a folder is not."""
+    (tmp_path / "times.json").touch()
+    for name in ("times.json", "new.json", "new/new.json"):
+        check_paths(argparse.Namespace(json=tmp_path / name))
+    with pytest.raises(UserError, match="is a folder"):
+        check_paths(argparse.Namespace(json=tmp_path))
