@@ -100,6 +100,27 @@ def test_a_signal_to_one_rank_stops_all_at_the_same_iteration(two_ranks):
 
 
 @launches
+def test_ranks_exchange_once_in_an_iteration(two_ranks):
+    """Besides the gradients: each exchange waits for the slowest rank, and for the device."""
+    for rank in (0, 1):
+        assert json.loads((two_ranks / f"exchanges_{rank}.json").read_text()) == {"all_reduce": 4}
+
+
+@launches
+def test_ranks_pass_over_a_bad_batch_together(two_ranks):
+    """One rank meets it; all weights stay finite and, but for batch statistics, the same on both."""
+    losses = [line["loss"] for line in metrics(two_ranks / "poisoned")]
+    assert None in losses
+    assert any(losses)
+    first, second = (np.load(two_ranks / f"poisoned_{rank}.npz") for rank in (0, 1))
+    for key in first:
+        assert np.isfinite(first[key]).all()
+        assert np.isfinite(second[key]).all()
+        if not key.startswith("bn._"):
+            np.testing.assert_array_equal(first[key], second[key], err_msg=key)
+
+
+@launches
 def test_a_killed_rank_ends_the_others(tmp_path):
     """Within a minute, and the launcher says that it failed."""
     code, _ = launch(tmp_path, "die")

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
-from tests.device.fake import on_both, recorded
+from paddleseg_lite.engine.step import TrainStep
+from paddleseg_lite.kernels.upload import upload
+from tests.device.fake import Copy, on_both, recorded
 from tests.engine.test_nonfinite import Poisoned
 from tests.engine.test_survival import assert_same_end
 from tests.engine.toy import DropoutNet, toy_run
@@ -107,3 +109,56 @@ def test_copies_of_an_iteration(fake_device, options: dict, passes: int) -> None
     uploads, downloads = fake_device(copies_of_an_iteration, **options)
     assert uploads == sorted([IMAGES, LABELS] * passes)
     assert list(downloads.values()) == [1], downloads
+
+
+def order_of_an_iteration() -> list[str]:
+    """Return the copies of images ("up") and numbers ("down") of one rank, and its passes, in their order."""
+    order: list[str] = []
+    backward, update = TrainStep.backward, TrainStep.update
+
+    def told(name, function):
+        return lambda *args: order.append(name) or function(*args)
+
+    folder = Path(tempfile.mkdtemp())
+    with recorded() as copies, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainStep, "backward", told("backward", backward))
+        patch.setattr(TrainStep, "update", told("update", update))
+        copies.all = _Told(order)
+        toy_run(folder, iters=3, accumulate=2, save_interval=3, log_iters=3)
+    shutil.rmtree(folder)
+    return order
+
+
+class _Told(list):
+    """Copies that are noted in the order of things, too."""
+
+    def __init__(self, order: list[str]) -> None:
+        super().__init__()
+        self.order = order
+
+    def append(self, copy: Copy) -> None:
+        super().append(copy)
+        if copy.direction == "up" and copy.bytes == IMAGES and "upload" in copy.where:
+            self.order.append("up")
+        if copy.direction == "down" and "_read" in copy.where:
+            self.order.append("down")
+
+
+def test_a_batch_goes_up_while_the_one_before_it_is_computed(fake_device) -> None:
+    """And the numbers come down when all is launched, and before the weights change."""
+    order = " ".join(fake_device(order_of_an_iteration))
+    whole = "backward up backward up down update"
+    last = "backward up backward down update"
+    assert order == f"up {whole} {whole} {last}"
+
+
+def overwritten() -> np.ndarray:
+    array = np.ones((4, 5), np.float32)
+    tensor = upload(array)
+    array[:] = 0  # as a worker does, which gets the memory back
+    return tensor.numpy()
+
+
+def test_the_memory_of_what_was_uploaded_may_be_used_again(fake_device) -> None:
+    """A batch that a worker overwrites on its way would be trained on without a word."""
+    assert fake_device(overwritten).min() == 1

@@ -10,15 +10,18 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import paddle
+import pytest
 from paddle import nn
 
 from paddleseg_lite import parallel
 from paddleseg_lite.inference.evaluate import evaluate
+from tests.engine.test_nonfinite import Poisoned
 from tests.engine.toy import toy_run
 from tests.toys import PixelNet, Squares
 
@@ -99,6 +102,46 @@ def stopped_run(folder: Path) -> None:
     (folder / f"stopped_{parallel.rank()}").write_text(f"{result.iteration} {result.stopped_by}")
 
 
+def counted_run(folder: Path) -> None:
+    """Write how often ranks talk to each other in four iterations: in a run of 8, beyond one of 4."""
+    counts = []
+    for iters in (4, 8):
+        calls: Counter[str] = Counter()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("all_reduce", "all_gather_object", "broadcast"):
+                patch.setattr(parallel.dist, name, _counted(name, getattr(parallel.dist, name), calls))
+            options = {"accumulate": 2, "log_iters": 100, "save_interval": 100}
+            toy_run(folder / f"counted_{iters}", loss="both", iters=iters, **options)
+        counts.append(calls)
+    (folder / f"exchanges_{parallel.rank()}.json").write_text(json.dumps(counts[1] - counts[0]))
+
+
+def _counted(name: str, function: Callable, calls: Counter[str]) -> Callable:
+    def counting(*args: object, **kwargs: object) -> object:
+        calls[name] += 1
+        return function(*args, **kwargs)
+
+    return counting
+
+
+def poisoned_run(folder: Path) -> None:
+    """Train on a NaN that one rank meets, in the second of its two passes; each rank tells its weights."""
+    dataset = Poisoned({"train_3.png"})
+    nets: list[PixelNet] = []
+    toy_run(
+        folder / "poisoned",
+        net=lambda: nets.append(PixelNet()) or nets[0],
+        dataset=dataset,
+        iters=6,
+        batch_size=1,
+        accumulate=2,
+        log_iters=1,
+        skip_nonfinite=6,
+    )
+    weights = {key: value.numpy() for key, value in nets[0].state_dict().items()}
+    np.savez(folder / f"poisoned_{parallel.rank()}.npz", **weights)
+
+
 def main(folder: Path, mode: str) -> None:
     paddle.set_device("cpu")
     parallel.join()
@@ -111,6 +154,8 @@ def main(folder: Path, mode: str) -> None:
     bn_run(folder / "bn_parts", iters=3)
     bn_run(folder / "bn_parts", resume="auto")
     stopped_run(folder)
+    counted_run(folder)
+    poisoned_run(folder)
 
 
 if __name__ == "__main__":

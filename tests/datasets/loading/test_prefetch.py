@@ -1,4 +1,4 @@
-"""Bounded prefetching: in order, a few ahead, and no more."""
+"""What is needed next: in order, a few ahead, and no more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import count, islice
 
 import pytest
 
-from paddleseg_lite.datasets.loading.prefetch import prefetch_map
+from paddleseg_lite.datasets.loading.prefetch import prefetch_map, with_next
 
 
 def test_results_are_made_ahead_but_not_all_at_once():
@@ -34,3 +34,27 @@ def test_an_exception_comes_in_its_place():
         assert [next(results), next(results)] == [1, 1]
         with pytest.raises(ZeroDivisionError):
             next(results)
+
+
+def test_each_item_comes_with_the_next():
+    """What is needed next is at hand before it is needed, and nothing behind it."""
+    made = []
+
+    def items():
+        for item in range(3):
+            made.append(item)
+            yield item
+
+    pairs = with_next(items())
+    assert next(pairs) == (0, 1)
+    assert made == [0, 1]
+    assert list(pairs) == [(1, 2), (2, None)]
+    assert list(with_next([])) == []
+
+
+def test_an_error_of_the_next_item_waits_for_this_one_to_be_used():
+    """A file that cannot be read must not take away the iteration before it."""
+    pairs = with_next(1 // item for item in (1, 1, 0, 1))
+    assert [next(pairs), next(pairs)] == [(1, 1), (1, None)]
+    with pytest.raises(ZeroDivisionError):
+        next(pairs)
