@@ -98,13 +98,22 @@ def confusion_matrix(
     if truth.size == 0:
         return np.zeros((num_classes, num_classes), np.int64)
     for name, ids in (("label", truth), ("prediction", guess)):
-        if ids.min() < 0 or ids.max() >= num_classes:
-            raise ValueError(
-                f"{name} ids are in [{ids.min()}, {ids.max()}]; allowed are 0 to {num_classes - 1}"
-                f" and {ignore_index} for ignored labels"
-            )
+        check_ids(name, ids.min(), ids.max(), num_classes, ignore_index)
     counts = np.bincount(truth * num_classes + guess, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def check_ids(name: str, low: int, high: int, num_classes: int, ignore_index: int) -> None:
+    """Check the least and the largest of some ids, those of ignored pixels left out.
+
+    Raises:
+        ValueError: one is outside [0, num_classes).
+    """
+    if low < 0 or high >= num_classes:
+        raise ValueError(
+            f"{name} ids are in [{low}, {high}]; allowed are 0 to {num_classes - 1}"
+            f" and {ignore_index} for ignored labels"
+        )
 
 
 def scores(confusion: np.ndarray, classes: Sequence[str]) -> Metrics:

@@ -10,17 +10,20 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 import paddle
+from paddle import Tensor
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.logits import best_classes, stacked
 from paddleseg_lite.inference.runners import Network, Runner, Runtime, runner_of
 from paddleseg_lite.kernels.argmax import argmax_classes
+from paddleseg_lite.kernels.memory import array_if_here
 
 Size = tuple[int, int]
+Values = Union[np.ndarray, Tensor]  # an array, or a tensor on another device than the CPU
 _log = logging.getLogger(__name__)
 _told: set[Size] = set()  # windows of which it was logged that they are larger than an image
 
@@ -109,17 +112,27 @@ def infer(model: Network | Runtime, images: Any, options: InferenceOptions) -> A
 
 
 @paddle.no_grad()
-def infer_labels(model: Network | Runtime, images: np.ndarray, options: InferenceOptions) -> np.ndarray:
+def infer_labels(model: Network | Runtime, images: np.ndarray | Tensor, options: InferenceOptions) -> Values:
     """Return the class of the highest mean logit, uint8 [N, H, W].
 
     Args:
         model: see `augmented_logits`.
-        images: float32 [N, C, H, W], normalised.
+        images: float32 [N, C, H, W], normalised; for a Runtime an array.
         options: scales, flips, sliding windows.
+
+    Returns:
+        An array, or of a live network on another device than the CPU a tensor there.
     """
     if isinstance(model, Runtime):
         return np.stack([best_classes(logits) for logits in _mean_logits(model, images, options)])
-    return argmax_classes(infer(model, paddle.to_tensor(images), options))
+    return argmax_classes(infer(model, _tensor(images), options))
+
+
+def infer_values(model: Network | Runtime, images: np.ndarray | Tensor, options: InferenceOptions) -> Values:
+    """Return `infer`, float32 [N, num_classes, H, W]; an array or a tensor as `infer_labels` returns."""
+    if isinstance(model, Runtime):
+        return infer(model, images, options)
+    return array_if_here(infer(model, _tensor(images), options))
 
 
 def infer_array(model: Network | Runtime, images: np.ndarray, options: InferenceOptions) -> np.ndarray:
@@ -127,6 +140,10 @@ def infer_array(model: Network | Runtime, images: np.ndarray, options: Inference
     if isinstance(model, Runtime):
         return infer(model, images, options)
     return infer(model, paddle.to_tensor(images), options).numpy()
+
+
+def _tensor(images: np.ndarray | Tensor) -> Tensor:
+    return paddle.to_tensor(images) if isinstance(images, np.ndarray) else images
 
 
 def _mean_logits(model: Network | Runtime, images: Any, options: InferenceOptions) -> Any:
@@ -156,14 +173,14 @@ def _windowed_logits(runner: Runner, images: Any, axes: list[int], crop_size: Si
     if width < crop_size[0] or height < crop_size[1]:
         _tell_large_window(crop_size, width, height)
     total = None
-    count = np.zeros((height, width), np.float32)
-    for top, bottom in spans(height, crop_size[1], stride[1]):
-        for left, right in spans(width, crop_size[0], stride[0]):
+    rows = tuple(spans(height, crop_size[1], stride[1]))
+    columns = tuple(spans(width, crop_size[0], stride[0]))
+    for top, bottom in rows:
+        for left, right in columns:
             window = (slice(top, bottom), slice(left, right))
             logits = runner.run(images[:, :, top:bottom, left:right], [])
             total = runner.add_window(total, logits, window, (height, width))
-            count[window] += 1
-    return runner.divide(total, count, axes)
+    return runner.divide(total, rows, columns, axes)
 
 
 def _tell_large_window(crop_size: Size, width: int, height: int) -> None:

@@ -16,11 +16,15 @@ from paddleseg_lite.inference.augment import (
     InferenceOptions,
     Network,
     Runtime,
-    infer_array,
+    Values,
     infer_labels,
+    infer_values,
 )
 from paddleseg_lite.inference.logits import Dense, best_classes
-from paddleseg_lite.metrics import Metrics, confusion_matrix, scores
+from paddleseg_lite.kernels.argmax import argmax_classes
+from paddleseg_lite.kernels.confusion import ConfusionMatrix
+from paddleseg_lite.kernels.upload import upload
+from paddleseg_lite.metrics import Metrics, scores
 from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Sample
 
@@ -41,7 +45,8 @@ def evaluate(
 
     Predictions are put back to the size of the label before they are counted. Only images of one shape
     share a batch, unpadded, so that the confusion matrix does not depend on the batch size. Several ranks
-    share the samples out among them, each once, and all get the same scores.
+    share the samples out among them, each once, and all get the same scores. While a GPU computes, the next
+    image is read; all that comes back from the GPU are the counts, at the end.
 
     Args:
         model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...]. A paddle.nn.Layer is put
@@ -62,7 +67,7 @@ def evaluate(
         )
     if isinstance(model, paddle.nn.Layer):
         model.eval()
-    confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
+    confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)
     samples = eval_samples(dataset, num_workers, parallel.rank(), parallel.world_size())
     bar = Progress(
         is_active=parallel.is_main(),
@@ -74,26 +79,22 @@ def evaluate(
     is_stopped = False
     with bar:
         for batch in batches_of_one_shape(samples, batch_size):
-            confusion += _confusion(batch, predict_labels(model, batch, inference), dataset)
+            _count(confusion, batch, class_maps(model, batch, inference))
             bar.update(len(batch))
             batch.clear()  # large images are not kept while the next ones are read
             if is_stopped := stop():
                 break
     if parallel.any_rank(is_stopped):
         raise EvaluationStopped
-    return scores(parallel.all_reduce_sum(confusion), dataset.classes)
+    return scores(parallel.all_reduce_sum(confusion.counts()), dataset.classes)
 
 
-def _confusion(
-    batch: Sequence[Sample], predicted: Sequence[np.ndarray], dataset: SegmentationDataset
-) -> np.ndarray:
-    """Return the summed confusion matrix of samples and their predictions."""
-    total = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
-    for sample, labels in zip(batch, predicted):
+def _count(confusion: ConfusionMatrix, batch: Sequence[Sample], maps: Sequence[Values]) -> None:
+    """Count the predictions for samples."""
+    for sample, predicted in zip(batch, maps):
         if sample.label is None:
             raise UserError(f"{sample.path} has no label to be evaluated against; list one, or use predict")
-        total += confusion_matrix(labels, sample.label, dataset.num_classes, dataset.ignore_index)
-    return total
+        confusion.update(predicted, sample.label)
 
 
 def batches_of_one_shape(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample]]:
@@ -122,15 +123,27 @@ def network_input(samples: Sequence[Sample]) -> np.ndarray:
 def predict_labels(
     model: Network | Runtime, batch: list[Sample], inference: InferenceOptions
 ) -> list[np.ndarray]:
-    """Return the class ids [H, W] of each sample, at the size of its source image.
+    """Return the class ids [H, W] of each sample, uint8, at the size of its source image.
 
     Args:
         model: see `evaluate`.
         batch: transformed samples of one shape.
         inference: scales, flips, sliding windows.
     """
-    images = network_input(batch)
+    maps = class_maps(model, batch, inference)
+    return [classes if isinstance(classes, np.ndarray) else classes.numpy() for classes in maps]
+
+
+def class_maps(model: Network | Runtime, batch: list[Sample], inference: InferenceOptions) -> list[Values]:
+    """Return `predict_labels`, of a live network on another device than the CPU as tensors there."""
+    array = network_input(batch)
+    images = array if isinstance(model, Runtime) else upload(array)
     if not any(sample.windows for sample in batch):
         return list(infer_labels(model, images, inference))
-    logits = infer_array(model, images, inference)
-    return [best_classes(Dense(sample.restore(x))) for sample, x in zip(batch, logits)]
+    logits = infer_values(model, images, inference)
+    return [_best(sample.restore(x)) for sample, x in zip(batch, logits)]
+
+
+def _best(logits: Values) -> Values:
+    """Return the class of the highest logit of [C, H, W]."""
+    return best_classes(Dense(logits)) if isinstance(logits, np.ndarray) else argmax_classes(logits[None])[0]

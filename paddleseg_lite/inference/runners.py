@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +15,7 @@ from paddleseg_lite.inference.logits import Dense, LogitMap, Mean, Resized, add_
 
 Size = tuple[int, int]
 Window = tuple[slice, slice]
+Spans = tuple[tuple[int, int], ...]  # (start, stop) of windows along an axis
 
 # A network, or anything that stands for one: images [N, 3, H, W] -> [logits [N, num_classes, H, W]].
 Network = Callable[[Tensor], "list[Tensor]"]
@@ -56,8 +58,8 @@ class Runner(Protocol):
     def add_window(self, total: Any, logits: Any, window: Window, size: Size) -> Any:
         """Return a sum of windows with one more; None is a sum of nothing, which gets this size."""
 
-    def divide(self, total: Any, count: np.ndarray, axes: list[int]) -> Any:
-        """Return the logits of a sum of windows, divided by their counts, float32 [H, W], and flipped."""
+    def divide(self, total: Any, rows: Spans, columns: Spans, axes: list[int]) -> Any:
+        """Return the logits of a sum of windows, of all pairs of spans: the mean at each pixel, flipped."""
 
     def add(self, logits: Any) -> None:
         """Add the logits of one pass, at any size, to the mean; they may be overwritten."""
@@ -96,8 +98,9 @@ class TensorRunner:
         total[:, :, rows, columns] += logits
         return total
 
-    def divide(self, total: Tensor, count: np.ndarray, axes: list[int]) -> Tensor:
-        return self.flip(total.divide_(paddle.to_tensor(count)), axes)
+    def divide(self, total: Tensor, rows: Spans, columns: Spans, axes: list[int]) -> Tensor:
+        of_rows, of_columns = _covers_on_device(rows, columns, paddle.get_device())
+        return self.flip(total.divide_(of_rows * of_columns), axes)
 
     def add(self, logits: Tensor) -> None:
         logits = self.resize(logits, self._size)
@@ -141,8 +144,8 @@ class ArrayRunner:
             add_into(image[:, rows, columns], found)
         return total
 
-    def divide(self, total: np.ndarray, count: np.ndarray, axes: list[int]) -> list[LogitMap]:
-        total /= count
+    def divide(self, total: np.ndarray, rows: Spans, columns: Spans, axes: list[int]) -> list[LogitMap]:
+        total /= np.multiply(*_covers(rows, columns))
         return [Dense(image) for image in np.flip(total, tuple(axes))]
 
     def add(self, logits: list[LogitMap]) -> None:
@@ -152,3 +155,22 @@ class ArrayRunner:
 
     def mean(self) -> list[Mean]:
         return self._means
+
+
+def _covers(rows: Spans, columns: Spans) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many spans cover each row and each column, float32 [H, 1] and [1, W].
+
+    Their product says how many windows cover each pixel.
+    """
+    of_rows, of_columns = (np.zeros(spans[-1][1], np.float32) for spans in (rows, columns))
+    for cover, spans in ((of_rows, rows), (of_columns, columns)):
+        for start, stop in spans:
+            cover[start:stop] += 1
+    return of_rows[:, None], of_columns[None]
+
+
+@functools.lru_cache(maxsize=64)
+def _covers_on_device(rows: Spans, columns: Spans, device: str) -> tuple[Tensor, Tensor]:
+    """Return `_covers` on Paddle's device, which would else wait for them in each pass over each image."""
+    of_rows, of_columns = _covers(rows, columns)
+    return paddle.to_tensor(of_rows), paddle.to_tensor(of_columns)

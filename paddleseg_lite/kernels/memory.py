@@ -26,6 +26,11 @@ def as_array(tensor: Tensor) -> np.ndarray:
     return np.from_dlpack(_Exporter(tensor.detach().contiguous()))
 
 
+def array_if_here(tensor: Tensor) -> np.ndarray | Tensor:
+    """Return a CPU's tensor as an array in its memory, not to be written to; another device's as it is."""
+    return as_array(tensor) if computes_here(tensor) else tensor
+
+
 def as_tensor(array: np.ndarray) -> Tensor:
     """Return a CPU tensor in the memory of an array of `aligned.empty`, not to be written to afterwards."""
     return paddle.Tensor(array, place=paddle.CPUPlace(), zero_copy=True)  # paddle.to_tensor would copy

@@ -18,6 +18,8 @@ from paddleseg_lite.kernels.memory import computes_here
 # backward, from 20x40 to 160x320).
 _MATRIX_ROWS = 128
 
+Line = tuple[float, float, int]
+
 
 def resize(x: Tensor, size: Any, align_corners: bool, mode: Any = "bilinear") -> Tensor:
     """Return F.interpolate(x, size, mode=mode, align_corners=align_corners).
@@ -44,6 +46,24 @@ def resize(x: Tensor, size: Any, align_corners: bool, mode: Any = "bilinear") ->
         columns = _bilinear_matrix(int(x.shape[3]), int(size[1]), align_corners)  # [width, W]
         return paddle.matmul(rows, paddle.matmul(x, columns, transpose_y=True))
     return F.interpolate(x, size=size, mode=mode, align_corners=align_corners)
+
+
+def resample(x: Tensor, rows: Line, columns: Line) -> Tensor:
+    """Return [N, C, height, width], looked up in x [N, C, H, W] bilinearly; beyond its border is the border.
+
+    Args:
+        x: float32.
+        rows, columns: (scale, offset, length): the centre of pixel i of `length` pixels lies at
+            scale * (i + 0.5) + offset in x, whose pixel j covers [j, j + 1).
+    """
+    places = [
+        # On grid_sample's scale, from x's first edge at -1 to its last one at 1.
+        ((paddle.arange(length, dtype="float32") + 0.5) * scale + offset) * (2 / side) - 1
+        for (scale, offset, length), side in zip((rows, columns), x.shape[2:])
+    ]
+    y_grid, x_grid = paddle.meshgrid(*places)
+    grid = paddle.stack([x_grid, y_grid], axis=-1).unsqueeze(0)
+    return F.grid_sample(x, grid.expand([x.shape[0], -1, -1, -1]), padding_mode="border", align_corners=False)
 
 
 @functools.lru_cache(maxsize=256)

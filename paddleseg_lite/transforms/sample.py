@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,12 +57,12 @@ class Sample:
         label = None if self.label is None else np.asarray(self.label)
         return replace(self, image=np.asarray(self.image), label=label)
 
-    def restore(self, array: np.ndarray) -> np.ndarray:
+    def restore(self, array: Any) -> Any:
         """Put a prediction for the transformed image back on the source's pixels.
 
         Args:
             array: [C, h, w] or [h, w] at the image's present size; floats (logits) are resized bilinearly,
-                integers (class ids) to the nearest.
+                integers (class ids) to the nearest. A tensor, of logits [C, h, w], stays on its device.
 
         Returns:
             [C, H, W] or [H, W] at `source_size`.

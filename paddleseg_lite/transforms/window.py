@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -197,30 +198,47 @@ class Window:
         """Mirror top and bottom."""
         return replace(self, y=self.y.flip())
 
-    def restore(self, array: np.ndarray) -> np.ndarray:
+    def restore(self, array: Any) -> Any:
         """Undo the window: cut padding away, flip back, resize to the source.
 
         Args:
             array: [C, height, width] or [height, width] on the canvas. Floats (logits, probabilities) are
-                resized bilinearly, integers (class ids) to the nearest.
+                resized bilinearly, integers (class ids) to the nearest. A tensor: logits [C, height, width].
 
         Returns:
-            The same at the source's size, same dtype.
+            The same at the source's size, same dtype; of a tensor one that never left its device.
 
         Raises:
             ValueError: the array isn't of the canvas' size, or part of the source isn't on the canvas.
         """
-        if array.shape[-2:] != (self.height, self.width):
-            raise ValueError(f"array of {array.shape[-2:]}, canvas of {(self.height, self.width)}")
+        if tuple(array.shape[-2:]) != (self.height, self.width):
+            raise ValueError(f"array of {tuple(array.shape[-2:])}, canvas of {(self.height, self.width)}")
         rows, columns = self.y.cut(), self.x.cut()
         if rows is None or columns is None or not self.shows_all:
             raise ValueError("part of the source is not on the canvas, so it cannot be restored")
+        if not isinstance(array, np.ndarray):
+            return self._restore_tensor(array, rows, columns)
         array = array[..., :: -1 if self.y.flipped else 1, :: -1 if self.x.flipped else 1]
         size = (self.y.source, self.x.source)
         out = np.empty(array.shape[:-2] + size, array.dtype)
         for plane, target in zip(array.reshape(-1, self.height, self.width), out.reshape(-1, *size)):
             target[...] = _restore_plane(np.ascontiguousarray(plane), rows, columns, size)
         return out
+
+    def _restore_tensor(self, logits: Any, rows: Cut, columns: Cut) -> Any:
+        """Return `restore` of logits [C, height, width] that lie on a device."""
+        from paddleseg_lite.kernels.resize import resample, resize  # only who has a tensor imports Paddle
+
+        if not (rows.is_whole and columns.is_whole):
+            lines = [(axis.scale, axis.offset, axis.source) for axis in (self.y, self.x)]
+            return resample(logits.unsqueeze(0), *lines)[0]
+        axes = [axis for axis, side in ((1, self.y), (2, self.x)) if side.flipped]
+        logits = logits.flip(axes) if axes else logits
+        logits = logits[:, rows.first : rows.last, columns.first : columns.last]
+        size = [self.y.source, self.x.source]
+        if list(logits.shape[1:]) == size:
+            return logits
+        return resize(logits.unsqueeze(0), size, align_corners=False)[0]
 
 
 def _restore_plane(plane: np.ndarray, rows: Cut, columns: Cut, size: tuple[int, int]) -> np.ndarray:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
-
 import numpy as np
 import paddle
 import pytest
 
 import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy.folding import folded
-from paddleseg_lite.inference.augment import InferenceOptions, infer_array, infer_labels
-from paddleseg_lite.inference.evaluate import evaluate
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, infer_array, infer_labels
+from paddleseg_lite.inference.evaluate import evaluate, predict_labels
+from paddleseg_lite.metrics import Metrics
+from paddleseg_lite.transforms import Compose, LimitLong, Normalize, Padding, Resize, ScalePadding
 from tests.device.fake import on_both, recorded
 from tests.toys import PixelNet, Squares
 
@@ -21,6 +20,13 @@ AUGMENTATIONS = {
     "flip": {"flip_horizontal": True, "flip_vertical": True},
     "scales": {"scales": (0.5, 1.0, 1.25)},
     "slide": {"crop_size": (64, 48), "stride": (40, 30)},
+}
+GEOMETRY = {
+    "plain": [],
+    "padded": [Padding([40, 44])],
+    "resized": [Resize([20, 28])],
+    "padded, resized": [ScalePadding([36, 30])],
+    "resized, padded": [LimitLong(max_long=24), Padding([32, 32])],
 }
 MARGIN = 1e-3  # of the logits' spread: where two classes are nearer to each other, rounding decides
 
@@ -43,7 +49,7 @@ def predicted(name: str, options: InferenceOptions) -> tuple[np.ndarray, np.ndar
     """Return logits [2, 5, 72, 104] and labels [2, 72, 104] of two images."""
     net = network(name)
     images = np.random.default_rng(1).normal(size=(2, 3, 72, 104)).astype(np.float32)
-    return infer_array(net, images, options), infer_labels(net, images, options)
+    return infer_array(net, images, options), np.asarray(infer_labels(net, images, options))
 
 
 @pytest.mark.parametrize(
@@ -61,41 +67,71 @@ def test_labels_are_the_cpus(fake_device, name: str, augmentation: str) -> None:
     np.testing.assert_array_equal(found_labels[is_clear], labels[is_clear])
 
 
-def evaluated(resize: bool, **options: Any) -> dict:
+def squares(geometry: str) -> Squares:
+    """Three images 32x32, as many as a batch."""
+    dataset = Squares("val", length=3)
+    dataset.transforms = Compose([*GEOMETRY[geometry], Normalize()])
+    return dataset
+
+
+def evaluated(augmentation: str, geometry: str, batch_size: int) -> tuple[Metrics, list[int], list[int]]:
+    """Return the scores, and the bytes of an evaluation's uploads and downloads."""
     paddle.seed(5)
-    return evaluate(PixelNet(), Squares("val", 5, resize=resize), InferenceOptions(**options), 2).as_dict()
+    net, dataset, options = PixelNet(), squares(geometry), InferenceOptions(**AUGMENTATIONS[augmentation])
+    evaluate(net, dataset, options)  # what is uploaded once in a process
+    with recorded() as copies:
+        found = evaluate(net, dataset, options, batch_size)
+    return found, [copy.bytes for copy in copies.uploads()], [copy.bytes for copy in copies.downloads()]
 
 
-@pytest.mark.parametrize("resize", [False, True])
-def test_an_evaluation_is_the_cpus(fake_device, resize: bool) -> None:
-    """Also where `val_dataset` resizes, and the logits are brought to the labels' size."""
-    of_cpu, found = fake_device(on_both, evaluated, resize, flip_horizontal=True)
-    assert 0 < of_cpu["miou"] < 1
-    assert found["miou"] == pytest.approx(of_cpu["miou"], abs=2e-3)
+@pytest.mark.parametrize(
+    ("augmentation", "geometry", "batch_size"),
+    [
+        *((each, "plain", 1) for each in AUGMENTATIONS),
+        ("flip", "plain", 3),
+        *(("plain", g, 1) for g in GEOMETRY if g != "plain"),
+    ],
+)
+def test_an_image_goes_up_once_and_only_counts_come_back(
+    fake_device, augmentation: str, geometry: str, batch_size: int
+) -> None:
+    """With its label; one download for all images, of counts; the scores are the CPU's but for rounding."""
+    (of_cpu, *_), (found, up, down) = fake_device(on_both, evaluated, augmentation, geometry, batch_size)
+    np.testing.assert_array_equal(found.support, of_cpu.support)
+    np.testing.assert_allclose(found.class_iou, of_cpu.class_iou, atol=2e-3)
+    assert 0 < of_cpu.miou < 1
+    image, label = squares(geometry)[0].image.nbytes, 32 * 32
+    assert up == 3 // batch_size * [batch_size * image, *batch_size * [label]]
+    assert down == [256 * 256 * 8]
 
 
-def copies_of_an_image(resize: bool = False, **options: Any) -> tuple[dict[str, int], dict[str, int]]:
-    """Return the bytes of an evaluated image's uploads and downloads, by who asks; of images 32x32."""
-    counts = []
-    for length in (2, 3):
-        with recorded() as copies:
-            evaluate(PixelNet(), Squares("val", length, resize=resize), InferenceOptions(**options))
-        counts.append(Counter([*copies.uploads(), *copies.downloads()]))
-    of_one = (counts[1] - counts[0]).elements()
-    up: dict[str, int] = {}
-    down: dict[str, int] = {}
-    for copy in of_one:
-        found = up if copy.direction == "up" else down
-        found[copy.where] = found.get(copy.where, 0) + copy.bytes
-    return up, down
+def ids_of(geometry: str) -> tuple[np.ndarray, list[int], list[int]]:
+    paddle.seed(5)
+    net, sample = PixelNet(), squares(geometry)[0]
+    net.eval()
+    with recorded() as copies:
+        ids = predict_labels(net, [sample], PLAIN)[0]
+    return ids, [copy.bytes for copy in copies.uploads()], [copy.bytes for copy in copies.downloads()]
 
 
-@pytest.mark.parametrize("augmentation", ["plain", "flip", "scales"])
-def test_copies_of_an_evaluated_image(fake_device, augmentation: str) -> None:
-    """The image goes up once, however often it is computed, and its class ids come down."""
-    up, down = fake_device(copies_of_an_image, **AUGMENTATIONS[augmentation])
-    assert list(up.values()) == [3 * 32 * 32 * 4], up
-    assert list(down.values()) == [32 * 32], down
+@pytest.mark.parametrize("geometry", GEOMETRY)
+def test_a_prediction_comes_down_as_ids(fake_device, geometry: str) -> None:
+    """A byte for a pixel of the source, in one copy."""
+    (of_cpu, *_), (ids, up, down) = fake_device(on_both, ids_of, geometry)
+    assert ids.dtype == np.uint8
+    assert (ids != of_cpu).mean() <= 2e-3  # but for rounding
+    assert up == [squares(geometry)[0].image.nbytes]
+    assert down == [32 * 32]
+
+
+def too_many_classes() -> None:
+    evaluate(lambda images: [paddle.concat([images, images], axis=1)], squares("plain"))
+
+
+def test_a_class_that_the_data_lack_is_refused(fake_device) -> None:
+    """It would be counted in another class's place; the message is the CPU's."""
+    with pytest.raises(ValueError, match=r"prediction ids are in \[0, 2\]; allowed are 0 to 1 and 255"):
+        fake_device(too_many_classes)
 
 
 def folded_and_plain() -> tuple[np.ndarray, np.ndarray, int]:

@@ -205,6 +205,22 @@ def test_restore_brings_predictions_back_to_the_source(chain):
     assert ids.dtype == np.uint8
 
 
+@pytest.mark.parametrize("chain", RESTORABLE, ids=lambda chain: "+".join(type(t).__name__ for t in chain))
+def test_restore_of_a_tensor_is_that_of_its_array(chain):
+    """Logits that lie on a device are brought back there, to the same but for cv2's roundings."""
+    import paddle
+
+    source = Sample.from_source(coordinates(60, 84).image, label_at_source=True)
+    sample = Compose(chain)(source, np.random.default_rng(0))
+    logits = np.random.default_rng(0).standard_normal((3, *sample.size)).astype(np.float32)
+    restored = sample.restore(paddle.to_tensor(logits)).numpy()
+    cuts = [axis.cut() for window in sample.windows for axis in (window.y, window.x)]
+    # Where an image ends inside a pixel, cv2 rounds positions to 1/32 pixel.
+    np.testing.assert_allclose(
+        restored, sample.restore(logits), atol=1e-4 if all(cut.is_whole for cut in cuts) else 0.2
+    )
+
+
 def test_restore_without_geometry_returns_the_array():
     """Protects the plain case from copies and resizes."""
     sample = Sample.from_source(np.zeros((8, 9, 3), np.uint8))
