@@ -52,6 +52,14 @@ def test_an_animation_is_named(tmp_path, kind):
     assert read_image(path).shape == (8, 16, 3)
 
 
+def test_a_jpeg_with_a_second_picture_is_read(tmp_path):
+    """Protects photographs of telephones, which append a depth map or a preview: no animation."""
+    photograph = Image.fromarray(np.full((8, 16, 3), 60, np.uint8))
+    photograph.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[Image.fromarray(RGB)])
+    assert Image.open(tmp_path / "a.jpg").n_frames == 2
+    assert (read_image(tmp_path / "a.jpg") == 60).all()
+
+
 def jpeg2000(bands=3, bits=8):
     """Return the bytes of a file whose header tells of so many bands."""
     data = encode(RGB, "jpg_2000")

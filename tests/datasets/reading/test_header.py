@@ -10,7 +10,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from paddleseg_lite.datasets import read_image, read_label
 from paddleseg_lite.datasets.reading import images, png
@@ -191,9 +191,11 @@ def test_floats_of_other_formats_are_refused(tmp_path):
                 read_image(path, channels)
 
 
-@pytest.mark.parametrize("suffix", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM"])
+@pytest.mark.parametrize("suffix", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", "AVIF"])
 def test_damaged_files_end_in_pixels_or_one_sentence(tmp_path, suffix):
     """Protects from a trace for a byte that is wrong, also in EXIF and in segments before the pixels."""
+    if not features.check({"JPEG2000": "jpg_2000"}.get(suffix, "avif" if suffix == "AVIF" else "zlib")):
+        pytest.skip(f"Pillow is built without {suffix}")
     random = np.random.default_rng(7)
     data = encode(RGB, suffix, exif(6) if suffix in ("PNG", "JPEG", "WEBP") else None)
     path = tmp_path / "a"
