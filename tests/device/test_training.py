@@ -12,9 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
+from paddleseg_lite.datasets.loading.workers import in_workers
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.kernels.upload import upload
 from tests.device.fake import Copy, on_both, recorded
@@ -162,3 +164,18 @@ def overwritten() -> np.ndarray:
 def test_the_memory_of_what_was_uploaded_may_be_used_again(fake_device) -> None:
     """A batch that a worker overwrites on its way would be trained on without a word."""
     assert fake_device(overwritten).min() == 1
+
+
+def devices_of_workers() -> tuple[str, list[tuple[str, bool]]]:
+    """Return this process's device, and what two workers compute on."""
+
+    def work(task: int, allocate: object) -> tuple[list[np.ndarray], tuple[str, bool]]:
+        doubled = paddle.to_tensor([task]) * 2
+        return [], (paddle.get_device(), doubled.place.is_cpu_place())
+
+    return paddle.get_device(), [rest for _, rest in in_workers(work, range(3), 2, 1)]
+
+
+def test_workers_compute_on_the_cpu(fake_device) -> None:
+    """A user's transform may use Paddle; a forked process cannot use a GPU, and would end there."""
+    assert fake_device(devices_of_workers) == ("fake:0", [("cpu", True)] * 3)

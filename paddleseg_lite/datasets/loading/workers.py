@@ -7,6 +7,7 @@ import logging
 import mmap
 import multiprocessing
 import signal
+import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -214,6 +215,8 @@ def _run(
     # 0, not 1: with 1, cv2 rebuilds its thread pool, and in a forked process it would wait for ever for
     # threads that only exist in the parent.
     cv2.setNumThreads(0)
+    if "paddle" in sys.modules:  # a user's transform may compute with it; forked, a GPU is of no use to it
+        sys.modules["paddle"].set_device("cpu")
     # Ctrl-C and a scheduler's SIGTERM reach all processes of a run; the main one still needs its batch.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
