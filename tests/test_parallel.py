@@ -25,9 +25,9 @@ from tests.toys import Squares
 launches = pytest.mark.slow  # Paddle is imported by several processes
 
 
-def launch(folder: Path, mode: str) -> tuple[int, str]:
-    """Run tests/engine/ranks.py as two ranks by Paddle's launcher; return its exit code and rank logs."""
-    command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
+def launch(folder: Path, mode: str, count: int = 2) -> tuple[int, str]:
+    """Run tests/engine/ranks.py as some ranks by Paddle's launcher; return its exit code and rank logs."""
+    command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", str(count)]
     command += ["--log_dir", str(folder / "log"), "tests/engine/ranks.py", str(folder), mode]
     with (folder / "launcher.txt").open("w") as out:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=ENVIRONMENT, stdout=out, stderr=out)
@@ -45,37 +45,72 @@ def two_ranks(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def eight_ranks(tmp_path_factory) -> Path:
+    """The folder in which eight ranks did what `ranks.main` does for many."""
+    folder = tmp_path_factory.mktemp("eight")
+    code, logs = launch(folder, "many", count=8)
+    assert code == 0, logs
+    return folder
+
+
+def assert_same_learning(one: Path, other: Path) -> None:
+    """The same loss curve and the same weights within float error."""
+    losses = [[line["loss"] for line in metrics(folder)] for folder in (one, other)]
+    assert len(losses[0]) == 8
+    np.testing.assert_allclose(losses[0], losses[1], rtol=2e-5)
+    assert losses[0][0] > losses[0][-1], "it learns"
+    first, second = (read_weights(folder / "iter_8" / "model.pdparams") for folder in (one, other))
+    for key, value in first.items():
+        np.testing.assert_allclose(value, second[key], rtol=1e-4, atol=1e-5, err_msg=key)
+
+
 @launches
 def test_two_ranks_learn_like_one_with_twice_the_batch(two_ranks, tmp_path):
     """The same loss curve and the same weights within float error, batch normalisation being frozen."""
     ranks.frozen_run(tmp_path / "one", batch_size=4)
-    losses = [[line["loss"] for line in metrics(folder)] for folder in (two_ranks / "two", tmp_path / "one")]
-    assert len(losses[0]) == 8
-    np.testing.assert_allclose(losses[0], losses[1], rtol=2e-5)
-    assert losses[0][0] > losses[0][-1], "it learns"
-    first, second = (
-        read_weights(f / "iter_8" / "model.pdparams") for f in (two_ranks / "two", tmp_path / "one")
-    )
-    for key, value in first.items():
-        np.testing.assert_allclose(value, second[key], rtol=1e-4, atol=1e-5, err_msg=key)
+    assert_same_learning(two_ranks / "two", tmp_path / "one")
+
+
+@launches
+def test_eight_ranks_learn_like_one_with_eight_times_the_batch(eight_ranks, tmp_path):
+    """Every sample goes to one of them, in the order of a single process: none is lost, none comes twice."""
+    ranks.told_run(tmp_path / "one", batch_size=8)
+    assert_same_learning(eight_ranks / "many", tmp_path / "one")
+    given = json.loads((tmp_path / "one" / "given_0.json").read_text())
+    assert sorted(given[:20]) == [[0, index] for index in range(20)]
+    for rank in range(8):
+        assert json.loads((eight_ranks / "many" / f"given_{rank}.json").read_text()) == given[rank::8]
 
 
 @launches
 def test_sharded_evaluation_counts_every_image_once(two_ranks, tmp_path):
     """Nine images on two ranks: the counts of one process, exactly, known to both ranks."""
     ranks.confusion(tmp_path)
-    expected = json.loads((tmp_path / "evaluation_1_0.json").read_text())
+    expected = json.loads((tmp_path / "evaluation_9_1_0.json").read_text())
     for rank in (0, 1):
-        assert json.loads((two_ranks / f"evaluation_2_{rank}.json").read_text()) == expected
+        assert json.loads((two_ranks / f"evaluation_9_2_{rank}.json").read_text()) == expected
     assert sum(expected["class_pixels"].values()) == sum(
         int((ranks.Uneven().draw(index)[1] != 255).sum()) for index in range(9)
     )
 
 
 @launches
-def test_a_run_on_two_ranks_resumes_exactly(two_ranks):
+@pytest.mark.parametrize("length", [9, 3])
+def test_eight_ranks_evaluate_as_one(eight_ranks, tmp_path, length):
+    """One has two images and the others one, or five have none: the same counts, known to all."""
+    ranks.confusion(tmp_path, length)
+    expected = json.loads((tmp_path / f"evaluation_{length}_1_0.json").read_text())
+    for rank in range(8):
+        assert json.loads((eight_ranks / f"evaluation_{length}_8_{rank}.json").read_text()) == expected
+
+
+@launches
+@pytest.mark.parametrize("number", ["two", "eight"])
+def test_a_run_on_several_ranks_resumes_exactly(request, number):
     """Each rank's batch statistics, generators and moving average: the same bits, the same metrics."""
-    assert_same_end(two_ranks / "bn_whole", two_ranks / "bn_parts", ("model.pdparams", "ema.pdparams"))
+    folder = request.getfixturevalue(f"{number}_ranks")
+    assert_same_end(folder / "bn_whole", folder / "bn_parts", ("model.pdparams", "ema.pdparams"))
 
 
 @launches

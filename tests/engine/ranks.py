@@ -21,6 +21,7 @@ from paddle import nn
 
 from paddleseg_lite import parallel
 from paddleseg_lite.inference.evaluate import evaluate
+from paddleseg_lite.transforms import Sample
 from tests.engine.test_nonfinite import Poisoned
 from tests.engine.toy import toy_run
 from tests.toys import PixelNet, Squares
@@ -35,10 +36,10 @@ class FrozenNet(PixelNet):
 
 
 class Uneven(Squares):
-    """Nine images of several sizes: two ranks cannot have equal shares."""
+    """Nine images of several sizes, or fewer: ranks cannot have equal shares."""
 
-    def __init__(self) -> None:
-        super().__init__("val", length=9, sizes=(32, 40, 32))
+    def __init__(self, length: int = 9) -> None:
+        super().__init__("val", length=length, sizes=(32, 40, 32))
 
 
 class Lopsided(Squares):
@@ -50,18 +51,36 @@ class Lopsided(Squares):
         return image, label
 
 
-def frozen_run(folder: Path, **options: object) -> None:
+class Told(Lopsided):
+    """Twenty images; keeps in mind which samples it gave, as (epoch, index)."""
+
+    def __init__(self) -> None:
+        super().__init__("train", length=20)
+        self.given: list[tuple[int, int]] = []
+
+    def sample(self, index: int, epoch: int = 0, seed: int = 0) -> Sample:
+        self.given.append((epoch, index))
+        return super().sample(index, epoch, seed)
+
+
+def frozen_run(folder: Path, dataset: Squares | None = None, **options: object) -> None:
     """Train with frozen batch normalisation; the same for every number of ranks."""
-    toy_run(
-        folder, net=FrozenNet, dataset=Lopsided("train"), iters=8, log_iters=1, save_interval=8, **options
-    )
+    dataset = dataset or Lopsided("train")
+    toy_run(folder, net=FrozenNet, dataset=dataset, iters=8, log_iters=1, save_interval=8, **options)
 
 
-def confusion(folder: Path) -> None:
+def told_run(folder: Path, batch_size: int) -> None:
+    """Train as `frozen_run`; each rank writes which samples it took."""
+    dataset = Told()
+    frozen_run(folder, dataset, batch_size=batch_size)
+    (folder / f"given_{parallel.rank()}.json").write_text(json.dumps(dataset.given))
+
+
+def confusion(folder: Path, length: int = 9) -> None:
     """Write what evaluating a fixed network counts; each rank its own file, for all must know the same."""
     paddle.seed(5)
-    metrics = evaluate(PixelNet(), Uneven(), batch_size=2)
-    path = folder / f"evaluation_{parallel.world_size()}_{parallel.rank()}.json"
+    metrics = evaluate(PixelNet(), Uneven(length), batch_size=2)
+    path = folder / f"evaluation_{length}_{parallel.world_size()}_{parallel.rank()}.json"
     path.write_text(json.dumps(metrics.as_dict()))
 
 
@@ -148,11 +167,15 @@ def main(folder: Path, mode: str) -> None:
     if mode == "die":
         dying_run(folder)
         return
-    frozen_run(folder / "two", batch_size=2)
     confusion(folder)
     bn_run(folder / "bn_whole")
     bn_run(folder / "bn_parts", iters=3)
     bn_run(folder / "bn_parts", resume="auto")
+    if mode == "many":
+        told_run(folder / "many", batch_size=1)
+        confusion(folder, length=3)
+        return
+    frozen_run(folder / "two", batch_size=2)
     stopped_run(folder)
     counted_run(folder)
     poisoned_run(folder)
