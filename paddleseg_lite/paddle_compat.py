@@ -20,6 +20,32 @@ from paddle.optimizer.lr import LRScheduler
 SCHEDULE, MASTER_WEIGHTS = "LR_Scheduler", "master_weights"
 
 
+class _AtOnce:
+    """Changes all weights by one operation (`use_multi_tensor`), as long as that is right.
+
+    Paddle notes the weights at the first step and hands the gradients that there are to them in their order:
+    where one is missing, to the wrong ones. And its momentum has no such kernel for bfloat16. Accumulators
+    and their names are those of one operation for each weight, so that this may end at any step.
+    """
+
+    def step(self) -> None:
+        weights = [x for x in self._parameter_list if not x.stop_gradient]  # type: ignore[attr-defined]
+        names = [x.name for x in weights]
+        if names != self.__dict__.setdefault("_noted", names) or not all(
+            x.dtype == paddle.float32 and x.grad is not None for x in weights
+        ):
+            self._use_multi_tensor = False
+        super().step()  # type: ignore[misc]
+
+
+class Momentum(_AtOnce, paddle.optimizer.Momentum):
+    """paddle.optimizer.Momentum, made with `use_multi_tensor=True`; Paddle asks for the class's name."""
+
+
+class Adam(_AtOnce, paddle.optimizer.Adam):
+    """paddle.optimizer.Adam, likewise."""
+
+
 def schedule_of(optimizer: Optimizer) -> LRScheduler | None:
     """Return an optimizer's learning rate schedule, or None if its rate is a number.
 

@@ -9,6 +9,7 @@ import paddle
 from paddle import Tensor
 from paddle.optimizer.lr import LRScheduler
 
+from paddleseg_lite import paddle_compat
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import OPTIMIZERS, did_you_mean
 
@@ -47,7 +48,9 @@ def Momentum(
     A parameter's own regularizer (`ParamAttr(regularizer=...)`) takes the place of `weight_decay`.
     """
     decay_and_clip = _decay_and_clip(weight_decay, grad_clip_cfg)
-    return paddle.optimizer.Momentum(learning_rate, momentum, parameters, use_nesterov, **decay_and_clip)
+    return paddle_compat.Momentum(
+        learning_rate, momentum, parameters, use_nesterov, use_multi_tensor=True, **decay_and_clip
+    )
 
 
 @OPTIMIZERS.register
@@ -62,7 +65,9 @@ def Adam(
 ) -> paddle.optimizer.Optimizer:
     """Make Adam; `weight_decay` is L2, a parameter's own regularizer takes its place."""
     decay_and_clip = _decay_and_clip(weight_decay, grad_clip_cfg)
-    return paddle.optimizer.Adam(learning_rate, beta1, beta2, epsilon, parameters, **decay_and_clip)
+    return paddle_compat.Adam(
+        learning_rate, beta1, beta2, epsilon, parameters, use_multi_tensor=True, **decay_and_clip
+    )
 
 
 @OPTIMIZERS.register

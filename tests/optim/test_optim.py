@@ -9,6 +9,7 @@ from paddle import ParamAttr, nn
 from paddle.optimizer import lr
 from paddle.regularizer import L2Decay
 
+from paddleseg_lite.checkpoint import TrainState, load_checkpoint, save_checkpoint
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.optim import SGD, Adam, AdamW, Momentum, make_schedule
 from paddleseg_lite.registry import SCHEDULERS
@@ -122,3 +123,81 @@ def test_a_clip_that_does_not_exist_or_fit_is_refused(clip: dict, message: str) 
     """Named with what is allowed."""
     with pytest.raises(UserError, match=message):
         SGD(0.1, Toy().parameters(), grad_clip_cfg=clip)
+
+
+PAIRS = [(Momentum, paddle.optimizer.Momentum), (Adam, paddle.optimizer.Adam)]
+
+
+def three(dtype: str = "float32") -> list[paddle.Tensor]:
+    """Return three trainable weights."""
+    return [
+        paddle.create_parameter([2], dtype, default_initializer=nn.initializer.Constant(float(number)))
+        for number in range(3)
+    ]
+
+
+def stepped(optimizer: paddle.optimizer.Optimizer, weights: list[paddle.Tensor], used: str) -> None:
+    """Make a step for each word of `used`, in whose loss its weights have a part."""
+    for word in used.split():
+        for number in word:
+            weights[int(number)].stop_gradient = False
+        sum((weights[int(number)] * (int(number) + 1)).sum() for number in word).backward()
+        optimizer.step()
+        optimizer.clear_grad()
+
+
+@pytest.mark.parametrize(("ours", "paddles"), PAIRS)
+@pytest.mark.parametrize("used", ["012 012 012", "01 12 012 2", "012 02 01 012"])
+def test_all_weights_are_changed_as_one_by_one(ours, paddles, used) -> None:
+    """Also where the weights that have a gradient change from step to step, which Paddle would mix up."""
+    weights, expected = three(), three()
+    optimizer = ours(0.1, weights, weight_decay=0.01)
+    stepped(optimizer, weights, used)
+    regularizer = L2Decay(0.01)
+    stepped(paddles(learning_rate=0.1, parameters=expected, weight_decay=regularizer), expected, used)
+    assert optimizer._use_multi_tensor == used.startswith("012")  # a gradient stays, as zeros
+    for weight, other in zip(weights, expected):
+        np.testing.assert_allclose(weight.numpy(), other.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("ours", "paddles"), PAIRS)
+def test_a_weight_that_is_thawed_later_is_changed(ours, paddles) -> None:
+    """The one that a network keeps frozen at first is not among those that Paddle notes."""
+    results = []
+    for make in (ours, paddles):
+        weights = three()
+        optimizer = make(learning_rate=0.1, parameters=weights)
+        weights[1].stop_gradient = True
+        stepped(optimizer, weights, "02 02 012 012")
+        results.append([weight.numpy() for weight in weights])
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("ours", "paddles"), PAIRS)
+def test_a_checkpoint_of_either_way_is_resumed_by_the_other(tmp_path, ours, paddles) -> None:
+    """The names and shapes of what an optimizer keeps are the same."""
+
+    def net() -> tuple[nn.Layer, list[paddle.Tensor]]:
+        model = nn.Linear(2, 3)
+        for weight in model.parameters():
+            weight.set_value(paddle.ones_like(weight))
+        return model, model.parameters()
+
+    def step(model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
+        (model(paddle.to_tensor([[1.0, 2.0]])) ** 2).sum().backward()
+        optimizer.step()
+        optimizer.clear_grad()
+
+    results = []
+    for number, (first, second) in enumerate([(paddles, paddles), (ours, paddles), (paddles, ours)]):
+        model, weights = net()
+        optimizer = first(learning_rate=0.1, parameters=weights)
+        step(model, optimizer)
+        folder = save_checkpoint(tmp_path / str(number), model, optimizer, TrainState(1))
+        model, weights = net()
+        optimizer = second(learning_rate=0.1, parameters=weights)
+        load_checkpoint(folder, model, optimizer)
+        step(model, optimizer)
+        results.append(np.concatenate([weight.numpy().ravel() for weight in weights]))
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-6)
+    np.testing.assert_allclose(results[2], results[0], rtol=1e-6)
