@@ -60,6 +60,7 @@ class Trainer:
         self.train_dataset, self.val_dataset, self.options = train_dataset, val_dataset, options
         if options.early_stop_intervals is not None and val_dataset is None:
             raise UserError("--early_stop_intervals needs evaluations; add --do_eval")
+        criterion.expect(train_dataset.num_classes, train_dataset.ignore_index)
         self.starvation = StarvationWatch(train_dataset, options.num_workers)
         self.logger = RunLogger(options.save_dir, parallel.is_main(), options.use_vdl)
         self.signals = StopSignals(LAUNCHER_REPEATS if parallel.world_size() > 1 else 0)

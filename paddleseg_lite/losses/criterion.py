@@ -33,11 +33,29 @@ class Criterion:
             raise ValueError(f"{len(losses)} losses need as many factors, not {len(coefs)}")
         self.losses = tuple(losses)
         self.coefs = tuple(float(coef) for coef in coefs)
+        self._num_classes = 0
         names = [getattr(loss, "__name__", type(loss).__name__) for loss in losses]
         self.names = tuple(
             f"{name}_{names[:index].count(name)}" if names.count(name) > 1 else name
             for index, name in enumerate(names)
         )
+
+    def expect(self, num_classes: int, ignore_index: int) -> None:
+        """Refuse what does not fit a data set's labels: losses now, and networks when they are computed.
+
+        A data set lets no other ids than its own into a sample, so that none is left to end the process in a
+        GPU's kernel, which does not tell the cause.
+
+        Raises:
+            UserError: a loss ignores another id than the data set.
+        """
+        for name, loss in zip(self.names, self.losses):
+            ignored = getattr(loss, "ignore_index", ignore_index)
+            if ignored != ignore_index:
+                raise UserError(
+                    f"{name} has ignore_index {ignored}, but the data set {ignore_index}; make them agree"
+                )
+        self._num_classes = num_classes
 
     def normalisers(self, label: np.ndarray) -> list[float]:
         """Return what each loss divides by for label [N, H, W]; 1 for one without a method `normaliser`.
@@ -57,11 +75,18 @@ class Criterion:
         """Return the weighted losses, scalars in the order of `names`; their sum is what to minimise.
 
         Raises:
-            UserError: the model has more or fewer outputs than there are losses.
+            UserError: the model has more or fewer outputs than there are losses, or fewer classes than the
+                data set that is expected.
         """
         if len(logits) != len(self.losses):
             raise UserError(
                 f"the model has {len(logits)} output(s) and loss.coef has {len(self.losses)} factor(s); "
                 "give one factor for each output"
+            )
+        fewest = min(output.shape[1] for output in logits)
+        if fewest < self._num_classes:
+            raise UserError(
+                f"the model has {fewest} classes, but the data set {self._num_classes}; give the model the "
+                "data set's num_classes"
             )
         return [coef * loss(output, label) for loss, coef, output in zip(self.losses, self.coefs, logits)]
