@@ -18,11 +18,12 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, TimeoutError
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -125,21 +126,26 @@ def device_process(folder: Path) -> Iterator[Callable[..., Any]]:
     }
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         with _environment({**ENVIRONMENT, **settings}):
-            is_there = pool.submit(_begin).result(SECONDS)
-        if not is_there:
+            process = pool.submit(_begin).result(SECONDS)
+        if not process:
             pytest.skip("this Paddle takes no plug-ins, as those for GPUs")
 
         def call(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-            return pool.submit(_call, function, *args, **options).result(SECONDS)
+            try:
+                return pool.submit(_call, function, *args, **options).result(SECONDS)
+            except TimeoutError:
+                os.kill(process, signal.SIGKILL)  # or its end would be waited for
+                raise
 
         yield call
 
 
-def _begin() -> bool:
+def _begin() -> int:
+    """Return this process's number, or 0 without the device."""
     import paddle  # not before: to compile the device does without
 
     os.chdir(REPOSITORY)
-    return NAME in paddle.device.get_all_custom_device_type()
+    return os.getpid() if NAME in paddle.device.get_all_custom_device_type() else 0
 
 
 def on_both(function: Callable[..., Any], *args: Any, **options: Any) -> tuple[Any, Any]:

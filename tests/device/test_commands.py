@@ -107,6 +107,7 @@ def whole_job(folder: Path, device: str, root: Path, images: Path, video: Path) 
     }
 
 
+@pytest.mark.slow
 def test_the_whole_job(fake_device, tmp_path: Path, street_root: Path) -> None:
     """The commands give on the device what they give on the CPU."""
     video = tmp_path / "drive.avi"

@@ -79,18 +79,18 @@ def test_a_run_that_is_resumed_ends_like_one_that_was_not(fake_device, tmp_path:
 def copies_of_an_iteration(**options: object) -> tuple[list[int], dict[str, float]]:
     """Return the bytes of an iteration's uploads, and its downloads: how often, by who asks.
 
-    Between a run of 8 iterations and one of 4 that save as often, there are the copies of 4.
+    Between a run of 4 iterations and one of 2 that save as often, there are the copies of 2.
     """
     counts = []
-    for iters in (4, 8):
+    for iters in (2, 4):
         folder = Path(tempfile.mkdtemp())
         with recorded() as copies:
             toy_run(folder, iters=iters, save_interval=iters, **{"log_iters": 100, **options})
         counts.append(Counter([*copies.uploads(), *copies.downloads()]))
         shutil.rmtree(folder)
     counts[1].subtract(counts[0])
-    uploads = [c.bytes for c, count in counts[1].items() if c.direction == "up" for _ in range(count // 4)]
-    downloads = {c.where: count / 4 for c, count in counts[1].items() if c.direction == "down" and count}
+    uploads = [c.bytes for c, count in counts[1].items() if c.direction == "up" for _ in range(count // 2)]
+    downloads = {c.where: count / 2 for c, count in counts[1].items() if c.direction == "down" and count}
     return sorted(uploads), downloads
 
 
