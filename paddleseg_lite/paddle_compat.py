@@ -13,6 +13,7 @@ from typing import Any
 
 import paddle
 from paddle import Tensor, nn
+from paddle.amp import GradScaler
 from paddle.optimizer import Optimizer
 from paddle.optimizer.lr import LRScheduler
 
@@ -76,6 +77,20 @@ def set_optimizer_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
 def master_name(name: str) -> str:
     """Return the name that the float32 master of a half-precision parameter goes by."""
     return f"{name}_fp32_master_0"
+
+
+def update_scale(scaler: GradScaler) -> None:
+    """Do scaler.update(), also when a gradient was infinite, as it is when the first scale is too high.
+
+    Paddle tells that with float(scale), which is of one dimension; NumPy 2.4 raises then.
+    """
+    scale = getattr(scaler, "_scale", None)  # None: switched off
+    if scale is None:
+        scaler.update()
+        return
+    scaler._scale = scale.reshape([])
+    scaler.update()
+    scaler._scale = scaler._scale.reshape([1])  # as it is saved
 
 
 def float32_weights(model: nn.Layer, optimizer: Optimizer | None) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from paddleseg_lite.engine.feed import Pass
 from paddleseg_lite.engine.precision import casting
 from paddleseg_lite.engine.stopwatch import Stopwatch
 from paddleseg_lite.losses.criterion import Criterion
-from paddleseg_lite.paddle_compat import schedule_of
+from paddleseg_lite.paddle_compat import schedule_of, update_scale
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class TrainStep:
     def update(self) -> None:
         """Change the weights by the gradients, which are spent then."""
         self.scaler.step(self.optimizer)
-        self.scaler.update()
+        update_scale(self.scaler)
         self.optimizer.clear_grad()
         self.watch.lap("update")
 

@@ -12,6 +12,9 @@ from paddle import nn
 
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.precision import casting
+from paddleseg_lite.engine.step import TrainStep
+from paddleseg_lite.losses import Criterion, CrossEntropyLoss
+from paddleseg_lite.optim import Momentum
 from tests.device.fake import recorded
 from tests.toys import PixelNet
 
@@ -59,3 +62,29 @@ def copies_of_an_average() -> tuple[list, list]:
 def test_the_average_stays_on_the_device(fake_device) -> None:
     """Neither an update nor an evaluation of the average moves weights through the host."""
     assert fake_device(copies_of_an_average) == [[], []]
+
+
+def weights_by_scaled_steps(factors: list[float]) -> tuple[list[float], list[float]]:
+    """Return a weight after each of a few fp16 updates with gradients x factor, and the loss scale."""
+    [weight] = paddle.nn.Linear(1, 1, bias_attr=False).parameters()
+    weight.set_value(paddle.ones([1, 1]))
+    optimizer = Momentum(0.1, [weight], momentum=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paddle.amp, "is_float16_supported", lambda: True)
+        step = TrainStep(nn.Linear(1, 1), Criterion([CrossEntropyLoss()], [1.0]), optimizer, "fp16")
+    weights, scales = [], []
+    for factor in factors:
+        with paddle.amp.auto_cast(**step.cast):
+            loss = weight.sum() * factor
+        step.backward([loss.astype("float32")], passes=1)
+        step.update()
+        weights.append(weight.item())
+        scales.append(step.scaler.state_dict()["scale"].item())
+    return weights, scales
+
+
+def test_an_infinite_gradient_is_passed_over(fake_device) -> None:
+    """The weights stay, the loss scale is halved, and training goes on; fp16 begins with such steps."""
+    weights, scales = fake_device(weights_by_scaled_steps, [1.0, float("inf"), 1.0])
+    assert weights == pytest.approx([0.9, 0.9, 0.8])
+    assert scales[1] == scales[2] == scales[0] / 2
