@@ -44,6 +44,7 @@ FLOORS = (
     "deploy",
     "config",
     "predictor",
+    "doctor",
     "cli",
 )
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "pack_dataset",
     "prepare_cityscapes",
     "contact_sheet",
+    "doctor",
 )
 
 

@@ -49,7 +49,7 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
             args.config = load_config(args.config, [*args.opts, *overrides])
         check_paths(args)
         if "device" in args:
-            _set_device(args.device)
+            set_device(args.device)
         work(args)
         sys.stdout.flush()
     except UserError as error:
@@ -142,7 +142,7 @@ def _muted(stream: TextIO) -> Iterator[None]:
         os.close(seen)
 
 
-def _set_device(device: str) -> None:
+def set_device(device: str) -> None:
     paddle = _import_paddle()
     from paddleseg_lite import parallel
     from paddleseg_lite.paddle_compat import devices

@@ -14,7 +14,7 @@ import paddle
 import pytest
 
 from paddleseg_lite.cli.main import main
-from paddleseg_lite.cli.run import _set_device
+from paddleseg_lite.cli.run import set_device
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor
 from tests.conftest import write_config
@@ -24,7 +24,7 @@ from tests.device.fake import NAME
 def chosen(flag: str) -> str:
     """Return the device that --device leads to, or what is said instead."""
     try:
-        _set_device(flag)
+        set_device(flag)
     except UserError as error:
         return str(error)
     return paddle.get_device()

@@ -1,0 +1,1 @@
+"""The checks that `doctor.table` lists: functions of a folder to work in, on Paddle's current device."""
