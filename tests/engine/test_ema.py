@@ -6,11 +6,17 @@ import numpy as np
 import paddle
 import pytest
 
-from paddleseg_lite.checkpoint import read_weights
+from paddleseg_lite.checkpoint import TrainState, load_checkpoint, read_weights, save_checkpoint
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
+from paddleseg_lite.engine.evaluator import Evaluator
+from paddleseg_lite.engine.options import TrainOptions
+from paddleseg_lite.engine.run_logger import RunLogger
+from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.losses import Criterion, CrossEntropyLoss
 from tests.engine.test_survival import assert_same_end, change_state
 from tests.engine.toy import toy_run
+from tests.toys import PixelNet, Squares
 
 
 def scalar_net(value: float, dtype: str = "float32") -> paddle.nn.Layer:
@@ -138,8 +144,6 @@ def test_a_decay_without_an_average_is_refused(tmp_path):
 
 def test_the_masters_of_level_o2_are_averaged_and_saved(tmp_path, monkeypatch):
     """A bfloat16 weight has 8 bits; what its float32 master has more must not be lost in any file."""
-    from paddleseg_lite.checkpoint import TrainState, load_checkpoint, save_checkpoint
-
     model = scalar_net(1.0, "bfloat16")
     optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
     average = ExponentialMovingAverage(model, 0.999, optimizer)
@@ -153,3 +157,21 @@ def test_the_masters_of_level_o2_are_averaged_and_saved(tmp_path, monkeypatch):
     other = scalar_net(0.0, "bfloat16")
     load_checkpoint(folder, other, paddle.optimizer.Momentum(0.1, parameters=other.parameters()))
     assert other.weight.item() == 1.0
+
+
+def test_best_weights_are_the_masters_of_level_o2(tmp_path):
+    """best_model/ and ema_best_model/ have what the optimizer changes, not what was rounded from it."""
+    model = PixelNet()
+    optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
+    master = model.head.bias + 0.125
+    optimizer._master_weights = {model.head.bias.name: master}
+    step = TrainStep(model, Criterion([CrossEntropyLoss()], [1.0]), optimizer)
+    average = ExponentialMovingAverage(model, optimizer=optimizer)
+    options = TrainOptions(iters=1, batch_size=1, save_dir=tmp_path, use_ema=True)
+    evaluator = Evaluator(
+        step, average, Squares("val", 1), options, RunLogger(tmp_path, False), lambda: False
+    )
+    evaluator(TrainState(iteration=1))
+    for name in ("best_model", "ema_best_model"):
+        saved = read_weights(tmp_path / name / "model.pdparams")["head.bias"]
+        np.testing.assert_array_equal(saved, master.numpy(), err_msg=name)
