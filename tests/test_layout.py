@@ -39,6 +39,7 @@ FLOORS = (
     "optim",
     "transforms",
     "datasets",
+    "annotations",
     "inference",
     "engine",
     "deploy",

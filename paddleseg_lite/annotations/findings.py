@@ -1,0 +1,66 @@
+"""Findings of one kind, gathered while a source is opened, and the sentence that they become."""
+
+from __future__ import annotations
+
+from paddleseg_lite.annotations.source import Finding
+from paddleseg_lite.printable import counted
+
+SHOWN = 3  # names that a sentence spells out
+
+# {kind: (what is counted, what is the matter with it, what to do)}
+_SENTENCES = {
+    "damaged file": ("file", "that cannot be read, left out", "mend or remove it"),
+    "no annotation": ("image", "without annotation", "annotate, or choose what becomes of it"),
+    "no image": ("annotation", "without its image, left out", "put the image where it is looked for"),
+    "same name": ("file", "whose name another one has already, left out", "rename it"),
+    "several masks": ("image", "with several masks, of which the first is taken", "merge or remove them"),
+    "names alike": ("group", "of class names that are nearly the same", "join them by a mapping of classes"),
+    "same class twice": ("class", "that has several ids or colors, taken as one", "check that this is meant"),
+    "no such class": ("name", "in the mapping of classes that the source lacks", "check how it is spelled"),
+    "unknown shape": ("shape", "of a kind that is no area, left out", "draw polygons there"),
+    "empty shape": ("shape", "without area, left out", "check them in the tool that drew them"),
+    "damaged shape": ("shape", "that cannot be understood, left out", "draw it anew"),
+    "outside": ("shape", "that reaches out of its image, clipped", "check that it is the right image"),
+    "binary masks": ("class", "made of the ids 0 and 255", "name them by a mapping of classes"),
+    "palette": ("color", "found in the masks, each taken as a class", "name them by a file of colors"),
+    "rare colors": (
+        "color",
+        "of few pixels, as smoothed edges have, each taken as a class",
+        "name the classes' colors",
+    ),
+    "other colors": ("mask", "with colors that are no class's, unlabeled there", "check the colors"),
+    "blurred masks": (
+        "mask",
+        "with hundreds of colors, as antialiasing, resizing or JPEG makes them",
+        "export as PNG, without smoothing; their other colors are unlabeled",
+    ),
+    "JPEG masks": ("mask", "as JPEG, which changes ids where classes meet", "export them as PNG"),
+    "other kind of mask": ("mask", "of ids among masks of colors, or the other way", "export all alike"),
+    "ids renumbered": ("class", "whose id changes, since ids are to be 0, 1, 2 ...", "nothing to do"),
+}
+
+
+class Notes:
+    """What was noted, by kind."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[str]] = {}
+
+    def add(self, kind: str, name: object) -> None:
+        """Note one thing; `name` says which: an item, a file, a class, with what is the matter."""
+        assert kind in _SENTENCES, kind
+        self._names.setdefault(kind, []).append(str(name))
+
+    def findings(self) -> list[Finding]:
+        """Return a finding for each kind that was noted."""
+        return [_finding(kind, names) for kind, names in self._names.items()]
+
+
+def _finding(kind: str, names: list[str]) -> Finding:
+    noun, matter, remedy = _SENTENCES[kind]
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    if noun == "class":
+        number = "1 class" if len(names) == 1 else f"{len(names)} classes"
+    else:
+        number = counted(len(names), noun)
+    return Finding(kind, f"{number} {matter}: {shown}; {remedy}", tuple(names))
