@@ -21,6 +21,7 @@ from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.kernels.upload import upload
 from tests.device.fake import Copy, on_both, recorded
 from tests.engine.test_nonfinite import Poisoned
+from tests.engine.test_step import iterations, make_step
 from tests.engine.test_survival import assert_same_end
 from tests.engine.toy import DropoutNet, toy_run
 
@@ -179,3 +180,27 @@ def devices_of_workers() -> tuple[str, list[tuple[str, bool]]]:
 def test_workers_compute_on_the_cpu(fake_device) -> None:
     """A user's transform may use Paddle; a forked process cannot use a GPU, and would end there."""
     assert fake_device(devices_of_workers) == ("fake:0", [("cpu", True)] * 3)
+
+
+def scaled() -> list[tuple[bool, bool, float]]:
+    """Return of three iterations: is the loss finite, did the weights change, and the scale after it."""
+    step = make_step()
+    step.criterion.coefs = (1e9, 1e9)  # times the scale, more than a float32 holds
+    step.scaler = paddle.amp.GradScaler(init_loss_scaling=2.0**100, decr_every_n_nan_or_inf=1)
+    passes, told = iterations(3, bad_pass=1), []
+    for number, one in enumerate(passes):
+        if number == 2:
+            step.scaler.load_state_dict({**step.scaler.state_dict(), "scale": np.array([8.0], np.float32)})
+            step.criterion.coefs = (1.0, 1.0)
+        before = step.model.head.weight.numpy()
+        done = step.learn(one, passes[number + 1] if number < 2 else None, lambda: False)
+        if done.is_finite:
+            step.update()
+        scale = float(np.asarray(step.scaler.state_dict()["scale"]).item())
+        told.append((done.is_finite, bool((step.model.head.weight.numpy() != before).any()), scale))
+    return told
+
+
+def test_a_scale_that_is_too_large_is_no_bad_loss(fake_device) -> None:
+    """fp16's scaler passes over gradients that overflow, and halves its scale; a bad loss leaves it alone."""
+    assert fake_device(scaled) == [(True, False, 2.0**99), (False, False, 2.0**99), (True, True, 8.0)]
