@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from paddleseg_lite.doctor.finding import Finding
 from paddleseg_lite.doctor.report import LEFT_OUT, RIGHT, WRONG, Line, Report, facts_text
-from paddleseg_lite.doctor.table import CHECKS, INSTALL, Check
+from paddleseg_lite.doctor.table import CHECKS, INSTALL, SHOW_GPU, Check
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 
@@ -76,20 +77,25 @@ def examine(
             raise
         if check.name == "device":
             report.device = line.facts
-            line = _with_gpus_that_are_there(replace(line, facts={}), device, report)
+            line = replace(_with_gpus_looked_for(line, device, report.machine), facts={})
             tell(facts_text(report.device))
         report.lines.append(line)
         save()
         tell(line.text())
 
 
-def _with_gpus_that_are_there(line: Line, device: str, report: Report) -> Line:
-    """Call it wrong if the CPU was taken though the driver knows of a GPU."""
-    known = report.machine.get("nvidia_smi")
-    if device != "auto" or report.device.get("device") != "cpu" or not known:
+def _with_gpus_looked_for(line: Line, device: str, machine: Mapping[str, Any]) -> Line:
+    """Call it wrong if Paddle took the CPU though the driver, or the installed Paddle, is there for GPUs."""
+    known, gpu_package = machine.get("nvidia_smi"), "paddlepaddle-gpu" in machine.get("packages", ())
+    if device != "auto" or line.facts.get("device") != "cpu" or not (known or gpu_package):
         return line
-    seen = f"{line.seen}; but nvidia-smi says: {'; '.join(known)}"
-    return replace(line, verdict=WRONG, seen=seen, remedy=INSTALL)
+    said = f"nvidia-smi says {'; '.join(known)}" if known else "paddlepaddle-gpu is installed"
+    return replace(
+        line,
+        verdict=WRONG,
+        seen=f"{line.seen}; but {said}, and Paddle finds no GPU",
+        remedy=SHOW_GPU if gpu_package else INSTALL,
+    )
 
 
 def _line(check: Check, device: str, seconds: float, command: Command) -> Line:

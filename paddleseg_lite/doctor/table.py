@@ -58,6 +58,10 @@ class Check:
 # Where results are compared, rounding to TF32 would hide what is wrong; the check "convolution" tells of it.
 _IN_FLOAT32 = {"NVIDIA_TF32_OVERRIDE": "0"}
 INSTALL = "install a paddlepaddle-gpu that is built for this GPU's capability and its driver's CUDA"
+SHOW_GPU = (
+    "see that nvidia-smi lists the GPU: install NVIDIA's driver, give a container its GPUs (docker run "
+    "--gpus all), look at CUDA_VISIBLE_DEVICES; or say --device cpu"
+)
 _DO_NOT_TRAIN = f"do not train on this device: {INSTALL}, or use --device cpu"
 _USE_FP32 = "train with --precision fp32, and report it with doctor.json"
 _REPORT = "report it with doctor.json, and use --device cpu meanwhile"

@@ -13,7 +13,7 @@ import pytest
 from paddleseg_lite.doctor import examine as examining
 from paddleseg_lite.doctor.examine import examine
 from paddleseg_lite.doctor.report import LEFT_OUT, RIGHT, SCHEMA, WRONG, Report
-from paddleseg_lite.doctor.table import Check
+from paddleseg_lite.doctor.table import INSTALL, SHOW_GPU, Check
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.json_files import read_json
 
@@ -114,16 +114,22 @@ def test_no_check_begins_after_its_time(tmp_path: Path, monkeypatch: pytest.Monk
     assert (line.verdict, line.seen) == (LEFT_OUT, "the ten minutes are over")
 
 
-@pytest.mark.parametrize(("device", "verdict"), [("auto", WRONG), ("cpu", RIGHT)])
-def test_a_gpu_that_paddle_does_not_find_is_wrong_unless_the_cpu_is_asked_for(
-    tmp_path: Path, device: str, verdict: str
-) -> None:
-    """As with a Paddle that is built for CPUs, on a machine that was bought for its GPU."""
-    gpus = {"nvidia_smi": ["NVIDIA H100, 550.54, 81559 MiB, 9.0"]}
-    report = examined(tmp_path, device, gpus, device="found(True, 'cpu', device='cpu')")
+@pytest.mark.parametrize(
+    ("machine", "remedy"),
+    [
+        ({"nvidia_smi": ["NVIDIA H100, 550.54"], "packages": {"paddlepaddle": "3.3.1"}}, INSTALL),
+        ({"nvidia_smi": [], "packages": {"paddlepaddle-gpu": "2.6.2"}}, SHOW_GPU),
+        ({"nvidia_smi": [], "packages": {"paddlepaddle": "3.3.1"}}, ""),
+    ],
+)
+def test_a_gpu_that_paddle_does_not_find_is_wrong(tmp_path: Path, machine: dict, remedy: str) -> None:
+    """A Paddle for CPUs beside a GPU, a container without its GPUs; not where the CPU is asked for."""
+    program = "found(True, 'cpu', device='cpu')"
+    report = examined(tmp_path, "auto", machine, device=program)
     assert report.device == {"device": "cpu"}
-    assert report.lines[0].verdict == verdict
-    assert ("H100" in report.lines[0].seen) == (verdict == WRONG)
+    assert report.lines[0].verdict == (WRONG if remedy else RIGHT)
+    assert report.lines[0].remedy == remedy
+    assert examined(tmp_path, "cpu", machine, device=program).lines[0].verdict == RIGHT
 
 
 def test_a_device_that_there_is_not_is_a_mistake_of_the_command_line(tmp_path: Path) -> None:
