@@ -18,7 +18,11 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 
 
 def read_json(
-    path: Path, schema: Any, remedy: str, object_hook: Callable[[dict[str, Any]], Any] | None = None
+    path: Path,
+    schema: Any,
+    remedy: str,
+    object_hook: Callable[[dict[str, Any]], Any] | None = None,
+    limit: int = _MAX_BYTES,
 ) -> Any:
     """Read a JSON file.
 
@@ -27,11 +31,12 @@ def read_json(
         schema: see `mismatch`.
         remedy: what a user can do if it is damaged, for the message.
         object_hook: see json.loads; may raise a ValueError or TypeError.
+        limit: how many bytes the file may have.
 
     Raises:
         UserError: the file cannot be read, is no JSON, or not as the schema says.
     """
-    data = read_regular(path, _MAX_BYTES)
+    data = read_regular(path, limit)
     try:
         value = json.loads(data, object_hook=object_hook)
     except (ValueError, TypeError, RecursionError) as error:

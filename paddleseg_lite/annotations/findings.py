@@ -11,6 +11,7 @@ SHOWN = 3  # names that a sentence spells out
 _SENTENCES = {
     "damaged file": ("file", "that cannot be read, left out", "mend or remove it"),
     "no annotation": ("image", "without annotation", "annotate, or choose what becomes of it"),
+    "no shapes": ("file", "without any shape, taken as annotated", "check that nothing is to be seen there"),
     "no image": ("annotation", "without its image, left out", "put the image where it is looked for"),
     "same name": ("file", "whose name another one has already, left out", "rename it"),
     "several masks": ("image", "with several masks, of which the first is taken", "merge or remove them"),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
+from paddleseg_lite.annotations.image_index import files_ending
+from paddleseg_lite.annotations.labelme import open_labelme
 from paddleseg_lite.annotations.masks import open_masks
 from paddleseg_lite.annotations.source import Choices, Source
 from paddleseg_lite.datasets.base import checked_folder
@@ -12,9 +18,12 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import did_you_mean
 
 _OPENERS: dict[str, Callable[[Path, Choices], Source]] = {
+    "labelme": open_labelme,
     "masks": open_masks,
 }
 FORMATS = tuple(_OPENERS)
+_HEAD = 1 << 16  # bytes of a file that are looked at
+_LOOKED_AT = 20  # files
 
 
 def open_source(folder: Path, format: str | None = None, choices: Choices | None = None) -> Source:
@@ -30,10 +39,37 @@ def open_source(folder: Path, format: str | None = None, choices: Choices | None
             what was found.
     """
     folder = checked_folder(folder, "the source")
-    if format is None:
-        format = "masks"
+    format = format or find_format(folder)
     if format not in _OPENERS:
-        raise UserError(
-            f"no format '{format}'{did_you_mean(format, FORMATS)}; known are {', '.join(FORMATS)}"
-        )
+        known = ", ".join(FORMATS)
+        raise UserError(f"no format '{format}'{did_you_mean(format, FORMATS)}; known are {known}")
     return _OPENERS[format](folder, choices or Choices())
+
+
+def find_format(folder: Path) -> str:
+    """Return the format of a folder: that of its JSON files, else masks."""
+    jsons = files_ending(folder, ".json")
+    kinds = Counter(filter(None, map(_kind_of_json, islice(jsons, _LOOKED_AT))))
+    return kinds.most_common(1)[0][0] if kinds else "masks"
+
+
+def _kind_of_json(path: Path) -> str | None:
+    """Return what a JSON file is, by the keys that it begins with, or all of them if those don't tell."""
+    head = _head(path)
+    found = re.findall(rb'"(shapes|categories|annotations|images)"\s*:', head)
+    if not found:
+        try:
+            found = [str(key).encode() for key in json.loads(path.read_bytes())]
+        except (OSError, ValueError, TypeError, RecursionError):
+            return None
+    if b"shapes" in found:
+        return "labelme"
+    return None
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return b""

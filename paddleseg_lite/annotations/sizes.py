@@ -20,10 +20,18 @@ def upright_size(path: Path, channels: int) -> tuple[tuple[int, int], int]:
     Raises:
         UserError: it cannot be read.
     """
-    header = read_header(read_regular(path, _MAX_BYTES))
-    if header is None or not header.height:  # .npy, TIFF
+    found = size_of_bytes(read_regular(path, _MAX_BYTES))
+    if found is None:  # .npy, TIFF
         height, width = read_image(path, channels).shape[:2]
         return (height, width), read_orientation(path)
+    return found
+
+
+def size_of_bytes(data: bytes) -> tuple[tuple[int, int], int] | None:
+    """Return what `upright_size` does, of the bytes of a file; None if their format does not say."""
+    header = read_header(data)
+    if header is None or not header.height:
+        return None
     size = (header.height, header.width)
     return (size[::-1] if header.orientation in TURNS else size), header.orientation
 

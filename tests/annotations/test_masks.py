@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 import pytest
 
-from paddleseg_lite.annotations import IGNORED, UNLABELED, Choices, Source, open_source
+from paddleseg_lite.annotations import IGNORED, UNLABELED, Choices, open_source
 from paddleseg_lite.datasets.reading.png import encode_png, with_palette
 from paddleseg_lite.errors import UserError
 
+from .written import kinds, photo, write
+
 PALETTE = np.array([[0, 0, 0], [128, 64, 128], [70, 130, 180]], np.uint8)
 IDS = np.repeat(np.arange(12).reshape(3, 4) % 3, 4, axis=1).astype(np.uint8)  # [3, 16]
-
-
-def write(path: Path, array: np.ndarray) -> None:
-    """Write a picture of RGB or gray, with the folder that it is in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(path.suffix, array if array.ndim == 2 else array[..., ::-1])[1].tobytes())
-
-
-def photo(size: tuple[int, int] = IDS.shape) -> np.ndarray:
-    return np.dstack([np.full(size, value, np.uint8) for value in (30, 90, 200)])
-
-
-def kinds(source: Source) -> dict[str, tuple[str, ...]]:
-    return {finding.kind: finding.names for finding in source.findings}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +34,7 @@ def kinds(source: Source) -> dict[str, tuple[str, ...]]:
 )
 def test_images_find_their_masks(tmp_path, image, mask, name):
     """Protects the layouts that people have from being taken for no masks, or two images."""
-    write(tmp_path / image, photo())
+    write(tmp_path / image, photo(IDS.shape))
     write(tmp_path / mask, IDS)
     source = open_source(tmp_path)
     assert [item.name for item in source.items] == [name]
@@ -62,7 +47,7 @@ def test_images_find_their_masks(tmp_path, image, mask, name):
 def test_ids_palettes_and_colors_give_the_same_label(tmp_path):
     """Protects a label from depending on how a tool wrote it."""
     for name in ("ids", "palette", "colors"):
-        write(tmp_path / name / "images/a.jpg", photo())
+        write(tmp_path / name / "images/a.jpg", photo(IDS.shape))
     write(tmp_path / "ids/masks/a.png", IDS)
     (tmp_path / "palette/masks").mkdir()
     (tmp_path / "palette/masks/a.png").write_bytes(with_palette(encode_png(IDS), PALETTE))
@@ -83,7 +68,7 @@ def test_ids_palettes_and_colors_give_the_same_label(tmp_path):
 
 def test_the_classes_are_the_users_choice(tmp_path):
     """Protects ids with gaps, ids that are to be joined, and those that don't count."""
-    write(tmp_path / "a.jpg", photo())
+    write(tmp_path / "a.jpg", photo(IDS.shape))
     ids = np.choose(IDS, (3, 7, 255)).astype(np.uint8)
     write(tmp_path / "a.png", ids)
     source = open_source(tmp_path)
@@ -98,7 +83,7 @@ def test_the_classes_are_the_users_choice(tmp_path):
 
 def test_masks_of_0_and_255_have_two_classes(tmp_path):
     """Protects the foreground from being ignored, which an id of 255 means elsewhere."""
-    write(tmp_path / "a.jpg", photo())
+    write(tmp_path / "a.jpg", photo(IDS.shape))
     write(tmp_path / "a.png", np.where(IDS == 1, 255, 0).astype(np.uint8))
     source = open_source(tmp_path)
     assert source.classes == ("background", "foreground")
@@ -126,8 +111,8 @@ def test_smoothed_masks_are_named_and_their_edges_unlabeled(tmp_path):
 def test_what_does_not_fit_is_named_and_the_rest_goes_on(tmp_path):
     """Protects a folder with a few bad files from being refused, or from being used in silence."""
     for name in "abcde":
-        write(tmp_path / f"images/{name}.jpg", photo())
-    write(tmp_path / "images/e.png", photo())
+        write(tmp_path / f"images/{name}.jpg", photo(IDS.shape))
+    write(tmp_path / "images/e.png", photo(IDS.shape))
     write(tmp_path / "masks/a.png", IDS)
     (tmp_path / "masks/b.png").write_bytes(b"\x89PNG nothing")
     write(tmp_path / "masks/c.png", IDS[:2])
@@ -155,7 +140,7 @@ def test_a_photo_on_its_side_and_its_mask_agree(tmp_path):
     exif[274] = 6
     (tmp_path / "images").mkdir()
     for name, mask in (("a", IDS), ("b", np.rot90(IDS, -1))):
-        Image.fromarray(photo()).save(tmp_path / f"images/{name}.jpg", exif=exif)
+        Image.fromarray(photo(IDS.shape)).save(tmp_path / f"images/{name}.jpg", exif=exif)
         write(tmp_path / f"masks/{name}.png", mask)
     source = open_source(tmp_path)
     for item in source.items:
@@ -166,14 +151,14 @@ def test_a_photo_on_its_side_and_its_mask_agree(tmp_path):
 def test_folders_named_train_and_val_are_splits(tmp_path):
     """Protects the split that somebody made already."""
     for split in ("train", "val"):
-        write(tmp_path / f"images/{split}/a.jpg", photo())
+        write(tmp_path / f"images/{split}/a.jpg", photo(IDS.shape))
         write(tmp_path / f"labels/{split}/a.png", IDS)
     assert open_source(tmp_path).splits == {"train/a": "train", "val/a": "val"}
 
 
 def test_names_that_are_nearly_the_same_are_asked_about(tmp_path):
     """Protects classes from being joined, or kept apart, by chance."""
-    write(tmp_path / "a.jpg", photo())
+    write(tmp_path / "a.jpg", photo(IDS.shape))
     write(tmp_path / "a.png", IDS)
     source = open_source(tmp_path, choices=Choices({"0": "Road", "1": "road ", "2": "sky"}))
     assert source.classes == ("Road", "road ", "sky")
@@ -186,6 +171,6 @@ def test_an_unknown_format_and_a_folder_without_masks_are_refused(tmp_path):
         open_source(tmp_path, "mask")
     with pytest.raises(UserError, match="no image in"):
         open_source(tmp_path, "masks")
-    write(tmp_path / "a.jpg", photo())
+    write(tmp_path / "a.jpg", photo(IDS.shape))
     with pytest.raises(UserError, match="no mask"):
         open_source(tmp_path, "masks")

@@ -50,13 +50,24 @@ def open_image(path: str | Path, channels: int = 3) -> np.ndarray | RgbPng:
     Raises:
         UserError: as `read_image`.
     """
-    image: Any
     if _is_npy(path):
-        image = _read_npy(path)
-    else:
-        data = _read_bytes(path)
-        image = open_rgb(str(path), data)
-        image = _decode_image(path, data, channels) if image is None else image
+        return _checked_image(path, _read_npy(path), channels)
+    data = _read_bytes(path)
+    image = open_rgb(str(path), data)
+    return decode_image(path, data, channels) if image is None else _checked_image(path, image, channels)
+
+
+def decode_image(path: str | Path, data: bytes, channels: int = 3) -> np.ndarray:
+    """Return what `read_image` would, of the bytes of a file; `path` says in messages where they are from.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    return _checked_image(path, _decode_image(path, data, channels), channels)
+
+
+def _checked_image(path: str | Path, image: Any, channels: int) -> Any:
+    """Return an image as [H, W, channels], if it is one."""
     image = image if image.ndim == 3 else image[..., None]
     if image.ndim != 3 or image.dtype not in (np.uint8, np.uint16):
         raise UserError(

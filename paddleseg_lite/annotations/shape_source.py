@@ -1,0 +1,75 @@
+"""A source whose annotations are shapes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from paddleseg_lite.annotations.shapes import Shape, paint
+from paddleseg_lite.annotations.sizes import turned_like, upright_size
+from paddleseg_lite.annotations.source import UNLABELED, Item, Source
+from paddleseg_lite.errors import UserError
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn on one image."""
+
+    size: tuple[int, int] | None  # (height, width) of what was annotated, if the file says so
+    shapes: Sequence[Shape]  # in the order that they are painted
+
+
+class ShapeSource(Source):
+    """Paints what `drawing` returns; of formats that have one file for many images, or one for each.
+
+    Args:
+        images: {item's name: image's file; None if it is embedded}.
+        index: {name of a shape: position in `classes`, or IGNORED}.
+    """
+
+    def __init__(self, images: Mapping[str, Path | None], index: Mapping[str, int]) -> None:
+        self._images, self._index = images, index
+
+    @abstractmethod
+    def drawing(self, item: Item) -> Drawing:
+        """Return what is drawn on an image.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+
+    def image_file(self, item: Item) -> Path | None:
+        """Return the image's file, None if it is embedded."""
+        return self._images[item.name]
+
+    def size(self, item: Item) -> tuple[tuple[int, int], int]:
+        """Return (height, width) of an upright image, and the orientation that it was turned by.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        path = self.image_file(item)
+        assert path is not None  # a source that embeds images has its own way
+        return upright_size(path, self.channels)
+
+    def label(self, item: Item) -> np.ndarray:
+        """Return the label of an item; see Source."""
+        size, orientation = self.size(item)
+        if not item.has_annotation:
+            return np.full(size, UNLABELED, np.int16)
+        drawing = self.drawing(item)
+        height, width = drawing.size or size
+        # Only now is it known that no more pixels are asked for than the image has.
+        where = self.image_file(item) or item.path
+        if (height, width) not in (size, size[::-1]):
+            turned_like(np.broadcast_to(np.int16(0), (height, width)), size, orientation, item.path, where)
+        label = np.full((height, width), UNLABELED, np.int16)
+        for shape in drawing.shapes:
+            if shape.name not in self._index:
+                raise UserError(f"{item.path} has changed: it has '{shape.name}' now; begin anew")
+            paint(label, shape, self._index[shape.name])
+        return turned_like(label, size, orientation, item.path, where)
