@@ -15,7 +15,6 @@ import numpy as np
 from paddleseg_lite.annotations.findings import Notes
 
 _FAR = 1 << 20  # beyond any image: cv2 counts in 32 bits
-_MAX_WIDTH = 32767  # cv2's, of a line
 _MAX_CORNERS = 720  # of an ellipse
 
 
@@ -87,11 +86,9 @@ def paint(label: np.ndarray, shape: Shape, value: int) -> None:
     if shape.patch is not None:
         _paint_patch(label, shape.patch, shape.points[0], value)
         return
-    corners = np.floor(shape.points.clip(-_FAR, _FAR)).astype(np.int32)
-    if shape.width:
-        cv2.polylines(label, [corners], False, value, min(shape.width, _MAX_WIDTH))
-    else:
-        cv2.fillPoly(label, [corners], value)
+    areas = _areas_of_line(shape.points, shape.width) if shape.width else [shape.points]
+    for area in areas:
+        cv2.fillPoly(label, [np.floor(area.clip(-_FAR, _FAR)).astype(np.int32)], value)
 
 
 def note_shape(notes: Notes, where: str, shape: Shape, size: tuple[int, int] | None) -> bool:
@@ -108,6 +105,21 @@ def _turned(points: np.ndarray, center: tuple[float, float], degrees: float) -> 
     angle = np.deg2rad(degrees)
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return (points - center) @ rotation + center if degrees else points
+
+
+def _areas_of_line(points: np.ndarray, width: float) -> list[np.ndarray]:
+    """Return a rectangle for each part of a line, and a disc for each bend; its ends are flat.
+
+    cv2's lines are wider than they are asked to be.
+    """
+    radius = (width - 1) / 2  # since the pixels of the border belong to it
+    areas = [ellipse(float(x), float(y), radius, radius) for x, y in points[1:-1]]
+    for start, end in zip(points, points[1:]):
+        x, y = end - start
+        if length := np.hypot(x, y):
+            aside = np.array([-y, x]) / length * radius
+            areas.append(np.stack([start + aside, end + aside, end - aside, start - aside]))
+    return areas
 
 
 def _paint_patch(label: np.ndarray, patch: np.ndarray, corner: np.ndarray, value: int) -> None:
