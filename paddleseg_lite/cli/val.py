@@ -11,6 +11,7 @@ and no flip.
 import argparse
 
 from paddleseg_lite.cli import flags
+from paddleseg_lite.metrics import METRICS, make_metrics
 from paddleseg_lite.printable import say
 
 
@@ -21,6 +22,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch_size", type=int, default=1, help="images in a forward pass; default 1")
     parser.add_argument(
         "--num_workers", type=int, default=0, help="processes that read images; 0: none; default 0"
+    )
+    parser.add_argument(
+        "--metrics", nargs="+", default=[], metavar="NAME", help=f"also measure: {', '.join(METRICS)}"
     )
     flags.add_backend(parser)
     flags.add_inference(parser, "--aug_eval")
@@ -37,14 +41,17 @@ def work(args: argparse.Namespace) -> None:
     plan = Plan(args.config)
     inference = flags.inference_options(args, plan)
     dataset = plan.dataset("val_dataset")
+    chosen = make_metrics(args.metrics, dataset.classes, dataset.ignore_index)
     if parallel.is_main():
         say(dataset.describe())
     model = plan.model(pretrained=False)
     report = load_weights(model, args.model_path)
     share_arena()
     network = build_runtime(model, args.backend, dataset.in_channels)
-    metrics = evaluate(network, dataset, inference, args.batch_size, args.num_workers)
+    scores = evaluate(network, dataset, inference, args.batch_size, args.num_workers, metrics=chosen)
     if not parallel.is_main():
         return
-    say(f"{args.model_path}: {report}", *metrics.table().split("\n"))
-    say(f"[EVAL] #Images: {len(dataset)} {metrics.summary()}")
+    say(f"{args.model_path}: {report}", *scores.table().split("\n"))
+    for metric in chosen:
+        say(*metric.lines())
+    say(f"[EVAL] #Images: {len(dataset)} {scores.summary()}")

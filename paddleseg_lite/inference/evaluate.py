@@ -22,9 +22,10 @@ from paddleseg_lite.inference.augment import (
 )
 from paddleseg_lite.inference.logits import Dense, best_classes
 from paddleseg_lite.kernels.argmax import argmax_classes
+from paddleseg_lite.kernels.confidence import largest_probability
 from paddleseg_lite.kernels.confusion import ConfusionMatrix
 from paddleseg_lite.kernels.upload import upload
-from paddleseg_lite.metrics import Metrics, scores
+from paddleseg_lite.metrics import Metric, Metrics, Observation, scores
 from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Sample
 
@@ -40,6 +41,7 @@ def evaluate(
     batch_size: int = 1,
     num_workers: int = 0,
     stop: Callable[[], bool] = lambda: False,
+    metrics: Sequence[Metric] = (),
 ) -> Metrics:
     """Score a network's predictions on every sample of a data set.
 
@@ -56,6 +58,7 @@ def evaluate(
         batch_size: images in one forward pass.
         num_workers: processes that read images; 0 reads in this one.
         stop: asked after each batch whether to give up.
+        metrics: are shown every image, and afterwards, on all ranks, hold what was counted of all images.
 
     Raises:
         EvaluationStopped: `stop` said so, on this rank or another.
@@ -67,7 +70,7 @@ def evaluate(
         )
     if isinstance(model, paddle.nn.Layer):
         model.eval()
-    confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)
+    tally = _Tally(dataset, metrics)
     samples = eval_samples(dataset, num_workers, parallel.rank(), parallel.world_size())
     bar = Progress(
         is_active=parallel.is_main(),
@@ -79,22 +82,48 @@ def evaluate(
     is_stopped = False
     with bar:
         for batch in batches_of_one_shape(samples, batch_size):
-            _count(confusion, batch, class_maps(model, batch, inference))
+            tally.add(batch, _predicted(model, batch, inference, tally.needs_confidence))
             bar.update(len(batch))
             batch.clear()  # large images are not kept while the next ones are read
             if is_stopped := stop():
                 break
     if parallel.any_rank(is_stopped):
         raise EvaluationStopped
-    return scores(parallel.all_reduce_sum(confusion.counts()), dataset.classes)
+    return tally.scores()
 
 
-def _count(confusion: ConfusionMatrix, batch: Sequence[Sample], maps: Sequence[Values]) -> None:
-    """Count the predictions for samples."""
-    for sample, predicted in zip(batch, maps):
-        if sample.label is None:
-            raise UserError(f"{sample.path} has no label to be evaluated against; list one, or use predict")
-        confusion.update(predicted, sample.label)
+class _Tally:
+    """What is counted of a rank's share of a data set: the confusion matrix, and for metrics."""
+
+    def __init__(self, dataset: SegmentationDataset, metrics: Sequence[Metric]) -> None:
+        self._dataset, self._metrics = dataset, metrics
+        self._confusion = ConfusionMatrix(dataset.num_classes, dataset.ignore_index)
+        self._indices = iter(range(parallel.rank(), len(dataset), parallel.world_size()))
+        self.needs_confidence = any(metric.needs_confidence for metric in metrics)
+
+    def add(self, batch: Sequence[Sample], maps: Iterable[tuple[Values, Values | None]]) -> None:
+        """Count the predictions for the next samples, with the confidence in each if it is needed."""
+        for sample, index, (predicted, confidence) in zip(batch, self._indices, maps):
+            if sample.label is None:
+                raise UserError(
+                    f"{sample.path} has no label to be evaluated against; list one, or use predict"
+                )
+            self._confusion.update(predicted, sample.label)
+            if self._metrics:  # or else what is on a device stays there
+                label_path = self._dataset.pairs[index][1] or ""
+                sure = None if confidence is None else _array(confidence)
+                prediction = _array(predicted)
+                seen = Observation(index, sample.path, label_path, prediction, sample.label, sure)
+                for metric in self._metrics:
+                    metric.update(seen)
+
+    def scores(self) -> Metrics:
+        """Share what was counted with all ranks, and return the scores."""
+        for metric in self._metrics:
+            for rank, other in enumerate(parallel.all_gather_object(metric)):
+                if rank != parallel.rank():
+                    metric.merge(other)
+        return scores(parallel.all_reduce_sum(self._confusion.counts()), self._dataset.classes)
 
 
 def batches_of_one_shape(samples: Iterable[Sample], batch_size: int) -> Iterator[list[Sample]]:
@@ -131,7 +160,19 @@ def predict_labels(
         inference: scales, flips, sliding windows.
     """
     maps = class_maps(model, batch, inference)
-    return [classes if isinstance(classes, np.ndarray) else classes.numpy() for classes in maps]
+    return [_array(classes) for classes in maps]
+
+
+def _predicted(
+    model: Network | Runtime, batch: list[Sample], inference: InferenceOptions, is_sure: bool
+) -> list[tuple[Values, Values | None]]:
+    """Return `class_maps`, and if it `is_sure` with the confidence in each, float32 [H, W]."""
+    if not is_sure:
+        return [(classes, None) for classes in class_maps(model, batch, inference)]
+    array = network_input(batch)
+    logits = infer_values(model, array if isinstance(model, Runtime) else upload(array), inference)
+    restored = (sample.restore(values) for sample, values in zip(batch, logits))
+    return [(_best(values), largest_probability(values)) for values in restored]
 
 
 def class_maps(model: Network | Runtime, batch: list[Sample], inference: InferenceOptions) -> list[Values]:
@@ -147,3 +188,7 @@ def class_maps(model: Network | Runtime, batch: list[Sample], inference: Inferen
 def _best(logits: Values) -> Values:
     """Return the class of the highest logit of [C, H, W]."""
     return best_classes(Dense(logits)) if isinstance(logits, np.ndarray) else argmax_classes(logits[None])[0]
+
+
+def _array(values: Values) -> np.ndarray:
+    return values if isinstance(values, np.ndarray) else values.numpy()

@@ -25,6 +25,9 @@ def test_two_by_two_by_hand() -> None:
     assert result.accuracy == 0.75
     # By chance they agree in 3/4 x 2/4 + 1/4 x 2/4 = 1/2 of the pixels.
     assert result.kappa == pytest.approx(0.5)
+    assert result.mean_accuracy == pytest.approx((2 / 3 + 1) / 2)
+    assert result.frequency_weighted_iou == pytest.approx(3 / 4 * 2 / 3 + 1 / 4 * 1 / 2)
+    np.testing.assert_array_equal(result.confusion, confusion)
 
 
 def test_ignored_pixels_do_not_count_whatever_was_predicted() -> None:
@@ -50,6 +53,7 @@ def test_nothing_counted_gives_nan_without_a_warning() -> None:
     """An empty evaluation must not end in a division error."""
     result = scores(np.zeros((2, 2), np.int64), ("a", "b"))
     assert np.isnan([result.miou, result.accuracy, result.kappa]).all()
+    assert np.isnan([result.mean_accuracy, result.frequency_weighted_iou]).all()
 
 
 def test_matrices_of_parts_add_up_to_that_of_the_whole() -> None:

@@ -1,0 +1,82 @@
+"""The IoU of each class with the interval in which it would lie for other images of the same kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from paddleseg_lite.metrics.bootstrap import RESAMPLES, SEED, class_iou, interval, mean_iou, resampled
+from paddleseg_lite.metrics.confusion import confusion_matrix
+from paddleseg_lite.metrics.metric import Metric, Observation
+from paddleseg_lite.metrics.scores import plain
+from paddleseg_lite.printable import printable
+
+_LEVEL = 0.95
+
+
+class Intervals(Metric):
+    """IoU with its 95 % interval, by a bootstrap over images; also keeps what each image contributes.
+
+    Attributes:
+        images: {index: (path, counts)}; counts are int32 [3, K]: of each class the pixels that are right,
+            labelled and predicted.
+    """
+
+    name = "intervals"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.images: dict[int, tuple[str, np.ndarray]] = {}
+
+    def update(self, seen: Observation) -> None:
+        matrix = confusion_matrix(seen.prediction, seen.label, len(self.classes), self.ignore_index)
+        counts = np.stack([matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)])
+        self.images[seen.index] = seen.path, counts.astype(np.int32)
+
+    def merge(self, other: Intervals) -> None:
+        self.images.update(other.images)
+
+    def counts(self) -> np.ndarray:
+        """Return the counts of all images, [N, 3, K] int32, in the data set's order."""
+        rows = [self.images[index][1] for index in sorted(self.images)]
+        return np.array(rows, np.int32).reshape(-1, 3, len(self.classes))
+
+    def result(self) -> dict[str, Any]:
+        """Return `miou`, `class_iou` and, for each image, its own mIoU and counts."""
+        counts = self.counts()
+        whole, sets = class_iou(counts.sum(axis=0, dtype=np.int64)), resampled(counts)
+        of_images = mean_iou(class_iou(counts)).tolist()
+        images = [
+            {"index": index, "path": path, "miou": plain(miou)}
+            | dict(zip(("right", "labelled", "predicted"), own.tolist()))
+            for (index, (path, own)), miou in zip(sorted(self.images.items()), of_images)
+        ]
+        return {
+            "level": _LEVEL,
+            "resamples": RESAMPLES,
+            "seed": SEED,
+            "miou": _entry(float(mean_iou(whole)), mean_iou(sets)),
+            "class_iou": {
+                name: _entry(value, values) for name, value, values in zip(self.classes, whole, sets.T)
+            },
+            "images": images,
+        }
+
+    def lines(self) -> list[str]:
+        result = self.result()
+        rows = {"mIoU": result["miou"], **result["class_iou"]}
+        width = max(map(len, map(printable, rows)))
+        title = f"IoU, and where 95 % of {RESAMPLES} sets of images drawn from these lie (seed {SEED}):"
+        return [title, *(f"{printable(name):<{width}}  {_text(row)}" for name, row in rows.items())]
+
+
+def _entry(value: float, samples: np.ndarray) -> dict[str, float | None]:
+    low, high = interval(samples, _LEVEL)
+    return {"value": plain(value), "low": plain(low), "high": plain(high)}
+
+
+def _text(row: dict[str, float | None]) -> str:
+    if row["value"] is None:
+        return "     -"
+    return f"{row['value']:.4f}  [{row['low']:.4f}, {row['high']:.4f}]"
