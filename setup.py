@@ -13,6 +13,8 @@ DEPLOY = [
     "ml_dtypes; python_version < '3.13'",  # onnxruntime.quantization imports it and does not ask for it
     "paddle2onnx>=1.3.1; python_version < '3.13'",
 ]
+# Reading annotations: COCO's masks, XML that nobody vouches for, images that are nearly the same.
+INIT = ["pycocotools>=2.0.8", "defusedxml", "imagehash"]
 
 setup(
     name="paddleseg_lite",
@@ -43,9 +45,11 @@ setup(
         "cpu": ["paddlepaddle>=2.6.2,<3.4"],
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4"],
         "deploy": DEPLOY,
+        "init": INIT,
         "fast": ["isal", "pyspng"],  # PNG photographs in less time than by OpenCV: writing, reading
         "dev": [
             *DEPLOY,
+            *INIT,
             "cityscapesscripts",  # the test oracle for Cityscapes' ids and scores
             "hypothesis",
             "isal; platform_machine == 'x86_64'",

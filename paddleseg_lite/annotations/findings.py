@@ -12,6 +12,8 @@ _SENTENCES = {
     "damaged file": ("file", "that cannot be read, left out", "mend or remove it"),
     "no annotation": ("image", "without annotation", "annotate, or choose what becomes of it"),
     "no shapes": ("file", "without any shape, taken as annotated", "check that nothing is to be seen there"),
+    "damaged entry": ("entry", "that lacks what it needs, left out", "export the file anew"),
+    "unused class": ("class", "without any annotation, left out", "nothing to do, if this is meant"),
     "no image": ("annotation", "without its image, left out", "put the image where it is looked for"),
     "same name": ("file", "whose name another one has already, left out", "rename it"),
     "several masks": ("image", "with several masks, of which the first is taken", "merge or remove them"),
@@ -60,8 +62,7 @@ class Notes:
 def _finding(kind: str, names: list[str]) -> Finding:
     noun, matter, remedy = _SENTENCES[kind]
     shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-    if noun == "class":
-        number = "1 class" if len(names) == 1 else f"{len(names)} classes"
-    else:
-        number = counted(len(names), noun)
+    number = counted(len(names), noun)
+    for singular, plural in (("classs", "classes"), ("entrys", "entries")):
+        number = number.replace(singular, plural)
     return Finding(kind, f"{number} {matter}: {shown}; {remedy}", tuple(names))

@@ -20,9 +20,10 @@ from paddleseg_lite.annotations.mask_values import (
     unpacked,
 )
 from paddleseg_lite.annotations.names import ClassNames
-from paddleseg_lite.annotations.pairing import Triple, find_triples, splits_of
+from paddleseg_lite.annotations.pairing import Triple, find_triples
 from paddleseg_lite.annotations.sizes import turned_like, upright_size
 from paddleseg_lite.annotations.source import IGNORED, UNLABELED, Choices, Color, Item, Source
+from paddleseg_lite.annotations.splits import splits_of
 from paddleseg_lite.datasets.loading.process_map import process_map
 from paddleseg_lite.errors import UserError
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from paddleseg_lite.annotations.coco import CocoSource
 from paddleseg_lite.annotations.image_index import files_ending
 from paddleseg_lite.annotations.labelme import open_labelme
 from paddleseg_lite.annotations.masks import open_masks
@@ -18,6 +19,7 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import did_you_mean
 
 _OPENERS: dict[str, Callable[[Path, Choices], Source]] = {
+    "coco": CocoSource,
     "labelme": open_labelme,
     "masks": open_masks,
 }
@@ -64,7 +66,7 @@ def _kind_of_json(path: Path) -> str | None:
             return None
     if b"shapes" in found:
         return "labelme"
-    return None
+    return "coco" if found else None
 
 
 def _head(path: Path) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +18,6 @@ _IMAGE_FOLDER = re.compile(
 )
 _MASK_NAME = re.compile(rf"(.+)[_.-](?:{_WORD}|L)", re.IGNORECASE)
 _IMAGE_NAME = re.compile(r"(.+)[_.-](?:image|img|rgb|photo)", re.IGNORECASE)
-_SPLITS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,19 +60,6 @@ def find_triples(folder: Path, notes: Notes) -> list[Triple]:
             for mask in masks:
                 notes.add("no image", mask)
     return triples
-
-
-def splits_of(names: Iterable[str]) -> dict[str, str] | None:
-    """Return the split of each name that has a folder "train", "val" and so on; None unless all have."""
-    found = {}
-    for name in names:
-        split = next(
-            (_SPLITS[part.lower()] for part in name.split("/")[:-1] if part.lower() in _SPLITS), None
-        )
-        if split is None:
-            return None
-        found[name] = split
-    return found if len(set(found.values())) > 1 else None
 
 
 def _key(parts: tuple[str, ...]) -> tuple[bool, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Drawing:
     """What is drawn on one image."""
 
     size: tuple[int, int] | None  # (height, width) of what was annotated, if the file says so
-    shapes: Sequence[Shape]  # in the order that they are painted
+    shapes: Iterable[Shape]  # in the order that they are painted; gone through once the size is checked
 
 
 class ShapeSource(Source):

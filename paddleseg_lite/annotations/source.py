@@ -14,6 +14,7 @@ from paddleseg_lite.datasets.reading.images import read_image
 
 UNLABELED = -1  # a pixel that nobody annotated: what becomes of it is the user's choice
 IGNORED = 255  # a pixel that is marked as not to be counted
+EXTRA = "pip install 'paddleseg_lite[init]'"
 MAX_CLASSES = 255  # the ids that a label file has beside IGNORED
 
 Color = tuple[int, int, int]  # R, G, B

@@ -42,3 +42,42 @@ def label_of(source: Source, name: str) -> np.ndarray:
 def agree(source: Source, item: Item) -> bool:
     """Return whether image and label of an item have one size."""
     return source.label(item).shape == source.image(item).shape[:2]
+
+
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    1 << 70,
+    1e300,
+    float("nan"),
+    "",
+    "\x80",
+    "../..",
+    "\0",
+    [],
+    [[]],
+    {},
+    [[1, 2], [3]],
+]
+
+
+def with_odd_value(content: Any, rng: np.random.Generator) -> Any:
+    """Return a copy of JSON values where one of them, anywhere, is of another kind, gone, or there twice."""
+    content = json.loads(json.dumps(content))
+    place = content
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = keys[rng.integers(len(keys))]
+        if isinstance(place[key], (dict, list)) and place[key] and rng.random() < 0.8:
+            place = place[key]
+            continue
+        what = rng.integers(len(ODD) + 2)
+        if what < len(ODD):
+            place[key] = ODD[what]
+        elif what == len(ODD):
+            del place[key]
+        elif isinstance(place, list):
+            place.append(place[key])
+        return content
