@@ -102,6 +102,8 @@ def contact_sheet(
     classes: Sequence[str],
     palette: np.ndarray,
     width: int = 480,
+    heading: str = "",
+    titles: Sequence[str] = (),
 ) -> np.ndarray:
     """Lay out samples as image | truth | prediction | overlay, with a legend of the classes below.
 
@@ -110,6 +112,8 @@ def contact_sheet(
         classes: K names.
         palette: uint8 [K, 3], RGB.
         width: of each picture, in pixels.
+        heading: what stands above all, if anything.
+        titles: what stands above each sample, if anything.
 
     Returns:
         uint8 [height, 4 x width + gaps, 3], RGB.
@@ -119,7 +123,12 @@ def contact_sheet(
         for image, truth, prediction in rows
     ]
     strips = [_titles(("image", "truth", "prediction", "overlay"), width)]
-    strips += [np.hstack([_pad(fit(picture, width)) for picture in row]) for row in pictures]
+    if heading:
+        strips.insert(0, _title(heading, strips[0].shape[1]))
+    for number, row in enumerate(pictures):
+        if titles:
+            strips.append(_title(titles[number], strips[0].shape[1]))
+        strips.append(np.hstack([_pad(fit(picture, width)) for picture in row]))
     sheet = np.vstack(strips)
     void = np.full((PATCH_HEIGHT, PATCH_WIDTH, 3), VOID_COLOR, np.uint8)
     return np.vstack([sheet, _legend([*_patches(classes, palette), ("ignored", void)], sheet.shape[1])])

@@ -23,7 +23,15 @@ from pathlib import Path
 from tests.paths import ENVIRONMENT, TOOLS
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["cv2", "paddleseg_lite.config.build", "paddleseg_lite.engine.train"])
+CONTEXT.set_forkserver_preload(
+    [
+        "cv2",
+        "matplotlib.figure",
+        "matplotlib.backends.backend_agg",
+        "paddleseg_lite.config.build",
+        "paddleseg_lite.engine.train",
+    ]
+)
 
 
 class Command:

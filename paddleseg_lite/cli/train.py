@@ -7,8 +7,9 @@
   python -m paddle.distributed.launch --nproc_per_node 2 paddleseg-lite train --config C.yml
 
 Writes to --save_dir: iter_N/ (all that --resume_model needs), config.yml, environment.json, train.log,
-metrics.jsonl, and with --do_eval best_model/, the weights with the highest mIoU. Ctrl-C or SIGTERM: the
-iteration is finished and saved, and the command that goes on is printed. docs/training.md says more.
+metrics.jsonl, curves.png, and with --do_eval best_model/, the weights with the highest mIoU, and
+val_images.jpg, what they make of some images. Ctrl-C or SIGTERM: the iteration is finished and saved, and
+the command that goes on is printed. docs/training.md says more.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_pretrained
     from paddleseg_lite.config.build import Plan
+    from paddleseg_lite.engine.curves import CURVES
     from paddleseg_lite.engine.rng import seed_everything
+    from paddleseg_lite.engine.showcase import SHEET
     from paddleseg_lite.engine.train import TrainOptions, train
 
     config, plan = args.config, Plan(args.config)
@@ -104,6 +107,9 @@ def work(args: argparse.Namespace) -> None:
     result = train(model, train_dataset, optimizer, criterion, options, val_dataset)
     if not parallel.is_main():
         return
+    pictures = [path for path in (options.save_dir / CURVES, options.save_dir / SHEET) if path.exists()]
+    if pictures:
+        say(f"pictures: {', '.join(map(str, pictures))}")
     if result.stopped_by:
         say(f"stopped by {result.stopped_by} after iteration {result.iteration}; go on with:")
         say(f"  {resume_command(options.save_dir, parallel.world_size())}")

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from paddle import Tensor
 
 from paddleseg_lite import parallel
@@ -16,17 +15,13 @@ from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.engine.run_logger import RunLogger
+from paddleseg_lite.engine.showcase import SHEET, showcase, strip, write_sheet
 from paddleseg_lite.engine.step import TrainStep
-from paddleseg_lite.inference.augment import InferenceOptions, Network
-from paddleseg_lite.inference.evaluate import evaluate, predict_labels
+from paddleseg_lite.inference.evaluate import evaluate
 from paddleseg_lite.metrics import Metrics
 from paddleseg_lite.paddle_compat import float32_weights
-from paddleseg_lite.visualize import colorize, fit, to_rgb
 
 log = logging.getLogger(__name__)
-
-_SHOWN = 4  # images
-_WIDTH = 480  # of each of the three pictures in a row, in pixels
 
 
 @dataclass
@@ -46,7 +41,7 @@ class Evaluator:
         Raises:
             EvaluationStopped: `stop` said so.
         """
-        metrics = self._evaluate("Evaluate", state.iteration)
+        metrics = self._evaluate("Evaluate", state)
         if metrics.miou > state.best_miou:
             state.best_miou, state.best_iteration = metrics.miou, state.iteration
             weights = float32_weights(self.step.model, self.step.optimizer)
@@ -54,15 +49,16 @@ class Evaluator:
         log.info(f"[EVAL] best mIoU so far: {state.best_miou:.4f}, at iter {state.best_iteration}")
         if self.ema:
             with self.ema.applied():
-                metrics = self._evaluate("EvaluateEMA", state.iteration)
+                metrics = self._evaluate("EvaluateEMA", state)
                 if metrics.miou > state.best_ema_miou:
                     state.best_ema_miou = metrics.miou
                     self._save("ema_best_model", self.ema.state_dict(), metrics, state.iteration)
+        self.logger.refresh_curves()
         state.evaluation_is_due = False
         self.step.model.train()
 
-    def _evaluate(self, tag: str, iteration: int) -> Metrics:
-        step, options, logger = self.step, self.options, self.logger
+    def _evaluate(self, tag: str, state: TrainState) -> Metrics:
+        step, options, logger, iteration = self.step, self.options, self.logger, state.iteration
         parallel.share_statistics(step.model)
         step.model.eval()
         metrics = evaluate(
@@ -72,26 +68,29 @@ class Evaluator:
         logger.record("eval", {"iteration": iteration, "tag": tag, **metrics.as_dict()})
         logger.scalars(tag, {"mIoU": metrics.miou, "Acc": metrics.accuracy}, iteration)
         logger.scalars(f"{tag}/IoU", dict(zip(metrics.classes, metrics.class_iou)), iteration)
-        if options.use_vdl and parallel.is_main():
-            rows = showcase(step.predict, self.dataset, options.inference)
-            logger.pictures(f"{tag}/image, truth, prediction", rows, iteration)
+        if parallel.is_main():
+            self._show(tag, metrics, state)
         return metrics
+
+    def _show(self, tag: str, metrics: Metrics, state: TrainState) -> None:
+        """Let VisualDL show some images, and val_images.jpg, which is of the best weights so far."""
+        sheet = self.options.save_dir / SHEET
+        is_best = metrics.miou > max(state.best_miou, state.best_ema_miou) or not sheet.exists()
+        if not is_best and not self.options.use_vdl:
+            return
+        try:
+            shown = showcase(self.step.predict, self.dataset, self.options.inference)
+            rows = [strip(one, self.dataset.palette) for one in shown]
+            self.logger.pictures(f"{tag}/image, truth, prediction", rows, state.iteration)
+            if is_best:
+                whose = "weights" if tag == "Evaluate" else "moving average"
+                heading = f"{whose} of iteration {state.iteration}: mIoU {metrics.miou:.4f}"
+                write_sheet(sheet, shown, self.dataset, heading)
+        except Exception as error:  # pictures are no reason to end a run
+            log.warning(f"[EVAL] cannot draw {sheet}: {error}")
 
     def _save(self, name: str, weights: Mapping[str, Tensor], metrics: Metrics, iteration: int) -> None:
         if parallel.is_main():
             info = {"iteration": iteration, "miou": metrics.miou}
             folder = self.options.save_dir / name
             save_weights(weights, folder, self.options.weights_format, **info)
-
-
-def showcase(model: Network, dataset: SegmentationDataset, inference: InferenceOptions) -> list[np.ndarray]:
-    """Return rows of image | truth | prediction, uint8 [H, W, 3] RGB, of images spread over the data set."""
-    rows = []
-    for index in np.unique(np.linspace(0, len(dataset) - 1, _SHOWN).astype(int)):
-        image, truth = dataset.reader(int(index))
-        prediction = predict_labels(model, [dataset.sample(int(index))], inference)[0].astype(np.uint8)
-        pictures = [to_rgb(image), colorize(prediction, dataset.palette)]
-        if truth is not None:
-            pictures.insert(1, colorize(truth, dataset.palette))
-        rows.append(np.hstack([fit(picture, min(picture.shape[1], _WIDTH)) for picture in pictures]))
-    return rows

@@ -1,7 +1,7 @@
 """What a run writes about itself, beside its checkpoints.
 
-`config.yml`, `environment.json`, `train.log`, `metrics.jsonl` (an object per log interval and evaluation)
-and, if asked for, VisualDL's records.
+`config.yml`, `environment.json`, `train.log`, `metrics.jsonl` (an object per log interval and evaluation),
+`curves.png` and, if asked for, VisualDL's records.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from logging.handlers import MemoryHandler
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from paddleseg_lite.engine.curves import curve_writer
+from paddleseg_lite.engine.curves import CURVES, write_curves
 from paddleseg_lite.engine.environment import environment
+from paddleseg_lite.engine.vdl_records import curve_writer
 from paddleseg_lite.errors import writing
 from paddleseg_lite.files import atomic_write, locked
 from paddleseg_lite.printable import LogFormatter
@@ -29,6 +30,7 @@ from paddleseg_lite.printable import LogFormatter
 METRICS = "metrics.jsonl"
 _PACKAGE_LOG = logging.getLogger("paddleseg_lite")
 _ENDLESS = 1 << 30
+_REDRAWN = 60.0  # seconds, at least, from one drawing of the curves to the next: it takes half a second
 _REMEDY = "earlier checkpoints are untouched: free some space or give another save_dir, then resume"
 
 
@@ -48,6 +50,7 @@ class RunLogger:
         self.folder, self.is_active, self.use_vdl = Path(folder), is_active, use_vdl
         self._vdl: Any = None
         self._is_open = False
+        self._drawn = time.monotonic()
         self._claim = contextlib.ExitStack()
         self._is_claimed = False
         self._handler = MemoryHandler(_ENDLESS, flushLevel=_ENDLESS, flushOnClose=False)
@@ -149,6 +152,24 @@ class RunLogger:
         if self._vdl is not None:
             for number, picture in enumerate(pictures):
                 self._vdl.add_image(f"{tag}/{number}", picture, iteration)
+
+    def refresh_curves(self) -> None:
+        """Draw curves.png, unless that was done a short time ago."""
+        if time.monotonic() - self._drawn > _REDRAWN:
+            self._draw_curves()
+
+    @contextlib.contextmanager
+    def curves_at_the_end(self) -> Iterator[None]:
+        """Draw curves.png at the end of a `with` block, however that ends."""
+        try:
+            yield
+        finally:
+            self._draw_curves()
+
+    def _draw_curves(self) -> None:
+        if self._is_open:
+            write_curves(self.folder / METRICS, self.folder / CURVES)
+            self._drawn = time.monotonic()
 
     def _drop_metrics_after(self, iteration: int, will_evaluate: bool) -> None:
         path = self.folder / METRICS

@@ -72,7 +72,7 @@ class Trainer:
     def run(self) -> TrainResult:
         """Train up to `options.iters`."""
         started, options = time.perf_counter(), self.options
-        with self.logger, logging_redirect_tqdm(), self.signals:
+        with self.logger, logging_redirect_tqdm(), self.signals, self.logger.curves_at_the_end():
             self._start()
             search = algorithm_search(makes_one_size(self.train_dataset.transforms))
             with closing(self._batches()) as batches, self._bar() as bar, search:

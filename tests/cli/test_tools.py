@@ -39,7 +39,9 @@ def test_the_whole_job(tmp_path, street_root):
     out = command(tmp_path, *train, "--do_eval", "--save_interval", "2", "--num_workers", "1", "--use_vdl")
     assert "[TRAIN] epoch: 1, iter: 1/3, loss: " in out, "whatever Paddle does to the root logger"
     assert re.search(r"3 iterations in \d+ s, in run\nbest mIoU 0\.\d{4} at iter", out)
-    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"iter_2", "iter_3", "best_model"}
+    assert "pictures: run/curves.png, run/val_images.jpg\n" in out
+    written = {path.name for path in (tmp_path / "run").iterdir()}
+    assert written >= {"iter_2", "iter_3", "best_model", "curves.png", "val_images.jpg"}
 
     command(tmp_path, *train, "--resume_model", "run/iter_3", "--iters", "4")
     assert (tmp_path / "run" / "iter_4" / "model.pdparams").exists()

@@ -151,25 +151,6 @@ def test_visualdl_shows_one_curve_after_three_resumes(tmp_path):
         assert [record.id for record in shown] == list(iterations), tag
 
 
-def test_pictures_show_image_truth_and_prediction():
-    """Side by side, in the data set's colors."""
-    from paddleseg_lite.engine.evaluator import showcase
-    from paddleseg_lite.inference.augment import PLAIN
-
-    dataset = Squares("val", length=9)
-
-    def bright(images):
-        grey = images.mean(axis=1, keepdim=True)
-        return [paddle.concat([-grey, grey], axis=1)]
-
-    rows = showcase(bright, dataset, PLAIN)
-    assert len(rows) == 4
-    image, truth = dataset.draw(0)
-    np.testing.assert_array_equal(rows[0][:, :32], image)
-    np.testing.assert_array_equal(rows[0][1:, 32:64], dataset.palette[truth[1:]])
-    np.testing.assert_array_equal(rows[0][1:, 64:], rows[0][1:, 32:64])
-
-
 def test_the_progress_bar_never_tears_the_log(tmp_path, monkeypatch):
     """On a terminal every log line starts in the first column and holds nothing but itself."""
     master, slave = pty.openpty()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import paddle
 from paddle import nn
 
+from paddleseg_lite.engine import evaluator, run_logger
 from paddleseg_lite.engine.train import TrainOptions, TrainResult, train
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss, OhemCrossEntropyLoss
 from tests.toys import PixelNet, Squares
@@ -35,6 +38,7 @@ def toy_run(
     loss: str = "ce",
     net: Callable[[], nn.Layer] = PixelNet,
     dataset: Squares | None = None,
+    pictures: bool = False,
     **options: Any,
 ) -> TrainResult:
     """Train a network on squares from a fixed start.
@@ -46,6 +50,7 @@ def toy_run(
         loss: "ce", "ohem", "surest" (OHEM by its threshold alone), or "both", for a network of two outputs.
         net: makes the network, after the seed is set.
         dataset: to train on, instead of six squares.
+        pictures: whether to draw curves.png and val_images.jpg, which takes longer than the run.
         **options: of TrainOptions.
     """
     paddle.seed(1)
@@ -60,11 +65,15 @@ def toy_run(
         forward = model.forward
         model.forward = lambda x: forward(x) * 2
     defaults = {"batch_size": 2, "log_iters": 3, "save_interval": 3}
-    return train(
-        model,
-        dataset or Squares("train"),
-        optimizer,
-        Criterion(losses[loss], [1.0, 0.5][: len(losses[loss])]),
-        TrainOptions(**{**defaults, "iters": iters, "save_dir": Path(save_dir), **options}),
-        Squares("val", length=3) if do_eval else None,
-    )
+    with contextlib.ExitStack() as stack:
+        if not pictures:
+            stack.enter_context(mock.patch.object(run_logger, "write_curves"))
+            stack.enter_context(mock.patch.object(evaluator, "write_sheet"))
+        return train(
+            model,
+            dataset or Squares("train"),
+            optimizer,
+            Criterion(losses[loss], [1.0, 0.5][: len(losses[loss])]),
+            TrainOptions(**{**defaults, "iters": iters, "save_dir": Path(save_dir), **options}),
+            Squares("val", length=3) if do_eval else None,
+        )
