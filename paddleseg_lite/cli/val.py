@@ -4,13 +4,19 @@
   %(prog)s --config C.yml --model_path M --aug_eval --scales 0.75 1.0 1.25 --flip_horizontal
   %(prog)s --config C.yml --model_path M --is_slide --crop_size 1024 512 --stride 768 384
 
+--json keeps the numbers, and how they were measured: data, inference, runtime, weights' hash, versions. What
+--metrics may name is in docs/evaluation.md.
+
 Flags win over the config's test_config, one by one; where neither says a thing, --aug_eval means scale 1.0
 and no flip.
 """
 
 import argparse
+import json
+from pathlib import Path
 
 from paddleseg_lite.cli import flags
+from paddleseg_lite.files import atomic_write
 from paddleseg_lite.metrics import METRICS, make_metrics
 from paddleseg_lite.printable import say
 
@@ -26,6 +32,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", nargs="+", default=[], metavar="NAME", help=f"also measure: {', '.join(METRICS)}"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
     flags.add_backend(parser)
     flags.add_inference(parser, "--aug_eval")
 
@@ -35,7 +42,9 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config.build import Plan
     from paddleseg_lite.deploy.backend import build_runtime
+    from paddleseg_lite.deploy.fingerprint import hash_tensors
     from paddleseg_lite.deploy.runtimes import share_arena
+    from paddleseg_lite.engine.protocol import protocol, protocol_lines
     from paddleseg_lite.inference.evaluate import evaluate
 
     plan = Plan(args.config)
@@ -46,12 +55,22 @@ def work(args: argparse.Namespace) -> None:
         say(dataset.describe())
     model = plan.model(pretrained=False)
     report = load_weights(model, args.model_path)
+    weights_sha256 = hash_tensors(model.state_dict())
     share_arena()
     network = build_runtime(model, args.backend, dataset.in_channels)
     scores = evaluate(network, dataset, inference, args.batch_size, args.num_workers, metrics=chosen)
     if not parallel.is_main():
         return
+    settings = plan.config.section("val_dataset")
+    weights = (args.model_path, weights_sha256)
+    facts = protocol(dataset, inference, network, *weights, plan.config.path, settings)
     say(f"{args.model_path}: {report}", *scores.table().split("\n"))
     for metric in chosen:
         say(*metric.lines())
-    say(f"[EVAL] #Images: {len(dataset)} {scores.summary()}")
+    say(*protocol_lines(facts), f"[EVAL] #Images: {len(dataset)} {scores.summary()}")
+    if args.json:
+        results = {metric.name: metric.result() for metric in chosen}
+        counts = {"confusion": scores.confusion.tolist()}
+        content = {"protocol": facts, "scores": {**scores.as_dict(), **counts}, "metrics": results}
+        atomic_write(args.json, json.dumps(content, allow_nan=False) + "\n")
+        say(f"numbers in {args.json}")

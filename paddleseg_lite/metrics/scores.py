@@ -60,9 +60,10 @@ class Metrics:
         return self.support
 
     def summary(self) -> str:
-        """Return the means in one line, as PaddleSeg words them; Dice is the mean F1."""
+        """Return the means in one line, the first four as PaddleSeg words them; Dice is the mean F1."""
         dice = mean_of(self.class_f1)
-        return f"mIoU: {self.miou:.4f} Acc: {self.accuracy:.4f} Kappa: {self.kappa:.4f} Dice: {dice:.4f}"
+        usual = f"mIoU: {self.miou:.4f} Acc: {self.accuracy:.4f} Kappa: {self.kappa:.4f} Dice: {dice:.4f}"
+        return f"{usual} mAcc: {self.mean_accuracy:.4f} FWIoU: {self.frequency_weighted_iou:.4f}"
 
     def table(self) -> str:
         """Return a table for the log: a line per class, absent ones as "-"."""

@@ -1,0 +1,55 @@
+"""What val.py prints and writes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import write_config
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory, street_root):
+    """Random weights of the network of `write_config`, in a file."""
+    from paddleseg_lite.checkpoint import save_weights
+    from paddleseg_lite.config import load_config
+    from paddleseg_lite.config.build import Plan
+
+    folder = tmp_path_factory.mktemp("weights")
+    net = Plan(load_config(write_config(folder, street_root))).model()
+    save_weights(net.state_dict(), folder)
+    return folder / "model.pdparams"
+
+
+def test_the_protocol_stands_with_the_numbers(tmp_path, tool, street_root, weights):
+    """What else would be needed to compare them: in the file in full, and in the log."""
+    config, file = write_config(tmp_path, street_root), tmp_path / "out" / "val.json"
+    given = ("--config", config, "--model_path", weights, "--backend", "paddle", "--json", file)
+    flips = ("--aug_eval", "--scales", "0.5", "1.0", "--flip_horizontal", "--metrics", "intervals")
+    code, out, err = tool("val", *given, *flips)
+    assert code == 0, err
+    content = json.loads(file.read_text())
+    facts = content["protocol"]
+    assert (facts["config"], facts["weights"]["path"]) == (str(config), str(weights))
+    assert facts["data"]["images"] == 3
+    assert facts["data"]["settings"]["transforms"] == [{"type": "Normalize"}]
+    assert facts["inference"]["scales"] == [0.5, 1.0]
+    assert facts["runtime"] == "paddle"
+    assert {"paddleseg_lite", "paddle"} <= set(facts["versions"])
+    assert f"SHA-256 {facts['weights']['sha256']}" in out
+    assert "3 images at their labels' size; scales 0.5, 1.0; flips horizontal; sliding window none" in out
+    assert f"mIoU: {content['scores']['miou']:.4f}" in out
+    assert sum(map(sum, content["scores"]["confusion"])) == sum(content["scores"]["class_pixels"].values())
+    interval = content["metrics"]["intervals"]["miou"]
+    assert f"[{interval['low']:.4f}, {interval['high']:.4f}]" in out
+    assert interval["value"] == pytest.approx(content["scores"]["miou"], abs=1e-12)
+
+
+def test_an_unknown_metric_is_told_before_the_weights_are_read(tmp_path, tool, street_root):
+    """In one sentence, with exit code 2."""
+    config = write_config(tmp_path, street_root)
+    config_only = ("--config", config, "--model_path", config, "--metrics", "intervall")
+    code, _, err = tool("val", *config_only)
+    assert code == 2
+    assert err.startswith("error: there is no metric 'intervall'; did you mean 'intervals'?")
