@@ -72,7 +72,11 @@ def _tensor(path: Path, key: str, tensor: dict[str, Any]) -> np.ndarray:
     kind = tensor["dtype"]
     if kind not in _DTYPES:
         raise UserError(f"{path} holds {kind} numbers under '{key}'; allowed are {', '.join(_DTYPES)}")
-    array = np.frombuffer(tensor["data"], np.dtype(_DTYPES[kind]).newbyteorder("<")).reshape(tensor["shape"])
+    values = np.frombuffer(tensor["data"], np.dtype(_DTYPES[kind]).newbyteorder("<"))
+    try:
+        array = values.reshape(tensor["shape"])
+    except ValueError as error:  # none of them, by a side that is too long for NumPy
+        raise UserError(f"{path} holds {tensor['shape']} as the shape of '{key}': {error}") from error
     return widened(array) if kind == "BF16" else array
 
 

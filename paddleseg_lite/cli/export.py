@@ -55,7 +55,7 @@ def work(args: argparse.Namespace) -> None:
     plan = Plan(args.config)
     card = export_metadata(plan)
     if args.calibration is not None:  # before the work, and before an earlier export is replaced
-        check_images(args.calibration, card.data.in_channels)
+        check_images(args.calibration, card.data.in_channels, plan.separator("val_dataset"))
     options = ExportOptions(input_shape(args.input_shape, card.data.in_channels), args.output_op, args.format)
     model = plan.model(pretrained=False)
     load_weights(model, args.model_path)
@@ -71,7 +71,7 @@ def work(args: argparse.Namespace) -> None:
     if args.quantize:
         from paddleseg_lite.deploy.quantize import quantize
 
-        report = quantize(args.save_dir, args.calibration, dataset)
+        report = quantize(args.save_dir, args.calibration, dataset, separator=plan.separator("val_dataset"))
         say(*report.text().split("\n"))
         files.append(report.path)
     say("wrote " + ", ".join(str(path) for path in files))

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from paddleseg_lite.cli.run import run
+from paddleseg_lite.printable import printable
 from paddleseg_lite.registry import did_you_mean
 from paddleseg_lite.version import __version__
 
@@ -64,6 +65,10 @@ class _Parser(argparse.ArgumentParser):
                 self.error(f"there is no flag {flag}{did_you_mean(flag, known)}")
         return super().parse_known_args(args, namespace)
 
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line, of which the message has parts."""
+        super().error(printable(message))
+
 
 def _answer(argument: str) -> NoReturn:
     """Answer an argument that names no command: list the commands, say the version, or refuse it."""
@@ -77,7 +82,7 @@ def _answer(argument: str) -> NoReturn:
     parser.add_argument("--version", action="version", version=f"paddleseg_lite {__version__}")
     parser.parse_known_args([argument])
     hint = did_you_mean(argument, [*COMMANDS, "--help", "--version"])
-    parser.error(f"there is no command '{argument}'{hint}")
+    parser.error(printable(f"there is no command '{argument}'{hint}"))
 
 
 def module_of(command: str) -> ModuleType:

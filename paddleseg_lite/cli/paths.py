@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from paddleseg_lite.config import Config
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import check_folder, nearest_path
 
@@ -28,7 +29,7 @@ def check_paths(args: argparse.Namespace) -> None:
     """Check that what a command reads is there, and that it can write where it is to.
 
     Args:
-        args: of any command.
+        args: of any command; `data` of it are the config's sections that the command cannot do without.
 
     Raises:
         UserError: a path is wrong.
@@ -48,3 +49,26 @@ def check_paths(args: argparse.Namespace) -> None:
             continue
         if not os.path.exists(value):
             raise UserError(f"there is no {what} {value}; check {flag}{nearest_path(value)}")
+    sections = given.get("data", ())
+    for section in (*sections, *(("val_dataset",) if given.get("do_eval") else ())):
+        _check_data(args.config, section)
+
+
+def _check_data(config: Config, section: str) -> None:
+    """Check that the folder and the list of a data set are there, as it would itself, but sooner.
+
+    Raises:
+        UserError: one is not.
+    """
+    data = config.values.get(section) or {}
+    if config.has("imports"):  # a class of the user's own may mean something else by these keys
+        return
+    root, path = data.get("dataset_root"), f"{section.partition('_')[0]}_path"
+    listed = data.get(path) if "mode" not in data else None
+    if isinstance(root, str) and not os.path.isdir(root):
+        where, hint = config.where(f"{section}.dataset_root"), nearest_path(root)
+        raise UserError(f"{where}: there is no folder {root}; put the data there{hint}")
+    below = os.path.join(root or "", str(listed))
+    if isinstance(listed, str) and not os.path.isfile(listed) and not os.path.isfile(below):
+        where, hint = config.where(f"{section}.{path}"), nearest_path(below)
+        raise UserError(f"{where}: there is no file {listed}, neither as it is nor in {root}{hint}")

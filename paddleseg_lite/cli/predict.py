@@ -56,7 +56,10 @@ def work(args: argparse.Namespace) -> None:
     if shows_video and (args.resume or args.save not in (None, "overlay")):
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")
     results = result_folders(args.save_dir)
-    images, root = ([], Path()) if shows_video else find_images(args.image_path, "--image_path", results)
+    images, root = list[Path](), Path()
+    if not shows_video:
+        separator = plan.separator("val_dataset")
+        images, root = find_images(args.image_path, "--image_path", results, separator)
     if args.legend and "overlay" not in save:
         raise UserError("--legend is for overlays, which --save leaves out; drop one of the flags")
     data = plan.info("val_dataset")

@@ -36,7 +36,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--iters", type=int, help="iterations, one update of the weights each")
     add("--batch_size", type=int, help="images in a forward pass, of each process")
     add("--learning_rate", type=float, help="learning rate")
-    parser.set_defaults(overrides=config_overrides)
+    parser.set_defaults(overrides=config_overrides, data=("train_dataset",))
 
     group = parser.add_argument_group("going on, stopping")
     add = group.add_argument

@@ -23,6 +23,7 @@ from paddleseg_lite.printable import say
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_config(parser)
+    parser.set_defaults(data=("val_dataset",))
     flags.add_device(parser)
     flags.add_model_path(parser)
     parser.add_argument("--batch_size", type=int, default=1, help="images in a forward pass; default 1")

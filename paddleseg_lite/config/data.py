@@ -64,6 +64,15 @@ class DataPlan:
         """
         return dataset_info(self.config, section, self._component(section))
 
+    def separator(self, section: str) -> str:
+        """Return what stands between the names in a line of the data set's lists.
+
+        Raises:
+            UserError: the data set is not there.
+        """
+        value = self._component(section).arguments.get("separator")
+        return value if isinstance(value, str) and value else " "
+
     def _component(self, key: str) -> BoundComponent:
         self.config.section(key)  # raises if it is missing
         return self._components[key]

@@ -18,7 +18,7 @@ from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.datasets.reading.images import open_image, read_label, turned_apart
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import printable
+from paddleseg_lite.printable import counted, printable
 from paddleseg_lite.registry import did_you_mean
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.transforms.base import TransformLike
@@ -218,8 +218,9 @@ class SegmentationDataset:
         mapping = f", label_map {self.label_map}" if self.label_map else ""
         origin = f", packed in {self.cache}" if self.cache else ""
         facts = (
-            f"{kind} {self.mode}: {len(self)} images with {self.in_channels} channels, {self.num_classes} "
-            f"classes ({printable(', '.join(self.classes))}), {self.ignore_index} ignored{mapping}{origin}"
+            f"{kind} {self.mode}: {counted(len(self), 'image')} with {counted(self.in_channels, 'channel')}, "
+            f"{self.num_classes} classes ({printable(', '.join(self.classes))}), {self.ignore_index} ignored"
+            f"{mapping}{origin}"
         )
         if not sizes:
             return facts

@@ -87,7 +87,11 @@ class QuantizeReport:
 
 
 def quantize(
-    folder: Path, calibration: Path, dataset: SegmentationDataset | None = None, count: int = 40
+    folder: Path,
+    calibration: Path,
+    dataset: SegmentationDataset | None = None,
+    count: int = 40,
+    separator: str = " ",
 ) -> QuantizeReport:
     """Write model_int8.onnx beside a folder's model.onnx.
 
@@ -97,6 +101,7 @@ def quantize(
             spread over all.
         dataset: labelled images for the mIoU before and after, or None.
         count: how many of them at most.
+        separator: of a list's lines, which may name labels too.
 
     Raises:
         UserError: onnxruntime or onnx is missing, a file is, or there is nothing to quantize.
@@ -105,7 +110,7 @@ def quantize(
     folder = Path(folder)
     source, target = folder / "model.onnx", folder / FILE
     content = read_sidecar(folder)
-    paths = _calibration_images(calibration)
+    paths = _calibration_images(calibration, separator)
     transforms = built_transforms(content)
     channels = content["input"]["shape"][1]
 
@@ -138,22 +143,22 @@ def quantize(
     )
 
 
-def check_images(calibration: Path, channels: int) -> None:
+def check_images(calibration: Path, channels: int, separator: str = " ") -> None:
     """Read the images that `quantize` would, of as many channels as the network takes.
 
     Raises:
         UserError: there is none, or one is damaged.
     """
-    for path in _calibration_images(calibration):
+    for path in _calibration_images(calibration, separator):
         try:
             read_image(path, channels)
         except UserError as error:
             raise UserError(f"{FLAG}: {error}") from error
 
 
-def _calibration_images(path: Path) -> list[Path]:
+def _calibration_images(path: Path, separator: str) -> list[Path]:
     """Return images spread over all, for a folder's first ones are often of one scene."""
-    images = find_images(path, FLAG)[0]
+    images = find_images(path, FLAG, separator=separator)[0]
     chosen = np.linspace(0, len(images) - 1, min(MAX_IMAGES, len(images))).round().astype(int)
     return [images[index] for index in chosen]
 

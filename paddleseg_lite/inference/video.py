@@ -34,6 +34,9 @@ VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
 # Their headers count frames; that of others is a guess from duration and rate.
 _COUNTED = (".mp4", ".m4v", ".mov", ".avi")
 DEFAULT_RATE = 25.0  # frames/s of a source that does not tell
+# What FFmpeg may open: no list of other files, which may have a video's name.
+_CONTAINERS = "format_whitelist;mov,mp4,avi,matroska,webm,mpegts,mpeg,flv,asf,ogg,h264,hevc,m4v,gif"
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"  # cv2's one way to be told
 _MAX_UNITS = 65535  # MPEG-4 counts frames/s in units of 1, 1/10, 1/100 ... and no more of them than these
 
 
@@ -141,8 +144,14 @@ def _opened(source: str, is_camera: bool) -> cv2.VideoCapture:
     if source.isdigit():
         capture = cv2.VideoCapture(int(source))
     else:
-        with _named_for_cv2(Path(source)) as named:
-            capture = cv2.VideoCapture(named)
+        given = os.environ.get(_OPTIONS)
+        os.environ[_OPTIONS] = f"{given}|{_CONTAINERS}" if given else _CONTAINERS
+        try:
+            with _named_for_cv2(Path(source)) as named:
+                capture = cv2.VideoCapture(named)
+        finally:
+            os.environ.pop(_OPTIONS)
+            os.environ.update({_OPTIONS: given} if given else {})
     if not capture.isOpened():
         if is_camera:
             raise UserError(f"there is no camera {source}; give the number of one that is connected")

@@ -168,6 +168,14 @@ def test_every_common_type_of_safetensors_is_read(tmp_path: Path, dtype: str, st
     assert read.dtype == array.dtype
 
 
+def test_a_shape_that_numpy_does_not_take_is_told(tmp_path: Path) -> None:
+    """Protects from NumPy's own error: no numbers, on a side that is too long."""
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(safetensors_of("F32", np.zeros(0, np.float32), [0, 1 << 62]))
+    with pytest.raises(UserError, match="as the shape of"):
+        read_weights(path)
+
+
 def test_bfloat16_of_safetensors_is_converted(tmp_path: Path) -> None:
     """NumPy has no such type: it is the upper half of a float32."""
     path = tmp_path / "model.safetensors"

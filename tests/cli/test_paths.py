@@ -9,6 +9,7 @@ import pytest
 
 from paddleseg_lite.cli.main import COMMANDS, module_of
 from paddleseg_lite.cli.paths import check_paths
+from paddleseg_lite.config import Config
 from paddleseg_lite.errors import UserError
 
 TEXTS = ("--model_path", "--pretrained", "--resume_model")  # paths that may be URLs, or auto
@@ -46,3 +47,30 @@ def test_a_file_to_write_may_be_there(tmp_path):
         check_paths(argparse.Namespace(json=tmp_path / name))
     with pytest.raises(UserError, match="is a folder"):
         check_paths(argparse.Namespace(json=tmp_path))
+
+
+@pytest.mark.parametrize("section", ["train_dataset", "val_dataset"])
+@pytest.mark.parametrize(("key", "named"), [("dataset_root", "no folder"), ("{}_path", "no file")])
+def test_data_that_are_not_there_are_told_by_their_key(tmp_path, section, key, named):
+    """Protects the seconds that Paddle takes: the YAML's paths are looked at before it is imported."""
+    (tmp_path / "data").mkdir()
+    mode = section.partition("_")[0]
+    (tmp_path / "data" / f"{mode}.txt").touch()
+    data = {"dataset_root": str(tmp_path / "data"), f"{mode}_path": f"{mode}.txt"}
+    args = argparse.Namespace(config=Config("mine.yml", {section: data}, {}), data=(section,))
+    check_paths(args)
+    key = key.format(mode)
+    data[key] += "s"
+    with pytest.raises(UserError, match=rf"^mine.yml: {section}\.{key}: there is {named} .*; did you mean"):
+        check_paths(args)
+    args.config.values["imports"] = ["mine.py"]  # whose classes may mean something else by these keys
+    check_paths(args)
+
+
+def test_the_commands_say_which_data_they_read():
+    """Protects the check above from being asked of nothing."""
+    sections = {"train": ("train_dataset",), "val": ("val_dataset",)}
+    for command, wanted in sections.items():
+        parser = argparse.ArgumentParser()
+        module_of(command).add_flags(parser)
+        assert parser.get_default("data") == wanted

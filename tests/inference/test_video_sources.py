@@ -169,3 +169,13 @@ def test_a_video_without_frames_is_told(tmp_path):
     with pytest.raises(UserError, match=r"none\.avi has no frame that can be read"):
         predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["added_prediction"]
+
+
+def test_a_list_of_videos_is_no_video(tmp_path, monkeypatch):
+    """Protects other files: FFmpeg would follow what a text of its own form, named as a video, tells of."""
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "threads;1")
+    record(tmp_path / "clip.mp4")
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\nfile clip.mp4\n")
+    with pytest.raises(UserError, match="no video"):
+        predict_video(bright, tmp_path / "list.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
+    assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "threads;1"

@@ -14,6 +14,7 @@ from paddleseg_lite.datasets.check.pair import inspect_pair
 from paddleseg_lite.datasets.loading.process_map import process_map
 from paddleseg_lite.datasets.problems import Problem, collected
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import counted
 
 
 def check_datasets(
@@ -53,12 +54,13 @@ def _compare(results: Sequence[Findings]) -> None:
         images = [image for image, _ in findings.dataset.pairs] if findings.dataset is not None else []
         twice = [image for image, count in Counter(images).items() if count > 1]
         if twice:
-            findings.warnings.append(f"{len(twice)} images are named more than once, such as {twice[0]}")
+            named = f"{counted(len(twice), 'image')} named more than once"
+            findings.warnings.append(f"{named}, such as {twice[0]}")
         for other in dict.fromkeys(seen.values()):
             shared = [image for image in dict.fromkeys(images) if seen.get(image) == other]
             if shared:
                 findings.warnings.append(
-                    f"{len(shared)} images are in {other} too, such as {shared[0]}: scores on images "
+                    f"{counted(len(shared), 'image')} also in {other}, such as {shared[0]}: scores on images "
                     "that were trained on say little"
                 )
         seen.update(dict.fromkeys(images, findings.section))

@@ -13,6 +13,7 @@ from paddleseg_lite.datasets.check.photographs import photograph_warnings, turne
 from paddleseg_lite.datasets.padding import padding_warning
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.datasets.reading.labels import ranges
+from paddleseg_lite.printable import counted
 
 NOT_ALL_CLASSES = "classes that are not there"
 MIXED_MASKS = "masks of 0 and 255 among labels of class ids"
@@ -149,8 +150,8 @@ def _mixed_masks(findings: Findings, data: SegmentationDataset) -> str | None:
     if data.ignore_index == 255:
         path = data.pairs[findings.masks[0]][1] or ""
         message = (
-            f"{len(findings.masks)} labels have no ids but 0 and 255, which is ignored, such as {path}, "
-            "while others have class ids: their foreground would not be learned"
+            f"{counted(len(findings.masks), 'label')} without ids but 0 and 255, which is ignored, such as "
+            f"{path}, while others have class ids: their foreground would not be learned"
         )
         findings.problems.append(Problem(MIXED_MASKS, path, message))
     return (

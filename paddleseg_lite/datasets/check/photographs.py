@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.findings import Findings
+from paddleseg_lite.printable import counted
 
 _NAMED = 100  # files that have a warning of their own
 _REMOVAL = "remove the orientation from the images, for example by exiftool -Orientation= FILES"
@@ -14,9 +15,9 @@ def turned_labels(findings: Findings, data: SegmentationDataset) -> str | None:
     if not findings.turned:
         return None
     return (
-        f"{len(findings.turned)} labels have width and height of their images exchanged: reading turns an "
-        "image as its EXIF orientation says, which the tool that made the labels probably did not; turn them "
-        f"likewise, or {_REMOVAL}"
+        f"{counted(len(findings.turned), 'label')} with width and height of the image exchanged: reading "
+        "turns an image as its EXIF orientation says, which the tool that made the labels probably did not; "
+        f"turn them likewise, or {_REMOVAL}"
     )
 
 
@@ -25,10 +26,10 @@ def photograph_warnings(findings: Findings, data: SegmentationDataset) -> list[s
     warnings = []
     if findings.doubtful:
         warnings.append(
-            f"{len(findings.doubtful)} images have another EXIF orientation than their labels, such as "
-            f"{data.pairs[findings.doubtful[0]][0]}: reading turns them, and sizes do not tell whether the "
-            "labels were made for that; look at samples.png, and if a label does not fit its image there, "
-            f"{_REMOVAL}"
+            f"{counted(len(findings.doubtful), 'image')} with another EXIF orientation than the label, such "
+            f"as {data.pairs[findings.doubtful[0]][0]}: reading turns them, and sizes do not tell whether "
+            "the labels were made for that; look at samples.png, and if a label does not fit its image "
+            f"there, {_REMOVAL}"
         )
     half_decoded = list(findings.half_decoded.items())
     for index, words in half_decoded[:_NAMED]:
@@ -37,5 +38,5 @@ def photograph_warnings(findings: Findings, data: SegmentationDataset) -> list[s
             "look at it, and replace it if they are"
         )
     if len(half_decoded) > _NAMED:
-        warnings.append(f"{len(half_decoded) - _NAMED} more images were decoded with a warning")
+        warnings.append(f"{counted(len(half_decoded) - _NAMED, 'more image')} decoded with a warning")
     return warnings

@@ -61,8 +61,8 @@ def process_map(
         yield from Progress(executor.map(_call, items, chunksize=chunk), **bar)
     except BrokenProcessPool as error:
         raise UserError(
-            f"{description}: a worker process died, as it does when memory runs out; use fewer of them "
-            "(--num_workers), or 0 to see what happens"
+            f"{description}: a worker process died, as it does when memory runs out or a file is cut while "
+            "it is read; use fewer of them (--num_workers), or 0 to see what happens"
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)

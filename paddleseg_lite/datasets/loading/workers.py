@@ -127,10 +127,7 @@ class _Worker:
         try:
             message = self.connection.recv()
         except (EOFError, OSError):
-            raise UserError(
-                f"a data worker died{_cause_of_death(self._process)}; use fewer workers (--num_workers), or "
-                "0 to see what happens"
-            ) from None
+            raise UserError(f"a data worker died{_cause_of_death(self._process)}") from None
         if message is None:
             return None
         slot, places, rest = message
@@ -158,15 +155,26 @@ def _end(connection: Connection, process: Any) -> None:
 
 
 def _cause_of_death(process: Any) -> str:
+    """Return how a process ended, probably why, and what to do."""
     process.join(1)
-    code = process.exitcode
-    if not code or code > 0:
-        return f" (exit code {code})" if code else ""
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:  # one of the real-time signals, most of which have no name
-        name = f"signal {-code}"
-    return f" ({name}{', as it does when memory runs out' if name == 'SIGKILL' else ''})"
+    code = process.exitcode or 0
+    how = f"exit code {code}" if code else ""
+    if code < 0:
+        try:
+            how = signal.Signals(-code).name
+        except ValueError:  # one of the real-time signals, most of which have no name
+            how = f"signal {-code}"
+    why, remedy = _SIGNALS.get(how, ("", "use fewer workers (--num_workers), or 0 to see what happens"))
+    return f" ({how}{why}); {remedy}" if how else f"; {remedy}"
+
+
+_SIGNALS = {  # what they are a sign of, and what to do
+    "SIGKILL": (", as it does when memory runs out", "use fewer workers (--num_workers)"),
+    "SIGBUS": (
+        ", as it does when a file is cut while it is read",
+        "look whether something writes to the data, or whether the disk fails, and start again",
+    ),
+}
 
 
 def _shared_slots(size: int) -> list[mmap.mmap]:

@@ -74,6 +74,8 @@ def _checked_image(path: str | Path, image: Any, channels: int) -> Any:
             f"{path}: an array of shape {image.shape} and type {image.dtype}; images must be [H, W, C] or "
             "[H, W], of 8 or 16 unsigned bits; convert the file, for example to .npy of uint16"
         )
+    if 0 in image.shape[:2]:
+        raise UserError(f"{path}: an array of shape {image.shape}, without a pixel; take it off the list")
     if image.shape[2] != channels:
         raise UserError(
             f"{path}: {image.shape[2]} channel(s), but img_channels is {channels}; convert the file or set "
@@ -175,7 +177,8 @@ def _read_npy(path: str | Path) -> np.ndarray:
         raise UserError(f"cannot read {path}: {reason}; replace the file or take it off the list") from error
     if not isinstance(array, np.ndarray):
         raise UserError(f"cannot read {path}: it holds several arrays, as .npz does; save one as .npy")
-    return array
+    # Another machine's order of bytes is converted: the values are what counts.
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def _decode_image(path: str | Path, data: bytes, channels: int) -> np.ndarray:

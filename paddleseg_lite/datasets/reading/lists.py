@@ -54,19 +54,21 @@ def read_pairs(
     return pairs
 
 
-def read_images(path: Path) -> list[Path]:
+def read_images(path: Path, separator: str = " ") -> list[Path]:
     """Return the images that a list names, relative to its folder, whether labels stand beside them or not.
 
-    A line is an image's name if there is such a file; else it is split at tabs, commas or spaces, where that
-    gives one, and its first name is taken, which may be missing.
+    A line is an image's name if there is such a file; else it is split at the separator, or at tabs, commas
+    or spaces, where that gives one, and its first name is taken, which may be missing.
 
     Raises:
         UserError: the list cannot be read.
     """
-    return [_first_file(path.parent, line) for _, line in _lines(path)]
+    return [_first_file(path.parent, line, separator) for _, line in _lines(path)]
 
 
-def find_images(path: Path, flag: str, skipped: Collection[Path] = ()) -> tuple[list[Path], Path]:
+def find_images(
+    path: Path, flag: str, skipped: Collection[Path] = (), separator: str = " "
+) -> tuple[list[Path], Path]:
     """Return the images that a path stands for, and the folder that their names are relative to.
 
     In a folder, hidden files and folders (whose names begin with a dot) are left out, as by PaddleSeg, and a
@@ -78,6 +80,7 @@ def find_images(path: Path, flag: str, skipped: Collection[Path] = ()) -> tuple[
             line, relative to the text file's folder. In a list of `image label` pairs the images are taken.
         flag: where the user gave the path, for messages.
         skipped: folders in the folder that are not searched.
+        separator: of the lists of the config's data set.
 
     Raises:
         UserError: nothing is there, or no image is in it.
@@ -98,7 +101,7 @@ def find_images(path: Path, flag: str, skipped: Collection[Path] = ()) -> tuple[
             f"{flag}: {path} is neither an image ({', '.join(IMAGE_ENDINGS)}) nor a list "
             f"({', '.join(LIST_ENDINGS)})"
         )
-    images = read_images(path)
+    images = read_images(path, separator)
     if not images:
         raise UserError(f"{flag}: {path} lists no image; write one path in each line")
     return images, path.parent
@@ -126,10 +129,11 @@ def _search(folder: Path, skipped: Collection[str]) -> Iterator[Path]:
                 yield found
 
 
-def _first_file(folder: Path, line: str) -> Path:
-    names = [line, *(_split(line, separator)[0] for separator in "\t, ")]
+def _first_file(folder: Path, line: str, separator: str) -> Path:
+    names = [line, *(_split(line, each)[0] for each in (separator, *"\t, "))]
     files = [folder / name for name in names if name]
-    return next(filter(os.path.isfile, files), files[-1])  # of a line too long for a name it says no, too
+    missing = folder / (names[1] or line)
+    return next(filter(os.path.isfile, files), missing)  # of a line too long for a name it says no, too
 
 
 def _split(line: str, separator: str) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import lzma
 import math
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from paddleseg_lite.datasets.reading.header import ORIENTATION, oriented
 from paddleseg_lite.datasets.reading.png import TOO_LARGE
-from paddleseg_lite.errors import UserError, require_modules
+from paddleseg_lite.errors import UserError, missing_modules, require_modules
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = range(4)  # photometric interpretations
@@ -22,6 +24,10 @@ _CONVERTED = {5: "CMYK", 6: "YCbCr", 8: "CIELab"}  # made RGB by every viewer
 _ALPHA = ((1,), (2,))
 _INTERLEAVED, _NO_COMPRESSION, _REDUCED, _MASK = 1, 1, 1, 4
 _LAST_TAG = 347  # of those that pixels depend on: JPEGTables
+# What tifffile alone unpacks to whatever a piece holds, however few pixels that is to be.
+_UNBOUNDED: dict[int, Any] = {8: zlib.decompressobj, 32946: zlib.decompressobj, 34925: lzma.LZMADecompressor}
+_MAX_GROWTH = 8192  # times a piece, by LZMA; zlib's is an eighth of it
+_HARMLESS = 64 << 20  # bytes that a piece may take beyond its pixels
 _REMEDY = "convert the file, for example to .npy of [H, W, C]"
 
 
@@ -151,6 +157,8 @@ def _stored(page: Any, data: bytes) -> np.ndarray:
     converted = _CONVERTED.get(int(page.photometric))
     if converted and (page.bitspersample != 8 or page.planarconfig != _INTERLEAVED):
         raise UserError(f"{layout} in {converted}, which nothing here reads")
+    if _grows_too_far(page, data):
+        raise UserError(f"{layout} that hold far more than its pixels")
     try:
         pixels = _by_opencv(page, data, layout) if converted else page.asarray(maxworkers=1)
     except ValueError as error:
@@ -161,6 +169,21 @@ def _stored(page: Any, data: bytes) -> np.ndarray:
         pixels = pixels.reshape(shape[2], *shape[:2]).transpose(1, 2, 0)
     pixels = pixels.reshape((*shape[:2], 3) if converted else shape)
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _grows_too_far(page: Any, data: bytes) -> bool:
+    """Whether a small piece of a file would be unpacked to far more than the pixels that it is for."""
+    unpacker = _UNBOUNDED.get(int(page.compression))
+    if unpacker is None or not missing_modules("imagecodecs"):  # which unpacks no more than is asked for
+        return False
+    allowed = math.prod(page.chunks) * page.dtype.itemsize + _HARMLESS
+    pieces = zip(page.dataoffsets, page.databytecounts)
+    # Few pieces need to be unpacked for this: as a rule they are too short to hold so much.
+    return any(
+        count * _MAX_GROWTH > allowed
+        and len(unpacker().decompress(data[start : start + count], allowed + 1)) > allowed
+        for start, count in pieces
+    )
 
 
 def _by_opencv(page: Any, data: bytes, layout: str) -> np.ndarray:

@@ -151,8 +151,8 @@ def test_images_in_both_data_sets_and_twice(tmp_path):
         file.write("image1.png label1.png\n")
     val_set = partial(build, tmp_path, mode="val")
     train, val = check_datasets({"train_dataset": partial(build, tmp_path), "val_dataset": val_set})
-    assert "1 images are named more than once" in train.warnings[0]
-    assert "5 images are in train_dataset too" in val.warnings[1]
+    assert "1 image named more than once" in train.warnings[0]
+    assert "5 images also in train_dataset" in val.warnings[1]
     assert train.is_usable
     assert val.is_usable
 

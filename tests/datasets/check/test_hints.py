@@ -242,7 +242,7 @@ def test_some_masks_of_0_and_255_among_labels(tmp_path):
     labels = [stripes(0, 1), stripes(0, 255), stripes(0, 255), stripes(0, 0)]
     findings = check(tmp_path, *labels, num_classes=2)
     assert kinds(findings) == {MIXED_MASKS}
-    assert "2 labels have no ids but 0 and 255" in findings.problems[0].message
+    assert "2 labels without ids but 0 and 255" in findings.problems[0].message
     assert findings.problems[0].file.endswith("label1.png")
     assert "label_map: {255: 1}" in the_cause(findings)
     for target in (1, 255):  # both remedies put it right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -121,6 +122,18 @@ def test_dead_worker_is_an_error():
     assert [next(results)[1] for _ in range(3)] == [0, 1, 2]
     with pytest.raises(UserError, match=r"a data worker died \(SIGKILL, as it does when memory"):
         next(results)
+
+
+def test_a_file_cut_while_it_is_read_is_told():
+    """Protects the remedy: fewer workers would not help."""
+
+    def die(task, allocate):
+        faulthandler.disable()  # pytest's
+        os.kill(os.getpid(), signal.SIGBUS)
+        return [], task
+
+    with pytest.raises(UserError, match=r"died \(SIGBUS, as it does when a file is cut.*\); look"):
+        next(in_workers(die, range(10), 1, 10))
 
 
 def test_death_by_a_signal_without_a_name():

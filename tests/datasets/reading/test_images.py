@@ -214,3 +214,19 @@ def test_a_damaged_header_of_numpy_is_one_sentence(tmp_path, header):
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(UserError, match=r"cannot read .*x\.npy"):
         read_image(path)
+
+
+def test_another_byte_order_is_the_same_image(tmp_path):
+    """Protects .npy files from other machines, which were called of no 16 bits."""
+    image = np.arange(24, dtype=np.uint16).reshape(2, 4, 3)
+    np.save(tmp_path / "big.npy", image.astype(">u2"))
+    read = read_image(tmp_path / "big.npy")
+    assert read.dtype == np.uint16
+    assert (read == image).all()
+
+
+def test_an_array_without_pixels_is_told(tmp_path):
+    """Protects from cv2's trace in the transforms."""
+    np.save(tmp_path / "none.npy", np.zeros((0, 4, 3), np.uint8))
+    with pytest.raises(UserError, match="without a pixel"):
+        read_image(tmp_path / "none.npy")

@@ -113,3 +113,12 @@ def test_a_path_of_an_odd_name_is_told(tmp_path, name):
     with pytest.raises(UserError, match="check --images") as caught:
         find_images(tmp_path / name, "--images")
     assert str(caught.value).isprintable()
+
+
+def test_a_list_of_pairs_is_split_as_training_splits_it(tmp_path):
+    """Protects lists whose separator nobody guesses; a name that is missing is told as training tells it."""
+    make(tmp_path, "a b.png")
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("a b.png;a b_l.png\nc d.png;c d_l.png\n")
+    images, _ = find_images(pairs, "--images", separator=";")
+    assert images == [tmp_path / "a b.png", tmp_path / "c d.png"]

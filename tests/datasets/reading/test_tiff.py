@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import lzma
+import struct
 import zlib
 
 import cv2
@@ -273,3 +275,20 @@ def test_pixels_are_those_of_opencv_where_that_is_right(tmp_path):
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         theirs = cv2.imdecode(np.frombuffer(file.getvalue(), np.uint8), flags)
         assert (read_image(tmp_path / "a.tif") == theirs[..., ::-1]).all()
+
+
+@without_codecs
+@pytest.mark.parametrize(("compression", "pack"), [(8, zlib.compress), (34925, lzma.compress)])
+def test_a_small_file_cannot_ask_for_much_memory(tmp_path, compression, pack):
+    """Protects from 10x10 pixels whose piece holds a gigabyte, here 80 MB; not from large images."""
+    piece = pack(bytes(80 << 20))
+    path = tmp_path / "bomb.tif"
+    values = (10, 10, 8, compression, 1, 200, 1, 10, len(piece))
+    tags = zip((256, 257, 258, 259, 262, 273, 277, 278, 279), values)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    header = b"II*\0" + struct.pack("<IH", 8, 9) + entries + bytes(4)
+    path.write_bytes(header.ljust(200, b"\0") + piece)
+    with pytest.raises(UserError, match="hold far more than its pixels"):
+        read_image(path, 1)
+    large = np.zeros((9000, 9000), np.uint8)
+    assert (read_image(write(path, large, compression=compression, rowsperstrip=9000), 1) == 0).all()
