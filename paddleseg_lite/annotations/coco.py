@@ -156,16 +156,9 @@ class CocoSource(ShapeSource):
             if not entry.annotations:
                 entry.item = Item(name, entry.item.path, False)
                 self._notes.add("no annotation", name)
-        listed = set(self._files.values())
-        for file in self._index_of_images.files:
-            name = self._index_of_images.name(file)
-            if file in listed:
-                continue
-            if name in self._entries:
-                self._notes.add("same name", file)
-                continue
+        unlisted = self._index_of_images.unlisted(self._files.values(), self._entries, self._notes)
+        for name, file in list(unlisted):
             self._entries[name], self._files[name] = _Entry(Item(name, file, False), None), file
-            self._notes.add("no annotation", name)
 
     def drawing(self, item: Item) -> Drawing:
         """Return what is drawn on an image."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from paddleseg_lite.annotations.findings import Notes
 from paddleseg_lite.datasets.reading.lists import find_images
 from paddleseg_lite.errors import UserError
 
@@ -66,6 +68,28 @@ class ImageIndex:
         """Return the name of an item: the image's path in the folder, "/" between, without its ending."""
         return file.relative_to(self._folder).with_suffix("").as_posix()
 
+    def unlisted(
+        self, listed: Collection[Path | None], names: Collection[str], notes: Notes
+    ) -> Iterator[tuple[str, Path]]:
+        """Yield name and file of the images that no annotation knows, and note them.
+
+        Args:
+            listed: the other ones.
+            names: items' names, of which none may come twice.
+            notes: where they are noted.
+        """
+        known, taken = set(listed), set(names)
+        for file in self.files:
+            name = self.name(file)
+            if file in known:
+                continue
+            if name in taken:
+                notes.add("same name", file)
+                continue
+            taken.add(name)
+            notes.add("no annotation", name)
+            yield name, file
+
     def _rank(
         self, file: Path, parts: list[str], near: Path | None, hint: str
     ) -> tuple[bool, int, bool, bool]:
@@ -75,6 +99,7 @@ class ImageIndex:
             if wanted.lower() != part:
                 break
             shared += 1
-        is_hinted = bool(hint) and any(hint in part for part in file.relative_to(self._folder).parts[:-1])
+        folders = file.relative_to(self._folder).parent.as_posix().lower()
+        is_hinted = bool(hint) and hint in folders
         is_exact = near is not None and Path(os.path.normpath(near.parent.joinpath(*parts))) == file
         return is_exact, shared, near is not None and near.parent == file.parent, is_hinted

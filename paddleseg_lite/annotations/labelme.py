@@ -48,7 +48,7 @@ class LabelmeSource(ShapeSource):
         items: dict[str, Item] = {}
         images: dict[str, Path | None] = {}
         found: Counter[str] = Counter()
-        damaged = set()
+        damaged: list[Path | None] = []  # images whose annotation is
         for path in files_ending(folder, ".json"):
             try:
                 content = read_json(path, _SCHEMA, _REMEDY)
@@ -57,7 +57,7 @@ class LabelmeSource(ShapeSource):
                     notes.add("no image", f"{path} ({content.get('imagePath')})")
                     continue
             except UserError as error:
-                damaged.add(path.with_suffix(""))
+                damaged.append(index.beside(path))
                 notes.add("damaged file", error)
                 continue
             name = index.name(image or path)
@@ -66,16 +66,9 @@ class LabelmeSource(ShapeSource):
                 continue
             images[name], items[name] = image, Item(name, path, True)
             found.update(self._noted(content, path, notes))
-        taken = set(images.values())
-        for file in index.files:
-            name = index.name(file)
-            if file in taken or file.with_suffix("") in damaged:
-                continue
-            if name in items:
-                notes.add("same name", file)
-                continue
+        listed = [*images.values(), *damaged]
+        for name, file in list(index.unlisted(listed, items, notes)):
             images[name], items[name] = file, Item(name, file, False)
-            notes.add("no annotation", name)
         names = ClassNames(alphabetical(found), choices.classes, notes)
         super().__init__(images, names.index)
         self.classes, self.findings = names.classes, notes.findings()

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from paddleseg_lite.annotations.coco import CocoSource
+from paddleseg_lite.annotations.cvat import CvatSource
 from paddleseg_lite.annotations.image_index import files_ending
 from paddleseg_lite.annotations.labelme import open_labelme
 from paddleseg_lite.annotations.masks import open_masks
@@ -20,6 +21,7 @@ from paddleseg_lite.registry import did_you_mean
 
 _OPENERS: dict[str, Callable[[Path, Choices], Source]] = {
     "coco": CocoSource,
+    "cvat": CvatSource,
     "labelme": open_labelme,
     "masks": open_masks,
 }
@@ -49,7 +51,10 @@ def open_source(folder: Path, format: str | None = None, choices: Choices | None
 
 
 def find_format(folder: Path) -> str:
-    """Return the format of a folder: that of its JSON files, else masks."""
+    """Return the format of a folder: that of CVAT's XML or of JSON files, else masks."""
+    xmls = files_ending(folder, ".xml")
+    if any(b"<annotations" in _head(path) for path in islice(xmls, _LOOKED_AT)):
+        return "cvat"
     jsons = files_ending(folder, ".json")
     kinds = Counter(filter(None, map(_kind_of_json, islice(jsons, _LOOKED_AT))))
     return kinds.most_common(1)[0][0] if kinds else "masks"

@@ -14,6 +14,7 @@ import numpy as np
 
 from paddleseg_lite.annotations.findings import Notes
 
+_ROUNDING = 1e-6  # pixels, by which computed corners may lie too low
 _FAR = 1 << 20  # beyond any image: cv2 counts in 32 bits
 _MAX_CORNERS = 720  # of an ellipse
 
@@ -74,8 +75,15 @@ def box(left: float, top: float, right: float, bottom: float, degrees: float = 0
 
 
 def ellipse(x: float, y: float, radius_x: float, radius_y: float, degrees: float = 0.0) -> np.ndarray:
-    """Return the corners of a polygon for an ellipse, turned clockwise around its center, float [N, 2]."""
-    corners = int(np.clip(max(radius_x, radius_y) * np.pi, 12, _MAX_CORNERS))
+    """Return the corners of a polygon for an ellipse, turned clockwise around its center, float [N, 2].
+
+    Raises:
+        ShapeError: a radius is infinite.
+    """
+    size = max(radius_x, radius_y)
+    if not np.isfinite(size):
+        raise ShapeError("its size is no number")
+    corners = 4 * int(np.clip(size, 3, _MAX_CORNERS // 4))  # its outermost points are among them
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     points = np.stack([x + radius_x * np.cos(angles), y + radius_y * np.sin(angles)], axis=1)
     return _turned(points, (x, y), degrees)
@@ -88,7 +96,7 @@ def paint(label: np.ndarray, shape: Shape, value: int) -> None:
         return
     areas = _areas_of_line(shape.points, shape.width) if shape.width else [shape.points]
     for area in areas:
-        cv2.fillPoly(label, [np.floor(area.clip(-_FAR, _FAR)).astype(np.int32)], value)
+        cv2.fillPoly(label, [np.floor(area.clip(-_FAR, _FAR) + _ROUNDING).astype(np.int32)], value)
 
 
 def note_shape(notes: Notes, where: str, shape: Shape, size: tuple[int, int] | None) -> bool:
