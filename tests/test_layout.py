@@ -40,6 +40,7 @@ FLOORS = (
     "transforms",
     "datasets",
     "annotations",
+    "prepare",
     "inference",
     "engine",
     "deploy",

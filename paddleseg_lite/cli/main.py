@@ -26,7 +26,9 @@ COMMANDS = (
     "prepare_cityscapes",
     "contact_sheet",
     "doctor",
+    "init_dataset",
 )
+SHORT_NAMES = {"init_dataset": "init"}  # of commands whose script in tools/ has a longer one
 
 
 def main(command: str | None = None) -> NoReturn:
@@ -41,6 +43,7 @@ def main(command: str | None = None) -> NoReturn:
     else:
         named, *arguments = arguments or ["--help"]
         command = named.replace("-", "_")
+        command = next((whole for whole, short in SHORT_NAMES.items() if short == command), command)
         if command not in COMMANDS:
             _answer(named)
         prog = f"paddleseg-lite {named}"
@@ -72,7 +75,10 @@ class _Parser(argparse.ArgumentParser):
 
 def _answer(argument: str) -> NoReturn:
     """Answer an argument that names no command: list the commands, say the version, or refuse it."""
-    summaries = {name: (module_of(name).__doc__ or "").split("\n")[0].split(":")[0] for name in COMMANDS}
+    summaries = {
+        name: (module_of(command).__doc__ or "").split("\n")[0].split(":")[0]
+        for command, name in {**{command: command for command in COMMANDS}, **SHORT_NAMES}.items()
+    }
     parser = argparse.ArgumentParser(
         "paddleseg-lite",
         usage="paddleseg-lite COMMAND ...\n\n"
@@ -81,7 +87,7 @@ def _answer(argument: str) -> NoReturn:
     )
     parser.add_argument("--version", action="version", version=f"paddleseg_lite {__version__}")
     parser.parse_known_args([argument])
-    hint = did_you_mean(argument, [*COMMANDS, "--help", "--version"])
+    hint = did_you_mean(argument, [*summaries, "--help", "--version"])
     parser.error(printable(f"there is no command '{argument}'{hint}"))
 
 

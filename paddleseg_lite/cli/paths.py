@@ -20,6 +20,8 @@ _READ = {
     "calibration": ("--calibration", "folder or list"),
     "prediction_dir": ("--prediction_dir", "folder"),
     "dataset_root": ("--dataset_root", "folder"),
+    "source": ("SOURCE", "folder"),
+    "colors": ("--colors", "file"),
 }
 _FILES = ("json", "save_path")  # flags of a file to write
 _ELSEWHERE = re.compile(r"https?://.*|auto|\d+", re.IGNORECASE)  # URLs, the newest checkpoint, cameras

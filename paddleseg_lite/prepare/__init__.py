@@ -1,0 +1,1 @@
+"""From annotated photos to a data set that trains: labels, lists, fingerprint, and a config made from it."""

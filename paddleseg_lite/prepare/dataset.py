@@ -1,0 +1,283 @@
+"""A whole data set from a source: labels, images, lists, fingerprint, config and page."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paddleseg_lite.annotations.source import Source
+from paddleseg_lite.datasets.loading.process_map import process_map
+from paddleseg_lite.datasets.reading.lists import read_pairs
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.prepare.config_text import DataFacts, config_text
+from paddleseg_lite.prepare.duplicates import has_hash, near_duplicates
+from paddleseg_lite.prepare.fingerprint import Fingerprint
+from paddleseg_lite.prepare.groups import Groups, find_groups
+from paddleseg_lite.prepare.layout import (
+    CONFIG,
+    FINGERPRINT,
+    PAGE,
+    TEST,
+    TRAIN,
+    VAL,
+    Target,
+    list_text,
+    plan_targets,
+    separator_of,
+)
+from paddleseg_lite.prepare.memory import total_memory
+from paddleseg_lite.prepare.networks import network_facts
+from paddleseg_lite.prepare.page import choose, page_text
+from paddleseg_lite.prepare.recipe import make_recipe
+from paddleseg_lite.prepare.record import open_record
+from paddleseg_lite.prepare.split import Split, split_images
+from paddleseg_lite.prepare.unlabeled import Treatment, decide
+from paddleseg_lite.prepare.write import Writer, Written
+from paddleseg_lite.printable import counted
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class InitOptions:
+    """How to make a data set.
+
+    Attributes:
+        save_dir: its folder.
+        val_share: share of the images to evaluate on, where the source has no split.
+        seed: of the split.
+        group: see `find_groups`.
+        unlabeled: see `decide`.
+        network: a name in NETWORKS.
+        num_workers: processes.
+        settings: all that the result depends on, {flag: value}, to be recorded.
+        head: lines for the beginning of the config.
+    """
+
+    save_dir: Path
+    val_share: float = 0.2
+    seed: int = 0
+    group: str | None = None
+    unlabeled: str | None = None
+    network: str = "lpsnet_s"
+    num_workers: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    head: Sequence[str] = ()
+
+
+@dataclass
+class Prepared:
+    """What was made.
+
+    Attributes:
+        lines: to be told.
+        left_out: {item's name: what is wrong with it}.
+        images: {"train": how many, "val": ..., "test": ...}.
+    """
+
+    lines: list[str]
+    left_out: dict[str, str]
+    images: dict[str, int]
+
+
+def prepare_dataset(source: Source, options: InitOptions) -> Prepared:
+    """Write a data set.
+
+    Items that cannot be used are left out, and told; the others go on.
+
+    Raises:
+        UserError: the options do not fit the source, there is nothing to use, or nothing can be written.
+    """
+    if not 0 < options.val_share < 1:
+        raise UserError(f"--val_share is {options.val_share}; give a share above 0 and below 1, as 0.2")
+    network_facts(options.network)
+    treatment = decide(source, options.unlabeled)
+    folder = options.save_dir
+    items = [item for item in source.items if item.name not in treatment.left_out]
+    targets = plan_targets(source, items, folder)
+    record = open_record(folder, options.settings)
+    _check_space(targets, folder)
+    record.save(folder)
+    work = _Work(treatment)
+    for written in process_map(
+        Writer(source, treatment, folder), targets, options.num_workers, "labels", "image"
+    ):
+        work.add(written)
+    if not work.holds:
+        first = next(iter(work.problems.values()), "all images are without annotation")
+        raise UserError(f"no image can be used: {first}")
+    kept = {target.item.name: target for target in targets if target.item.name in work.holds}
+    groups = find_groups(list(kept), options.group, options.val_share)
+    fixed = _known_sides(source, folder, kept)
+    lists = [f"{side}.txt" for side in (TRAIN, VAL)]
+    is_listed = any(
+        record.is_edited(folder, name) for name in lists
+    )  # by somebody, who may have removed some
+    split = split_images(
+        {name: held for name, held in work.holds.items() if name in fixed or not is_listed},
+        groups.keys,
+        options.val_share,
+        options.seed,
+        fixed,
+    )
+    notes = _notes(source, work, groups, split)
+    texts = _texts(source, options, work, kept, split, notes)
+    kept_lists = lists if is_listed else []
+    texts = {name: text for name, text in texts.items() if name not in kept_lists}
+    edited = [*kept_lists, *record.write_all(folder, texts)]
+    lines = [*notes, *_outcome(work, edited, folder)]
+    images = {side: len(split.names(side)) for side in (TRAIN, VAL, TEST)}
+    return Prepared(lines, work.problems, images)
+
+
+class _Work:
+    """What the items add up to."""
+
+    def __init__(self, treatment: Treatment) -> None:
+        self.treatment = treatment
+        self.found = Fingerprint(treatment.classes)
+        self.holds: dict[str, np.ndarray] = {}
+        self.hashes: dict[str, bytes | None] = {}
+        self.problems: dict[str, str] = {}
+        self.edited: list[str] = []
+        self.new = self.unlabeled = 0
+
+    def add(self, written: Written) -> None:
+        if written.problem is not None or written.measured is None:
+            self.problems[written.name] = written.problem or ""
+            return
+        self.found.add(written.measured)
+        self.holds[written.name] = written.measured.class_pixels > 0
+        self.hashes[written.name] = written.measured.hash
+        self.unlabeled += written.unlabeled
+        self.new += written.is_new
+        self.edited += [written.name] * written.is_edited
+
+
+def _check_space(targets: Sequence[Target], folder: Path) -> None:
+    """Check that there is room for the images that are not there yet; labels take little beside them."""
+    needed = 0
+    for target in targets:
+        if target.origin is not None and not os.path.exists(folder / target.image):
+            needed += os.path.getsize(target.origin) if os.path.isfile(target.origin) else 0
+    above = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
+    free = shutil.disk_usage(above).free
+    if needed > free:
+        raise UserError(
+            f"the images take {needed / 1e9:.1f} GB, but {above} has {free / 1e9:.1f} GB left; free some "
+            "space, or give a --save_dir that the images lie in, and they are not copied"
+        )
+
+
+def _known_sides(source: Source, folder: Path, kept: Mapping[str, Target]) -> dict[str, str]:
+    """Return the sides of images that are known: by the source, else by lists that were written before."""
+    if source.splits:
+        known = {name: side for name, side in source.splits.items() if name in kept}
+        if VAL not in known.values():  # of those to train on, some are to be evaluated on
+            known = {name: side for name, side in known.items() if side == TEST}
+        return known
+    names = {os.path.normpath(folder / target.label): name for name, target in kept.items()}
+    sides: dict[str, str] = {}
+    for side in (TRAIN, VAL):
+        path = folder / f"{side}.txt"
+        if path.is_file():
+            separator = "\t" if b"\t" in path.read_bytes() else " "
+            try:
+                pairs = read_pairs(path, folder, separator)
+            except UserError:  # edited, or of images that are gone: those that are there are shared out anew
+                continue
+            labels = (os.path.normpath(label) for _, label in pairs if label is not None)
+            sides.update((names[label], side) for label in labels if label in names)
+    return sides
+
+
+def _notes(source: Source, work: _Work, groups: Groups, split: Split) -> list[str]:
+    """Return what was found and decided: the same however often it is asked."""
+    found = work.found
+    total = int(found.class_pixels.sum()) + found.ignored
+    sizes = [split.names(side) for side in (TRAIN, VAL, TEST)]
+    how = (
+        "as the source has it"
+        if source.splits and VAL in source.splits.values()
+        else "by share, classes balanced"
+    )
+    shared = f"{counted(len(sizes[0]), 'image')} to train on, {len(sizes[1])} to evaluate on ({how})"
+    notes = [
+        f"{source.format}: {counted(len(source.items), 'image')}, classes {', '.join(found.classes)}",
+        f"{work.treatment.note} ({work.unlabeled / max(total, 1):.1%} of all pixels)",
+        *([groups.note] if not source.splits else []),
+        shared + (f", {len(sizes[2])} to test on" if sizes[2] else ""),
+        *split.notes,
+    ]
+    notes += [f"found: {finding.message}" for finding in source.findings if finding.kind != "no annotation"]
+    for side, names in ((TRAIN, sizes[0]), (VAL, sizes[1])):
+        shown = np.any([work.holds[name] for name in names], axis=0) if names else np.zeros(0, bool)
+        lacking = [found.classes[i] for i in np.flatnonzero(~shown & (found.class_pixels > 0))]
+        if lacking:
+            notes.append(f"found: no image of {side} shows {', '.join(lacking)}; annotate more that do")
+    never = [name for name, pixels in zip(found.classes, found.class_pixels) if not pixels]
+    if never:
+        notes.append(f"found: no pixel is of {', '.join(never)}")
+    if not has_hash():
+        notes.append("near duplicates were not looked for, without imagehash; pip install imagehash")
+    alike = [] if split.is_single else near_duplicates(work.hashes, sizes[0], sizes[1])
+    if alike:
+        pairs = ", ".join(f"{one} and {other}" for one, other, _ in alike[:_SHOWN])
+        notes.append(
+            f"found: {counted(len(alike), 'image')} to evaluate on that look like one to train on, as {pairs}"
+            f"{', ...' if len(alike) > _SHOWN else ''}: mIoU will be too high; --group keeps such together"
+        )
+    return notes
+
+
+def _texts(
+    source: Source,
+    options: InitOptions,
+    work: _Work,
+    kept: Mapping[str, Target],
+    split: Split,
+    notes: Sequence[str],
+) -> dict[str, str]:
+    """Return the files that are written at the end, by name."""
+    folder, found, palette = options.save_dir, work.found, work.treatment.palette
+    separator = separator_of(kept.values())
+    sides = [side for side in (TRAIN, VAL, TEST) if split.names(side)]
+    texts = {f"{side}.txt": list_text([kept[n] for n in split.names(side)], separator) for side in sides}
+    recipe = make_recipe(found, options.network, len(split.names(TRAIN)), total_memory())
+    channels = len(found.mean)
+    facts = (work.treatment.classes, palette, channels, TEST in sides)
+    texts[CONFIG] = config_text(recipe, DataFacts(options.head, folder.as_posix(), separator, *facts))
+    values = {
+        "source": source.format,
+        "settings": dict(options.settings),
+        "split": {side: len(split.names(side)) for side in sides},
+        **found.as_dict(),
+        "notes": list(notes),
+        "findings": [asdict(finding) for finding in source.findings],
+        "left_out": work.problems,
+    }
+    texts[FINGERPRINT] = json.dumps(values, indent=1) + "\n"
+    samples = [kept[name] for name in choose({name: work.holds[name] for name in split.sides})]
+    texts[PAGE] = page_text(folder, samples, channels, palette, found, split.sides, notes)
+    return texts
+
+
+def _outcome(work: _Work, edited: Sequence[str], folder: Path) -> list[str]:
+    lines = [f"{counted(work.new, 'label')} written, {len(work.holds) - work.new} were there already"]
+    if work.edited:
+        shown = ", ".join(work.edited[:_SHOWN])
+        lines.append(
+            f"{counted(len(work.edited), 'label')} in {folder} changed since, and kept: {shown}; remove what "
+            "is to be made anew"
+        )
+    lines += [
+        f"{folder / name} was changed since, and is kept; remove it to have it made anew" for name in edited
+    ]
+    return lines

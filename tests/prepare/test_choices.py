@@ -1,0 +1,59 @@
+"""What the flags of init say of classes and colors."""
+
+from __future__ import annotations
+
+import pytest
+
+from paddleseg_lite.annotations.source import Finding
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.prepare.choices import check_decided, class_choices, read_colors
+
+from .stub import StubSource
+
+
+def test_classes():
+    """A name and its class; nothing behind the sign is not counted; a class may have one."""
+    found = class_choices(["Car=car", "unsure=", "a=b=c"])
+    assert found == {"Car": "car", "unsure": None, "a": "b=c"}
+
+
+@pytest.mark.parametrize(("given", "told"), [("car", "give NAME=CLASS"), ("=car", "give NAME=CLASS")])
+def test_classes_that_are_no_pairs(given, told):
+    """A forgotten sign must not make a class."""
+    with pytest.raises(UserError, match=told):
+        class_choices([given])
+    with pytest.raises(UserError, match="two classes for 'a'"):
+        class_choices(["a=b", "a=c"])
+
+
+def test_colors(tmp_path):
+    """CamVid's and CVAT's lists are read as they are."""
+    path = tmp_path / "colors.txt"
+    path.write_text(
+        "\ufeff# label:color_rgb:parts:actions\n128 64 128\t\tRoad\nnon road : 0,0,255::\n\n1,2,3: a b\n"
+    )
+    assert read_colors(path) == {(128, 64, 128): "Road", (0, 0, 255): "non road", (1, 2, 3): "a b"}
+
+
+@pytest.mark.parametrize(("text", "told"), [("300 0 0 a", "line 1"), ("road", "line 1"), ("", "no colors")])
+def test_wrong_colors(tmp_path, text, told):
+    """The line is named."""
+    (tmp_path / "colors.txt").write_text(text)
+    with pytest.raises(UserError, match=told):
+        read_colors(tmp_path / "colors.txt")
+
+
+def test_names_that_are_nearly_the_same_are_asked_about(tmp_path):
+    """Neither merged nor kept apart on the quiet; the answer is a flag that can be pasted."""
+    finding = Finding("names alike", "1 group", ("'Car' = 'car '",))
+    source = StubSource(tmp_path, ["a"], classes=("Car", "car "), findings=[finding])
+    with pytest.raises(UserError, match=r"--classes 'car =Car'.*--classes 'Car=Car' 'car =car '"):
+        check_decided(source, [])
+    check_decided(source, ["Car", "car "])
+
+
+def test_an_unknown_name_is_refused(tmp_path):
+    """A misspelt name in --classes would change nothing."""
+    source = StubSource(tmp_path, ["a"], findings=[Finding("no such class", "1 name 'lef'")])
+    with pytest.raises(UserError, match="--classes: 1 name 'lef'"):
+        check_decided(source, ["lef"])
