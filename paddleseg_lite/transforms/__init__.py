@@ -1,6 +1,6 @@
 """Transforms: image and label in, image and label out, every draw from the generator they are given."""
 
-from paddleseg_lite.transforms.base import Compose, GeometricTransform
+from paddleseg_lite.transforms.base import Compose, GeometricTransform, Transform
 from paddleseg_lite.transforms.crop import RandomCenterCrop, RandomPaddingCrop, RandomScaleAspect
 from paddleseg_lite.transforms.flip import RandomHorizontalFlip, RandomVerticalFlip
 from paddleseg_lite.transforms.pad import Padding, PaddingByAspectRatio, ScalePadding
@@ -41,5 +41,6 @@ __all__ = [
     "ResizeStepScaling",
     "Sample",
     "ScalePadding",
+    "Transform",
     "Window",
 ]

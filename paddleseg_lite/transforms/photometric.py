@@ -10,6 +10,7 @@ import numpy as np
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS, did_you_mean
 from paddleseg_lite.transforms.arguments import number
+from paddleseg_lite.transforms.base import Transform
 from paddleseg_lite.transforms.sample import Sample, by_groups, planes_of
 
 # What ITU-R 601 makes of red, green and blue for the eye.
@@ -26,7 +27,7 @@ def _require_integers(owner: str, sample: Sample) -> None:
 
 
 @TRANSFORMS.register
-class RandomDistort:
+class RandomDistort(Transform):
     """Change brightness, contrast, saturation, hue and sharpness, each at random, in random order.
 
     Each change happens with its own probability. Brightness, contrast, saturation and sharpness blend the
@@ -120,7 +121,7 @@ def _hue(image: np.ndarray, shift: float) -> np.ndarray:
 
 
 @TRANSFORMS.register
-class RandomNoise:
+class RandomNoise(Transform):
     """Add Gaussian noise with probability `prob`.
 
     Args:
@@ -147,7 +148,7 @@ class RandomNoise:
 
 
 @TRANSFORMS.register
-class RandomBlur:
+class RandomBlur(Transform):
     """Blur with a kernel of 3, 5, 7 or 9 pixels.
 
     Args:
@@ -187,7 +188,7 @@ def _blur(plane: np.ndarray, kind: str, kernel: int) -> np.ndarray:
 
 
 @TRANSFORMS.register
-class Normalize:
+class Normalize(Transform):
     """Scale to [0, 1], subtract `mean`, divide by `std`; the last transform, as a rule.
 
     An 8-bit image is divided by 255, a 16-bit one by 65535, one of floats by 255.

@@ -11,10 +11,11 @@ import numpy as np
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS
 from paddleseg_lite.transforms.arguments import number, ordered, padding, size_pair
+from paddleseg_lite.transforms.base import Transform
 from paddleseg_lite.transforms.sample import Sample, padding_value, planes_of
 
 
-class _Warp:
+class _Warp(Transform):
     """Shared by transforms that send image and label through one 2x3 matrix."""
 
     def __init__(self, im_padding_value: float, label_padding_value: int) -> None:
