@@ -9,21 +9,26 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+from paddleseg_lite.annotations import cityscapes, voc
+from paddleseg_lite.annotations.cityscapes import open_cityscapes
 from paddleseg_lite.annotations.coco import CocoSource
 from paddleseg_lite.annotations.cvat import CvatSource
 from paddleseg_lite.annotations.image_index import files_ending
 from paddleseg_lite.annotations.labelme import open_labelme
 from paddleseg_lite.annotations.masks import open_masks
 from paddleseg_lite.annotations.source import Choices, Source
+from paddleseg_lite.annotations.voc import open_voc
 from paddleseg_lite.datasets.base import checked_folder
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import did_you_mean
 
 _OPENERS: dict[str, Callable[[Path, Choices], Source]] = {
+    "cityscapes": open_cityscapes,
     "coco": CocoSource,
     "cvat": CvatSource,
     "labelme": open_labelme,
     "masks": open_masks,
+    "voc": open_voc,
 }
 FORMATS = tuple(_OPENERS)
 _HEAD = 1 << 16  # bytes of a file that are looked at
@@ -51,7 +56,10 @@ def open_source(folder: Path, format: str | None = None, choices: Choices | None
 
 
 def find_format(folder: Path) -> str:
-    """Return the format of a folder: that of CVAT's XML or of JSON files, else masks."""
+    """Return the format of a folder: that of its folders, of CVAT's XML, of JSON files, else masks."""
+    for name, parts in (("cityscapes", cityscapes), ("voc", voc)):
+        if (folder / parts.IMAGES).is_dir() and (folder / parts.MASKS).is_dir():
+            return name
     xmls = files_ending(folder, ".xml")
     if any(b"<annotations" in _head(path) for path in islice(xmls, _LOOKED_AT)):
         return "cvat"
