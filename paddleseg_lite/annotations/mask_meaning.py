@@ -17,8 +17,9 @@ from paddleseg_lite.annotations.source import IGNORED, Choices, Color
 from paddleseg_lite.errors import UserError
 
 VOC_NAMES = (
-    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
-    "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+    "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
+    "tvmonitor",
 )  # fmt: skip
 _BORDER = packed((224, 224, 192))  # of objects: Pascal VOC's color of 255, which is not counted
 _BINARY = {0: "background", 255: "foreground"}
@@ -72,14 +73,14 @@ def _id_meaning(
     is_binary = ids == sorted(_BINARY)
     if not is_binary:
         ids = [value for value in ids if value != IGNORED or str(IGNORED) in choices.classes]
-    if is_binary:
-        own = {str(value): name for value, name in _BINARY.items()}
-    else:
-        known = known or (VOC_NAMES if ids == list(range(len(VOC_NAMES))) else ())
-        own = {str(value): known[value] if value < len(known) else f"class {value}" for value in ids}
-    wanted = {**choices.classes, **{name: own[name] for name in own if name not in choices.classes}}
-    names = ClassNames(own, wanted, notes)
-    table = {value: names.index[str(value)] for value in ids}
+    known = known or (VOC_NAMES if ids == list(range(len(VOC_NAMES))) else ())
+    own = {value: known[value] if value < len(known) else f"class {value}" for value in ids}
+    own = _BINARY if is_binary else own
+    # A user may call a class by its id, too.
+    by_id = {str(value): name for value, name in own.items()}
+    choice = {by_id.get(name, name): target for name, target in choices.classes.items()}
+    names = ClassNames(own.values(), choice, notes)
+    table = {value: names.index[own[value]] for value in ids}
     table.setdefault(IGNORED, IGNORED)
     for value, index in table.items():
         if is_binary:
@@ -87,7 +88,7 @@ def _id_meaning(
         elif value != index != IGNORED:
             notes.add("ids renumbered", f"{value} -> {index}")
     palettes = (fact.palette for fact in facts.values() if fact.palette)
-    colors = {str(value): unpacked(color) for value, color in next(palettes, {}).items()}
+    colors = {own[value]: unpacked(color) for value, color in next(palettes, {}).items() if value in own}
     return Meaning(IDS, table, names.classes, names.palette(colors))
 
 

@@ -49,8 +49,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.annotations import Choices, open_source
+    from paddleseg_lite.annotations.colors import read_colors
     from paddleseg_lite.files import check_utf8
-    from paddleseg_lite.prepare.choices import check_decided, class_choices, read_colors
+    from paddleseg_lite.prepare.choices import check_decided, class_choices
     from paddleseg_lite.prepare.dataset import InitOptions, prepare_dataset
     from paddleseg_lite.prepare.layout import CONFIG, PAGE, check_apart
 

@@ -6,7 +6,7 @@ import pytest
 
 from paddleseg_lite.annotations.source import Finding
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.prepare.choices import check_decided, class_choices, read_colors
+from paddleseg_lite.prepare.choices import check_decided, class_choices
 
 from .stub import StubSource
 
@@ -24,23 +24,6 @@ def test_classes_that_are_no_pairs(given, told):
         class_choices([given])
     with pytest.raises(UserError, match="two classes for 'a'"):
         class_choices(["a=b", "a=c"])
-
-
-def test_colors(tmp_path):
-    """CamVid's and CVAT's lists are read as they are."""
-    path = tmp_path / "colors.txt"
-    path.write_text(
-        "\ufeff# label:color_rgb:parts:actions\n128 64 128\t\tRoad\nnon road : 0,0,255::\n\n1,2,3: a b\n"
-    )
-    assert read_colors(path) == {(128, 64, 128): "Road", (0, 0, 255): "non road", (1, 2, 3): "a b"}
-
-
-@pytest.mark.parametrize(("text", "told"), [("300 0 0 a", "line 1"), ("road", "line 1"), ("", "no colors")])
-def test_wrong_colors(tmp_path, text, told):
-    """The line is named."""
-    (tmp_path / "colors.txt").write_text(text)
-    with pytest.raises(UserError, match=told):
-        read_colors(tmp_path / "colors.txt")
 
 
 def test_names_that_are_nearly_the_same_are_asked_about(tmp_path):
