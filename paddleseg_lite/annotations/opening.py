@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -70,6 +71,8 @@ def find_format(folder: Path) -> str:
 
 def _kind_of_json(path: Path) -> str | None:
     """Return what a JSON file is, by the keys that it begins with, or all of them if those don't tell."""
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return None
     head = _head(path)
     found = re.findall(rb'"(shapes|categories|annotations|images)"\s*:', head)
     if not found:

@@ -17,6 +17,7 @@ from paddleseg_lite.deploy.sidecar import ExportMetadata
 from paddleseg_lite.deploy.verify import as_input, drawn_picture, probe_images, verify
 from paddleseg_lite.errors import UserError, writing
 from paddleseg_lite.files import check_folder, check_utf8, temporary_beside
+from paddleseg_lite.printable import counted
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def _compare(
         worst = verify(model, run, images, options.output_op, what)
         rms = verify(model, run, noise, options.output_op, what, of_noise=True)
         findings.append(
-            f"{kind}: differs from the live network by at most {worst:.1e} on {len(images)} images, "
-            f"by {rms:.1e} (root mean square) on {len(noise)} of noise"
+            f"{kind}: differs from the live network by at most {worst:.1e} on "
+            f"{counted(len(images), 'image')}, by {rms:.1e} (root mean square) on {len(noise)} of noise"
         )
     return findings

@@ -59,7 +59,7 @@ def read_metrics(path: Path) -> Records:
             record = json.loads(line)
             key = TRAIN if record["kind"] == TRAIN else record["tag"]
             iteration = float(record["iteration"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
         for key_before, earlier in records.items():
             # An evaluation may be done again at the iteration of an interval, which stays.

@@ -9,6 +9,7 @@ from paddleseg_lite import parallel
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.engine.environment import environment
 from paddleseg_lite.inference.augment import InferenceOptions, Network, Runtime
+from paddleseg_lite.printable import counted
 
 
 def protocol(
@@ -69,7 +70,7 @@ def protocol_lines(facts: dict[str, Any]) -> list[str]:
         window = "{} by steps of {}".format(*sizes)
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return [
-        f"protocol: {data['type']} {data['mode']}, {data['images']} images at their labels' size; "
+        f"protocol: {data['type']} {data['mode']}, {counted(data['images'], 'image')} at their labels' size; "
         f"scales {', '.join(map(str, inference['scales']))}; flips {', '.join(flips) or 'none'}; "
         f"sliding window {window}; {facts['runtime']} in {facts['precision']} on {facts['device']}",
         f"weights: {weights['path']}, SHA-256 {weights['sha256']}",

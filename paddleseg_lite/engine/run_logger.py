@@ -199,5 +199,5 @@ def _iteration(line: str, evaluations_follow: bool) -> float:
         values = json.loads(line) if line.endswith("\n") else {}
         is_later = evaluations_follow and values.get("kind") == "eval"
         return float(values["iteration"]) + (0.5 if is_later else 0.0)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return math.inf

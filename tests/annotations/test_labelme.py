@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,11 @@ def test_a_mutated_file_is_read_or_named(tmp_path):
             assert found is True or str(tmp_path) in found
             read += found is True
     assert read > 220
+
+
+def test_a_pipe_named_as_json_is_not_waited_for(tmp_path):
+    """Protects from a folder whose format nobody would ever be told."""
+    write_labelme(tmp_path / "a.json", shape("car", POLYGON))
+    os.mkfifo(tmp_path / "b.json")
+    source = open_source(tmp_path)
+    assert [agree(source, item) for item in source.items] == [True]

@@ -108,7 +108,8 @@ def test_metrics_of_a_killed_run_do_not_stay(tmp_path):
     toy_run(tmp_path, iters=6, do_eval=True, log_iters=2)
     before = metrics(tmp_path)
     with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('{"kind": "train", "iteration": 8}\n{"kind": "tra')
+        file.write('{"kind": "train", "iteration": 8}\n')
+        file.write(f'{{"kind": "train", "iteration": 1{"0" * 400}}}\n{"[" * 99999}\n{{"kind": "tra')
     toy_run(tmp_path, iters=9, do_eval=True, resume="auto", log_iters=2)
     assert metrics(tmp_path)[: len(before)] == before
     assert [line["iteration"] for line in metrics(tmp_path)[len(before) :]] == [8, 9, 9]

@@ -138,6 +138,8 @@ def load(folder: Path) -> tuple[dict[str, Any], list[Entry]]:
             kinds = [name.split(".")[1] for name, _ in arrays]
             if kinds not in KINDS or len(kinds) != len(sources):
                 raise ValueError(f"{len(sources)} files of a pair and {kinds or 'no array'} of it")
+            if wrong := [size for _, size in arrays if not isinstance(size, int)]:
+                raise ValueError(f"{wrong[0]!r} as a file's size")
         return content["facts"], entries
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error!r}); {REMEDY}") from error

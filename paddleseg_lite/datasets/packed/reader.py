@@ -12,6 +12,7 @@ import numpy as np
 
 from paddleseg_lite.datasets.packed.manifest import REMEDY, Entry, Pairs, is_whole, load, sources_of
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import counted
 
 
 class Pack:
@@ -77,7 +78,7 @@ class Pack:
         """A file that was touched, replaced, added or taken away makes the pack stale."""
         if len(pairs) != len(entries):
             raise UserError(
-                f"{self.folder} is stale: it was made of {len(entries)} images, the data set has "
+                f"{self.folder} is stale: it was made of {counted(len(entries), 'image')}, the data set has "
                 f"{len(pairs)}; {REMEDY}"
             )
         for pair, entry, sources in zip(pairs, entries, sources_of(pairs)):

@@ -12,6 +12,8 @@ from paddleseg_lite.errors import UserError
 
 from .packs import dataset
 
+ARRAY = f"{'0' * 32}_{'0' * 8}.image.npy"
+
 
 @pytest.mark.parametrize(
     "content",
@@ -26,6 +28,7 @@ from .packs import dataset
         '{"format": 2, "facts": {}, "pairs": [[[["a.png", 1, 2]], [[3, 9]]]]}',
         "[" * 99999,
         '{"format": 2, "facts": {}, "pairs": [[[["a.png", 1, 2]], []]]}',
+        f'{{"format": 2, "facts": {{}}, "pairs": [[[["a.png", 1, 2]], [["{ARRAY}", "9"]]]]}}',
     ],
 )
 def test_a_damaged_manifest_is_named(files, packed, content):
