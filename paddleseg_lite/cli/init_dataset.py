@@ -94,10 +94,9 @@ def work(args: argparse.Namespace) -> None:
     say(*(f"  {command}" for command in commands))
     if made.left_out:
         say("", *(f"left out: {problem}" for problem in made.left_out.values()))
-        total = len(made.left_out) + sum(made.images.values())
-        raise UserError(
-            f"{len(made.left_out)} of {counted(total, 'image')} left out, as told above; the others are ready"
-        )
+    if number := len(made.left_out) + made.lost:
+        ready = counted(sum(made.images.values()), "image")
+        raise UserError(f"{counted(number, 'file')} left out, as told above; {ready} ready")
 
 
 def next_commands(save_dir: Path) -> list[str]:

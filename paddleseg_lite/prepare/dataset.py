@@ -43,6 +43,16 @@ from paddleseg_lite.prepare.write import Writer, Written
 from paddleseg_lite.printable import counted
 
 _SHOWN = 3
+# Findings of a source that are files or images which do not get into the data set.
+_LOST = ("damaged file", "damaged entry", "no image", "same name")
+# Findings of a source, and the flag that decides about them.
+_FLAGS = {
+    "binary masks": "--classes 0=NAME 255=NAME",
+    "palette": "--colors FILE",
+    "rare colors": "--colors FILE",
+    "other colors": "--colors FILE",
+    "ids renumbered": "--classes ID=NAME",
+}
 
 
 @dataclass(frozen=True)
@@ -79,11 +89,13 @@ class Prepared:
     Attributes:
         lines: to be told.
         left_out: {item's name: what is wrong with it}.
+        lost: how many files, or entries of files, were left out before they were items.
         images: {"train": how many, "val": ..., "test": ...}.
     """
 
     lines: list[str]
     left_out: dict[str, str]
+    lost: int
     images: dict[str, int]
 
 
@@ -134,7 +146,8 @@ def prepare_dataset(source: Source, options: InitOptions) -> Prepared:
     edited = [*kept_lists, *record.write_all(folder, texts)]
     lines = [*notes, *_outcome(work, edited, folder)]
     images = {side: len(split.names(side)) for side in (TRAIN, VAL, TEST)}
-    return Prepared(lines, work.problems, images)
+    lost = sum(len(finding.names) for finding in source.findings if finding.kind in _LOST)
+    return Prepared(lines, work.problems, lost, images)
 
 
 class _Work:
@@ -216,7 +229,10 @@ def _notes(source: Source, work: _Work, groups: Groups, split: Split) -> list[st
         shared + (f", {len(sizes[2])} to test on" if sizes[2] else ""),
         *split.notes,
     ]
-    notes += [f"found: {finding.message}" for finding in source.findings if finding.kind != "no annotation"]
+    for finding in source.findings:
+        if finding.kind != "no annotation":  # which has been decided
+            flag = f" ({_FLAGS[finding.kind]})" if finding.kind in _FLAGS else ""
+            notes.append(f"found: {finding.message}{flag}")
     for side, names in ((TRAIN, sizes[0]), (VAL, sizes[1])):
         shown = np.any([work.holds[name] for name in names], axis=0) if names else np.zeros(0, bool)
         lacking = [found.classes[i] for i in np.flatnonzero(~shown & (found.class_pixels > 0))]
@@ -226,7 +242,9 @@ def _notes(source: Source, work: _Work, groups: Groups, split: Split) -> list[st
     if never:
         notes.append(f"found: no pixel is of {', '.join(never)}")
     if not has_hash():
-        notes.append("near duplicates were not looked for, without imagehash; pip install imagehash")
+        notes.append(
+            "near duplicates were not looked for, without imagehash; pip install 'paddleseg_lite[init]'"
+        )
     alike = [] if split.is_single else near_duplicates(work.hashes, sizes[0], sizes[1])
     if alike:
         pairs = ", ".join(f"{one} and {other}" for one, other, _ in alike[:_SHOWN])

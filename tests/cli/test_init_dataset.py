@@ -98,7 +98,7 @@ def test_a_bad_file_is_told_at_the_end(tmp_path, monkeypatch, tool):
     code, out, err = tool("init_dataset", "photos", "--save_dir", "mine", "--num_workers", 0)
     assert code == 2
     assert "photo 3.png" in re.findall(r"left out: (.*)", out)[0]
-    assert "1 of 6 images left out, as told above; the others are ready" in err
+    assert "1 file left out, as told above; 5 images ready" in err
     assert tool("check_dataset", "--config", "mine/config.yml", "--num_workers", 0)[0] == 0
 
 
@@ -127,6 +127,18 @@ def test_mistakes_are_told_in_a_sentence(tmp_path, monkeypatch, tool, arguments,
     code, _, err = tool("init_dataset", *arguments, "--num_workers", 0)
     assert code == 2
     assert told in err
+
+
+def test_a_file_that_the_source_could_not_open_counts_as_well(tmp_path, monkeypatch, tool):
+    """It never was an item, but the data set lacks it all the same."""
+    monkeypatch.chdir(tmp_path)
+    write_labelme(tmp_path / "photos")
+    (tmp_path / "photos" / "leaf 2.json").write_text('{"shapes": [')
+    (tmp_path / "photos" / "leaf 2.jpg").unlink()
+    code, out, err = tool("init_dataset", "photos", "--save_dir", "mine", "--num_workers", 0)
+    assert code == 2
+    assert "leaf 2.json" in re.findall(r"found: (.*)", out)[0]
+    assert "1 file left out, as told above; 5 images ready" in err
 
 
 def test_it_does_without_paddle(tmp_path):

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from paddleseg_lite.annotations.source import IGNORED
+from paddleseg_lite.annotations.source import IGNORED, Finding
 from paddleseg_lite.config import load_config
 from paddleseg_lite.config.data import DataPlan
 from paddleseg_lite.datasets.reading.images import read_image, read_label
@@ -350,6 +350,19 @@ def test_what_is_lacking_is_told(tmp_path):
     assert "no image of train shows b" in text
     assert "no pixel is of c" in text
     assert "1 image to evaluate on that look like one to train on, as photo 7 and photo 0" in text
+
+
+def test_findings_of_a_source_are_told_with_the_flag_that_decides(tmp_path):
+    """The source knows no flags."""
+    found = [
+        Finding("palette", "2 colors found; name them", ("a", "b")),
+        Finding("no annotation", "decided", ("c",)),
+        Finding("no image", "1 annotation without its image", ("d",)),
+    ]
+    made = prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES, findings=found))
+    assert "found: 2 colors found; name them (--colors FILE)" in made.lines
+    assert not any("decided" in line for line in made.lines)
+    assert made.lost == 1
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
