@@ -107,6 +107,14 @@ def float32_weights(model: nn.Layer, optimizer: Optimizer | None) -> dict[str, T
     return weights
 
 
+def count_in_store(name: str, more: int) -> int:
+    """Add to a number that all ranks share, 0 at first, and return it; for ranks that the launcher started.
+
+    Paddle keeps it in the store by which they found each other; there is no public way to that.
+    """
+    return int(paddle.base.core.create_or_get_global_tcp_store().add(name, more))
+
+
 def has_fixed_statistics(layer: nn.Layer) -> bool:
     """Say whether a layer is a batch norm with `use_global_stats`, which takes no statistics of a batch."""
     return bool(getattr(layer, "_use_global_stats", None))

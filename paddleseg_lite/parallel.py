@@ -5,7 +5,9 @@ Processes are called ranks. `python -m paddle.distributed.launch` starts them an
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,11 @@ import paddle
 import paddle.distributed as dist
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.paddle_compat import has_fixed_statistics
+from paddleseg_lite.paddle_compat import count_in_store, has_fixed_statistics
+
+_PATIENCE = 1800.0  # seconds that ranks on CPUs wait for one that writes or reads; as long as NCCL does
+_POLL = 0.002  # seconds
+_meetings = itertools.count()
 
 
 def rank() -> int:
@@ -39,6 +45,29 @@ def join() -> None:
         dist.init_parallel_env()
 
 
+def meet() -> None:
+    """Wait for all ranks, on CPUs: gloo fails in an exchange for which one of them is 30 seconds late.
+
+    So much the first rank may be, which writes files. All exchanges begin with this, and so does an
+    iteration, in whose backward pass gradients are exchanged. It lets signals be handled.
+
+    Raises:
+        UserError: some did not come in half an hour.
+    """
+    if world_size() == 1 or paddle.get_device() != "cpu":
+        return
+    name, end = f"paddleseg_lite/{next(_meetings)}", time.monotonic() + _PATIENCE
+    here = count_in_store(name, 1)
+    while here < world_size():
+        if time.monotonic() > end:
+            raise UserError(
+                f"only {here} of {world_size()} ranks came in {_PATIENCE:.0f} s; look into the others' logs "
+                "(workerlog.*) and at their machines"
+            )
+        time.sleep(_POLL)
+        here = count_in_store(name, 0)
+
+
 def distribute(model: paddle.nn.Layer) -> paddle.nn.Layer:
     """Return the network to train with: gradients are averaged over the ranks in backward.
 
@@ -50,6 +79,7 @@ def distribute(model: paddle.nn.Layer) -> paddle.nn.Layer:
     join()
     if paddle.get_device() != "cpu":
         model = synchronised(model)
+    meet()
     return paddle.DataParallel(model)
 
 
@@ -74,6 +104,7 @@ def all_reduce_mean(values: list[float]) -> list[float]:
     """Return the means over the ranks; NaN and infinity on one reach all."""
     if world_size() == 1:
         return values
+    meet()
     total = paddle.to_tensor(values, dtype="float64")
     dist.all_reduce(total)
     return [float(value) / world_size() for value in total.numpy()]
@@ -83,6 +114,7 @@ def all_reduce_sum(counts: np.ndarray) -> np.ndarray:
     """Return the sum over the ranks of integers [...], exactly."""
     if world_size() == 1:
         return counts
+    meet()
     tensor = paddle.to_tensor(counts.astype(np.int64))
     dist.all_reduce(tensor)
     return tensor.numpy()
@@ -92,6 +124,7 @@ def all_gather_object(value: Any) -> list[Any]:
     """Return every rank's value, by rank; any plain object."""
     if world_size() == 1:
         return [value]
+    meet()
     values: list[Any] = []
     dist.all_gather_object(values, value)
     return values
@@ -113,6 +146,7 @@ def statistics(model: paddle.nn.Layer) -> list[paddle.Tensor]:
 def share_statistics(model: paddle.nn.Layer) -> None:
     """Give all ranks rank 0's running statistics; on CPUs every rank has those of its own images."""
     if world_size() > 1:
+        meet()
         for tensor in statistics(model):
             dist.broadcast(tensor, src=0)
 

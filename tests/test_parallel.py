@@ -23,6 +23,7 @@ from tests.paths import ENVIRONMENT, REPOSITORY
 from tests.toys import Squares
 
 launches = pytest.mark.slow  # Paddle is imported by several processes
+SECONDS = 400  # that ranks may take: ten times what eight do, since others may use the machine
 
 
 def launch(folder: Path, mode: str, count: int = 2) -> tuple[int, str]:
@@ -31,7 +32,11 @@ def launch(folder: Path, mode: str, count: int = 2) -> tuple[int, str]:
     command += ["--log_dir", str(folder / "log"), "tests/engine/ranks.py", str(folder), mode]
     with (folder / "launcher.txt").open("w") as out:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=ENVIRONMENT, stdout=out, stderr=out)
-        code = process.wait(200)
+        try:
+            code = process.wait(SECONDS)
+        except subprocess.TimeoutExpired:  # or the ranks would go on, and slow down what comes next
+            process.terminate()
+            code = process.wait()
     logs = [path.read_text(errors="replace") for path in sorted((folder / "log").glob("workerlog.*"))]
     return code, "\n".join(logs)[-4000:]
 
@@ -162,6 +167,37 @@ def test_a_killed_rank_ends_the_others(tmp_path):
     assert time.time() - float((tmp_path / "died").read_text()) < 60
     assert code != 0
     assert (tmp_path / "run" / "iter_4").is_dir(), "what was saved before is there"
+
+
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        lambda: parallel.all_reduce_mean([1.0]),
+        lambda: parallel.all_reduce_sum(np.ones(2, np.int64)),
+        lambda: parallel.all_gather_object(1),
+        lambda: parallel.share_statistics(paddle.nn.BatchNorm2D(2)),
+    ],
+)
+def test_an_exchange_waits_for_a_rank_that_is_late(monkeypatch, exchange):
+    """As the first one is, which saves: gloo would give it up after 30 seconds, and end the run."""
+    come = [1, 1, 2]
+    monkeypatch.setattr(parallel, "world_size", lambda: 2)
+    monkeypatch.setattr(parallel, "count_in_store", lambda name, more: come.pop(0))
+    missed: list[list[int]] = []
+    for name in ("all_reduce", "all_gather_object", "broadcast"):
+        monkeypatch.setattr(parallel.dist, name, lambda *_, **__: missed.append(list(come)))
+    exchange()
+    assert missed
+    assert not any(missed)
+
+
+def test_a_rank_that_does_not_come_is_told(monkeypatch):
+    """With how many did; else the others would wait for ever, without a word."""
+    monkeypatch.setattr(parallel, "world_size", lambda: 8)
+    monkeypatch.setattr(parallel, "count_in_store", lambda name, more: 7)
+    monkeypatch.setattr(parallel, "_PATIENCE", 0.01)
+    with pytest.raises(UserError, match=r"only 7 of 8 ranks came in 0 s; look into the others' logs"):
+        parallel.meet()
 
 
 def test_ranks_share_the_batches_of_one_process():

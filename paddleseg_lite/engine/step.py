@@ -88,6 +88,7 @@ class TrainStep:
             upcoming: of the next iteration, with which this is called next; None after the last.
             asked_to_stop: says whether this rank is.
         """
+        parallel.meet()
         before = self._all_statistics()  # a forward pass changes them, even one whose loss is NaN
         if not self._means:
             self._means = parallel.all_reduce_mean(self._prepare(passes))
