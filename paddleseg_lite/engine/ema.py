@@ -62,7 +62,7 @@ class ExponentialMovingAverage:
     @paddle.no_grad()
     def _set(self, weights: Mapping[str, Tensor]) -> None:
         for key, value in self.model.state_dict().items():
-            paddle.assign(weights[key].astype(value.dtype), output=value)  # set_value goes through the host
+            paddle.assign(weights[key].astype(value.dtype), output=value)  # 2.6 has set_value go by the host
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the averaged weights, by the model's keys."""

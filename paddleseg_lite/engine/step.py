@@ -166,17 +166,20 @@ class TrainStep:
         """Change the weights by the gradients, which are spent then."""
         self.scaler.step(self.optimizer)
         update_scale(self.scaler)
-        self.optimizer.clear_grad()
+        self._forget_gradients()
         self.watch.lap("update")
 
     def _undo(self, statistics: Tensor | None) -> None:
         """Forget gradients, and take back what forward passes did to the batch statistics."""
-        start = 0
-        for x in self._statistics:
-            if statistics is not None:
-                x.set_value(statistics[start : start + x.size].reshape(x.shape))
-                start += x.size
-        self.optimizer.clear_grad()
+        if statistics is not None:
+            parts = paddle.split(statistics, [int(x.size) for x in self._statistics])
+            for x, before in zip(self._statistics, parts):
+                paddle.assign(before.reshape(x.shape), output=x)
+        self._forget_gradients()
+
+    def _forget_gradients(self) -> None:
+        """Release them: to write zeros and to add to those would be two operations more for each weight."""
+        self.optimizer.clear_grad(set_to_zero=False)
 
     def _all_statistics(self) -> Tensor | None:
         """Return all batch statistics in one vector, which is much quicker than a copy for each."""

@@ -204,3 +204,22 @@ def scaled() -> list[tuple[bool, bool, float]]:
 def test_a_scale_that_is_too_large_is_no_bad_loss(fake_device) -> None:
     """fp16's scaler passes over gradients that overflow, and halves its scale; a bad loss leaves it alone."""
     assert fake_device(scaled) == [(True, False, 2.0**99), (False, False, 2.0**99), (True, True, 8.0)]
+
+
+def copies_of_bad_iterations() -> tuple[list[int], list[int], bool]:
+    """Return the bytes that go up and come down in iterations of which one is bad, and if gradients stay."""
+    step, passes = make_step(), iterations(3, bad_pass=1)
+    with recorded() as copies:
+        for number, one in enumerate(passes):
+            if step.learn(one, passes[number + 1] if number < 2 else None, lambda: False).is_finite:
+                step.update()
+    has_gradients = any(weight.grad is not None for weight in step.model.parameters())
+    return [copy.bytes for copy in copies.uploads()], [c.bytes for c in copies.downloads()], has_gradients
+
+
+def test_a_bad_iteration_is_undone_on_the_device(fake_device) -> None:
+    """Batch statistics are not taken back through the host, and gradients are released, not overwritten."""
+    uploads, downloads, has_gradients = fake_device(copies_of_bad_iterations)
+    assert sorted(uploads) == sorted([IMAGES, LABELS] * 9)
+    assert len(downloads) == 3
+    assert not has_gradients

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from paddleseg_lite.kernels.upload import upload as upload_ahead
 
 _SHAPE = (4, 3, 768, 1536)  # a batch of LPSNet, 57 MB
 _REPEATS = 5
-_SIDE, _PRODUCTS = 4096, 30  # of the matrices that keep the GPU busy, 0.1 s of a large one
+_SIDE, _PRODUCTS = 4096, 30  # of the matrices that keep the GPU busy, 10 ms of the fastest
+_LONGER = 5  # than an upload, at least, the GPU is to be busy
 
 
 def upload(folder: Path) -> Finding:
@@ -27,14 +29,16 @@ def upload(folder: Path) -> Finding:
     pinned = _seconds(lambda: upload_ahead(batch))
     matrix = paddle.ones([_SIDE, _SIDE]) / _SIDE
 
-    def compute() -> None:
+    def compute(products: int = _PRODUCTS) -> None:
         result = matrix
-        for _ in range(_PRODUCTS):
+        for _ in range(products):
             result = result @ matrix
 
-    busy = _seconds(compute)
-    compute()
-    reused, started = batch.copy(), time.perf_counter()
+    rounds = math.ceil(_LONGER * pinned / _seconds(compute))
+    busy = _seconds(lambda: compute(rounds * _PRODUCTS))
+    reused = batch.copy()
+    compute(rounds * _PRODUCTS)
+    started = time.perf_counter()
     tensor = upload_ahead(reused)
     held_up = time.perf_counter() - started
     reused.fill(0)
