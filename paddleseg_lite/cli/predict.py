@@ -5,10 +5,19 @@
   %(prog)s --config C.yml --model_path M --image_path drive.mp4
 
 --image_path is an image, a folder (with its subfolders), a text file with one path in each line, a video file
-or a camera's number. Writes label_prediction (class ids), pseudo_color_prediction and added_prediction
-(overlay) in --save_dir; of a video, its overlay. An image or a frame that cannot be read is told and skipped,
-and the exit code is then 2. Of the config's test_config the sliding window counts; scales and flips only with
---aug_pred. --resume goes on after an interruption; Ctrl-C ends a camera's recording.
+or a camera's number. --save names what is written of each image, in a folder of --save_dir:
+
+  raw         label_prediction: class ids
+  color       pseudo_color_prediction: class ids in their colors
+  overlay     added_prediction: the colors over the image
+  json        json_prediction: each class's share of the pixels, and polygons with holes
+  polygons    polygon_prediction: labelme's files, to be corrected by hand
+  confidence  confidence_prediction: the probability of each pixel's class, 0 to 255 for 0 to 1
+
+The first three are the default. Polygons leave out regions of fewer than 16 pixels. Of a video its overlay is
+written. An image or a frame that cannot be read is told and skipped, and the exit code is then 2. Of the
+config's test_config the sliding window counts; scales and flips only with --aug_pred. --resume goes on after
+an interruption; Ctrl-C ends a camera's recording.
 """
 
 import argparse
@@ -26,11 +35,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--image_path", type=Path, required=True, help="image, folder, list of images, video, or camera")
     add("--save_dir", type=Path, default=Path("output/result"), help="default ./output/result")
-    add("--save", help="what to write of images; default raw,color,overlay")
+    add("--save", metavar="KINDS", help="what to write of images, see above; default raw,color,overlay")
     add(
         "--resume",
         action="store_true",
-        help="skip images whose results are there, whichever weights made them",
+        help="skip images whose results are there, whichever weights made them; keeps corrected polygons",
     )
     add("--custom_color", nargs="+", type=int, metavar="V", help="R G B for each class, 0 to 255")
     add("--legend", action="store_true", help="write the classes below each overlay, or frame of a video")
@@ -44,13 +53,13 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.datasets.reading.lists import find_images
     from paddleseg_lite.deploy.backend import build_runtime
     from paddleseg_lite.deploy.runtimes import share_arena
-    from paddleseg_lite.inference.predict import RESULTS, check_results, predict, result_folders
+    from paddleseg_lite.inference.predict import DEFAULT_RESULTS, check_results, predict, result_folders
     from paddleseg_lite.inference.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
 
     plan = Plan(args.config)
     inference = flags.inference_options(args, plan, predicts=True)
-    save = [name.strip() for name in args.save.split(",")] if args.save is not None else list(RESULTS)
+    save = DEFAULT_RESULTS if args.save is None else [name.strip() for name in args.save.split(",")]
     check_results(save)
     shows_video = is_video(args.image_path)
     if shows_video and (args.resume or args.save not in (None, "overlay")):
@@ -92,6 +101,7 @@ def work(args: argparse.Namespace) -> None:
         save=save,
         resume=args.resume,
         legend=legend,
+        classes=data.classes,
     )
     known = f", {len(result.skipped)} were there before" if args.resume else ""
     say(f"{counted(len(result.written), 'image')} segmented{known}, in {args.save_dir}")

@@ -18,7 +18,8 @@ from paddleseg_lite.datasets.reading.png import encode_png
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
-from paddleseg_lite.inference.predict import RESULTS, read_sample, write_results
+from paddleseg_lite.inference.predict import DEFAULT_RESULTS, read_sample, write_results
+from paddleseg_lite.inference.segmentation import Segmentation
 from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.transforms import Compose
 
@@ -119,7 +120,8 @@ def _one_run(
     image, sample = found
     labels = predict_labels(timed, [sample], PLAIN)[0]
     predicted = time.perf_counter()
-    write_results(path.parent, palette, list(RESULTS), (Path(path.name), image, labels))
+    segmentation = Segmentation(labels, image, (), palette)
+    write_results(path.parent, DEFAULT_RESULTS, (Path(path.name), segmentation))
     written = time.perf_counter()
     decoded, _, reached, computed = inner
     marks = [began, decoded, reached, computed, predicted, written]

@@ -1,10 +1,11 @@
-"""Prediction on images: class ids, color maps and overlays, written as files."""
+"""Prediction on images, with the results written as files: class ids, color maps, overlays and others."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,23 +17,33 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map
 from paddleseg_lite.datasets.reading.images import read_image
-from paddleseg_lite.datasets.reading.png import PNG_END, encode_png, with_palette
+from paddleseg_lite.datasets.reading.png import PNG_END
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
+from paddleseg_lite.inference.probabilities import predict_probabilities
+from paddleseg_lite.inference.segmentation import ENDINGS, JSON_END, Segmentation, check_kinds
 from paddleseg_lite.printable import printable
 from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
-from paddleseg_lite.visualize import overlay, to_rgb, with_legend
 
 log = logging.getLogger(__name__)
 
 # What one image may lead to: unreadable, too small for the network (as Paddle says), or too large for memory.
-_OF_ONE_IMAGE = (UserError, ValueError, RuntimeError, OSError, MemoryError)
-# The last two are PaddleSeg's folder names.
+OF_ONE_IMAGE = (UserError, ValueError, RuntimeError, OSError, MemoryError)
+# COLORS and OVERLAYS are PaddleSeg's folder names.
 LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added_prediction"
-RESULTS = {"raw": LABELS, "color": COLORS, "overlay": OVERLAYS}  # name in --save -> folder
+RESULTS = {  # name in --save -> folder, one for each: files of two kinds never share a name
+    "raw": LABELS,
+    "color": COLORS,
+    "overlay": OVERLAYS,
+    "json": "json_prediction",
+    "polygons": "polygon_prediction",
+    "confidence": "confidence_prediction",
+}
+DEFAULT_RESULTS = ("raw", "color", "overlay")
+_EDITED = (b"{\n", b"{\r")  # how a file begins that labelme wrote, and no file of ours, which has one line
 
 
 @dataclass
@@ -64,15 +75,16 @@ def predict(
     root: Path,
     in_channels: int = 3,
     inference: InferenceOptions = PLAIN,
-    save: Sequence[str] = tuple(RESULTS),
+    save: Sequence[str] = DEFAULT_RESULTS,
     resume: bool = False,
     legend: Sequence[str] = (),
+    classes: Sequence[str] = (),
 ) -> PredictResult:
-    """Segment images and write, for each, its class ids, its color map and its overlay as PNG.
+    """Segment images and write, for each, its class ids, its color map and its overlay, or other results.
 
-    The files are `save_dir/{label,pseudo_color,added}_prediction/NAME.png`, NAME being the image's path below
-    `root` without its ending. An image that cannot be read is reported and left out, the others go on. Other
-    threads read the next images and write the last results meanwhile, a few of each: memory is bounded.
+    The files are `save_dir/FOLDER/NAME.png` or `.json`, FOLDER as RESULTS says, NAME being the image's path
+    below `root` without its ending. An image that cannot be read is reported and left out, the others go on.
+    Other threads read the next images and write the last results meanwhile, a few of each: memory is bounded.
 
     Args:
         model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...], or a runtime.
@@ -86,23 +98,27 @@ def predict(
         save: which results to write, keys of RESULTS.
         resume: skip images whose results are all there.
         legend: names of the classes, to be drawn below each overlay; none: no legend.
+        classes: names for "json" and "polygons"; none: "class 0" and so on.
 
     Raises:
-        UserError: two images would write the same file, a result would replace an image, or cannot be
-            written.
+        UserError: two images would write the same file, a result would replace an image or polygons that
+            somebody has corrected, or cannot be written.
     """
     check_results(save)
     names = dict(zip(_result_names(images, Path(root)), images))
-    _check_targets(images, [save_dir / RESULTS[kind] / name for kind in save for name in names])
+    _check_targets(images, [_target(save_dir, kind, name) for kind in save for name in names])
+    if "polygons" in save and not resume:
+        _check_corrected(_target(save_dir, "polygons", name) for name in names)
     done = [name for name in names if resume and _is_done(save_dir, name, save)]
     result = PredictResult(skipped=[names.pop(name) for name in done])
     if isinstance(model, paddle.nn.Layer):
         model.eval()
     read = partial(read_sample, transforms, in_channels)
-    write = partial(write_results, save_dir, palette, save, legend=legend)
+    write = partial(write_results, save_dir, save, legend=legend)
+    classes = tuple(classes) or tuple(f"class {index}" for index in range(len(palette)))
 
-    def labelled(readers: Executor) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
-        """Yield (name, image, class ids) of what can be segmented; say what cannot."""
+    def segmented(readers: Executor) -> Iterator[tuple[Path, Segmentation]]:
+        """Yield each name with what was found, of what can be segmented; say what cannot."""
         found_ahead = prefetch_map(readers, read, names.values())
         bar = Progress(found_ahead, total=len(names), desc="predict", unit="image")
         for (name, path), found in zip(names.items(), bar):
@@ -110,19 +126,33 @@ def predict(
                 if isinstance(found, UserError):
                     raise found
                 image, sample = found
-                labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
-            except _OF_ONE_IMAGE as error:
-                log.debug("the trace", exc_info=True)
-                reason = str(error) if printable(path) in str(error) else printable(f"{path}: {error}")
-                log.error(f"skipped: {reason}")
-                result.failed[path] = reason
+                labels, confidence = _predicted(model, sample, inference, "confidence" in save)
+            except OF_ONE_IMAGE as error:
+                result.failed[path] = reason_of(path, error)
+                log.error(f"skipped: {result.failed[path]}")
             else:
-                yield name, image, labels
+                yield name, Segmentation(labels, image, classes, palette, None, confidence, str(path))
 
     with logging_redirect_tqdm(), ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
-        for name in prefetch_map(writers, write, labelled(readers)):
+        for name in prefetch_map(writers, write, segmented(readers)):
             result.written.append(names[name])
     return result
+
+
+def _predicted(
+    model: Network | Runtime, sample: Sample, inference: InferenceOptions, is_sure: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return class ids, and if it is asked for the confidence."""
+    if is_sure:
+        ((labels, probabilities),) = predict_probabilities(model, [sample], inference)
+        return labels, probabilities.max(axis=0)
+    return predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False), None
+
+
+def reason_of(path: str | Path, error: Exception) -> str:
+    """Return why an image is skipped, with its path."""
+    log.debug("the trace", exc_info=error)
+    return str(error) if printable(path) in str(error) else printable(f"{path}: {error}")
 
 
 def read_sample(
@@ -145,42 +175,54 @@ def check_results(save: Sequence[str]) -> None:
     Raises:
         UserError: there is none, or an unknown one.
     """
-    unknown = [name for name in save if name not in RESULTS]
-    if unknown or not save:
-        raise UserError(f"--save is '{','.join(save)}'; give one or more of {', '.join(RESULTS)}")
+    check_kinds(save, "--save")
+
+
+def _target(save_dir: Path, kind: str, name: Path) -> Path:
+    """Return a result's file, of an image's name that ends in .png."""
+    return save_dir / RESULTS[kind] / name.with_suffix(ENDINGS[kind])
 
 
 def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:
     """Whether all results of an image are there and whole: after a power failure some may be empty or cut."""
     for kind in save:
+        target = _target(save_dir, kind, name)
+        end = PNG_END if target.suffix == ".png" else JSON_END
         try:
-            with (save_dir / RESULTS[kind] / name).open("rb") as file:
-                file.seek(-len(PNG_END), os.SEEK_END)
-                if file.read() != PNG_END:
+            with target.open("rb") as file:
+                file.seek(-len(end), os.SEEK_END)
+                if file.read() != end and not (kind == "polygons" and _is_corrected(target)):
                     return False
         except (OSError, ValueError):  # there is none, or it is shorter; a NUL in the name
             return False
     return True
 
 
+def _is_corrected(path: Path) -> bool:
+    """Whether labelme wrote the file since."""
+    with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+        return file.read(2) in _EDITED
+    return False
+
+
+def _check_corrected(targets: Iterable[Path]) -> None:
+    """Refuse to replace what a person has done by hand."""
+    corrected = [path for path in targets if _is_corrected(path)]
+    if corrected:
+        raise UserError(
+            f"{corrected[0]} was corrected by hand ({len(corrected)} such files); give --resume to keep "
+            "them, or another --save_dir"
+        )
+
+
 def write_results(
-    save_dir: Path,
-    palette: np.ndarray,
-    save: Sequence[str],
-    job: tuple[Path, np.ndarray, np.ndarray],
-    legend: Sequence[str] = (),
+    save_dir: Path, save: Sequence[str], job: tuple[Path, Segmentation], legend: Sequence[str] = ()
 ) -> Path:
-    """Write the results of a job, (name, image, class ids), overlays with a legend; return their name."""
-    name, image, labels = job
-    if "raw" in save or "color" in save:
-        ids = encode_png(labels)
-        if "raw" in save:
-            atomic_write(save_dir / LABELS / name, ids, sync=False)
-        if "color" in save:  # the same pixels, with colors
-            atomic_write(save_dir / COLORS / name, with_palette(ids, palette), sync=False)
-    if "overlay" in save:
-        picture = encode_png(with_legend(overlay(to_rgb(image), labels, palette), legend, palette))
-        atomic_write(save_dir / OVERLAYS / name, picture, sync=False)
+    """Write the results of a job, a name and what was found, overlays with a legend; return the name."""
+    name, found = job
+    for kind in save:
+        target = _target(save_dir, kind, name)
+        atomic_write(target, found.encoded(kind, target.parent, legend), sync=False)
     return name
 
 
