@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 import paddle
+from PIL import Image
 
 from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.config.build import Plan
-from paddleseg_lite.datasets.reading.images import read_image
-from paddleseg_lite.deploy.backend import build_runtime, choose
-from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
+from paddleseg_lite.deploy.backend import build_runtime, exported_runtime
 from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, check_size, read_sidecar
-from paddleseg_lite.errors import UserError, missing_modules
-from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer_array
-from paddleseg_lite.inference.evaluate import network_input, predict_labels
-from paddleseg_lite.transforms import Compose, Sample
-from paddleseg_lite.visualize import colorize, overlay, to_rgb
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """What a Predictor found in an image.
-
-    Attributes:
-        mask: class ids, uint8 [H, W], at the image's size.
-        image: the image, [H, W, C].
-        classes: names of the ids.
-        palette: uint8 [K, 3], RGB.
-        probabilities: float32 [K, H, W], or None if they were not asked for.
-    """
-
-    mask: np.ndarray
-    image: np.ndarray
-    classes: tuple[str, ...]
-    palette: np.ndarray
-    probabilities: np.ndarray | None = None
-
-    @property
-    def labels(self) -> np.ndarray:
-        """`mask`, by the name that it had first."""
-        return self.mask
-
-    def color(self) -> np.ndarray:
-        """Return the painted mask, uint8 [H, W, 3], RGB."""
-        return colorize(self.mask, self.palette)
-
-    def overlay(self, alpha: float = 0.6) -> np.ndarray:
-        """Return the painted mask over the image, uint8 [H, W, 3], RGB; `alpha` is the image's weight."""
-        return overlay(to_rgb(self.image), self.mask, self.palette, alpha)
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
+from paddleseg_lite.inference.segmentation import Segmentation as Segmentation
+from paddleseg_lite.inference.segmenter import Segmenter
+from paddleseg_lite.inference.sources import checked_frames, find_many, is_of_frames
+from paddleseg_lite.transforms import Compose
 
 
 class Predictor:
@@ -91,12 +57,9 @@ class Predictor:
         """
         self.classes = tuple(classes)
         self.palette = np.asarray(palette, np.uint8)
-        self._network = network
-        self._transforms = transforms
-        self._in_channels = in_channels
-        self._inference = inference
-        self._op = output_op
-        self._check: Callable[[np.ndarray, str], None] = lambda image, path: None
+        self._segmenter = Segmenter(
+            network, transforms, self.classes, self.palette, in_channels, inference, output_op
+        )
         if isinstance(network, paddle.nn.Layer):
             network.eval()
 
@@ -157,111 +120,71 @@ class Predictor:
         folder = Path(folder)
         content = read_sidecar(folder)
         made = cls(
-            _exported_network(folder, content["model"], backend, precision, threads),
+            exported_runtime(folder, content["model"], backend, precision, threads),
             built_transforms(content),
             content["classes"],
             np.array(content["palette"], np.uint8),
             in_channels=content["input"]["shape"][1],
             output_op=content["output"]["op"],
         )
-        made._check = partial(check_size, content)
+        made._segmenter.check = partial(check_size, content)
+        made._segmenter.largest_batch = content["input"]["shape"][0]
         return made
 
     @overload
-    def __call__(self, images: np.ndarray | str | Path, probabilities: bool = ...) -> Segmentation: ...
+    def __call__(
+        self,
+        images: np.ndarray | Image.Image,
+        probabilities: bool = ...,
+        confidence: bool = ...,
+        batch_size: int = ...,
+    ) -> Segmentation: ...
 
     @overload
-    def __call__(self, images: list[Any], probabilities: bool = ...) -> list[Segmentation]: ...
+    def __call__(
+        self, images: list[Any], probabilities: bool = ..., confidence: bool = ..., batch_size: int = ...
+    ) -> list[Segmentation]: ...
 
-    def __call__(self, images: Any, probabilities: bool = False) -> Any:
-        """Segment an image or a list of images.
+    @overload
+    def __call__(
+        self,
+        images: str | Path | int,
+        probabilities: bool = ...,
+        confidence: bool = ...,
+        batch_size: int = ...,
+    ) -> Any: ...
+
+    def __call__(
+        self, images: Any, probabilities: bool = False, confidence: bool = False, batch_size: int = 1
+    ) -> Any:
+        """Segment an image, a list of images, or all images of a folder, a pattern or a video.
 
         Args:
-            images: RGB uint8 [H, W, 3] (or as many channels as the network takes), the path of an image, or
-                a list of such.
+            images: the path or URL of an image, an image of PIL, or an array, RGB uint8 [H, W, 3] (or as many
+                channels as the network takes); a list of such; or a folder with its subfolders, a pattern
+                such as "photos/**/*.jpg", a text file with one path in each line, a video's path or URL, or
+                the number of a camera.
             probabilities: also return the softmax of the mean logits.
+            confidence: also return its highest value at each pixel.
+            batch_size: neighbouring images of one shape that run through the network at once.
 
         Returns:
-            A Segmentation, or a list of them.
+            Of an image a Segmentation, of a list a list of them. Of a folder, a pattern, a text file or a
+            video a generator of them, which shows a bar on a terminal and reads ahead; what it gave is not
+            kept. A file of several that cannot be segmented is named by a warning and left out.
 
         Raises:
-            UserError: an image is unreadable or of another shape or type.
+            UserError: an image is unreadable or of another shape or type, or there is none.
         """
+        wanted = self._segmenter.wanted(probabilities, confidence, batch_size)
         if isinstance(images, (list, tuple)):
-            return [self._segment(image, probabilities) for image in images]
-        return self._segment(images, probabilities)
-
-    def _segment(self, image: np.ndarray | str | Path, probabilities: bool) -> Segmentation:
-        if isinstance(image, (str, Path)):
-            pixels, path = read_image(image, self._in_channels), str(image)
-        else:
-            pixels, path = self._checked(image), "an image"
-        source = Sample.from_source(pixels, path=path, label_at_source=True)
-        sample = self._transforms(source, np.random.default_rng(0))
-        self._check(sample.image.transpose(2, 0, 1)[None], path)
-        found = None
-        if probabilities:
-            found = self._probabilities(sample)
-            labels = found.argmax(axis=0).astype(np.uint8)
-        elif self._op == "argmax":
-            labels = sample.restore(self._run(sample).astype(np.uint8))
-        else:  # the best probability is the best logit
-            labels = predict_labels(self._network, [sample], self._inference)[0]
-        return Segmentation(labels, pixels, self.classes, self.palette, found)
-
-    def _run(self, sample: Sample) -> np.ndarray:
-        return self._network(network_input([sample]))[0]  # type: ignore[operator,arg-type,return-value]
-
-    def _probabilities(self, sample: Sample) -> np.ndarray:
-        if self._op == "argmax":
-            raise UserError(
-                "this export gives class ids alone; export with --output_op softmax or none for probabilities"
-            )
-        if self._op == "softmax":
-            return sample.restore(self._run(sample))
-        logits = sample.restore(infer_array(self._network, network_input([sample]), self._inference)[0])
-        logits -= logits.max(axis=0)
-        np.exp(logits, out=logits)
-        logits /= logits.sum(axis=0)
-        return logits
-
-    def _checked(self, image: np.ndarray) -> np.ndarray:
-        pixels = np.asarray(image)
-        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-        channels = pixels.shape[2] if pixels.ndim == 3 else 0
-        if channels != self._in_channels or pixels.dtype not in (np.uint8, np.uint16) or not pixels.size:
-            raise UserError(
-                f"an image of shape {list(np.shape(image))} and type {pixels.dtype}; give [H, W, "
-                f"{self._in_channels}] of type uint8 or uint16, colors in RGB order"
-            )
-        return pixels
-
-
-def _exported_network(
-    folder: Path, files: Mapping[str, str], backend: str, precision: str, threads: int | None
-) -> Runtime:
-    """Return what runs the files of an export, as its inference.yml lists them."""
-    if precision not in ("float32", "int8"):
-        raise UserError(f"precision is '{precision}'; give float32 or int8")
-    kind = "onnx" if precision == "float32" else "onnx_int8"
-    if backend == "auto":
-        has_onnx = kind in files and not missing_modules("onnxruntime")
-        backend = "onnxruntime" if has_onnx or "paddle" not in files else "paddle_inference"
-    if precision == "int8" and kind not in files:
-        raise UserError(f"{folder} has no int8 ONNX model; export with --format onnx --quantize int8")
-    if choose(backend)[0] == "paddle":
-        raise UserError(
-            "an exported network runs by onnxruntime or paddle_inference; give one of them as backend"
-        )
-    if backend == "onnxruntime":
-        if kind not in files:
-            raise UserError(f"{folder} has no ONNX model; export with --format onnx or all")
-        return OnnxRuntime(folder / files[kind], threads)
-    if precision != "float32":
-        raise UserError("only onnxruntime runs int8 models; give it as backend, or precision float32")
-    if "paddle" not in files:
-        raise UserError(f"{folder} has no Paddle program; export with --format paddle or all")
-    return PaddleInference(folder, threads)
+            return self._segmenter.of_list(images, wanted)
+        if is_of_frames(images):
+            return self._segmenter.of_video(checked_frames(images, self._segmenter.in_channels), wanted)
+        files = find_many(images)
+        if files is not None:
+            return self._segmenter.of_files(files, wanted)
+        return self._segmenter.of_image(images, wanted)
 
 
 def export_metadata(plan: Plan) -> ExportMetadata:

@@ -30,10 +30,12 @@ _GRACE, _SLOWEST = 30, 10_000  # seconds; bytes per second on average, after the
 _CHUNK = 1 << 20  # bytes
 _LONGEST = 100  # bytes of a name in the cache
 _REMEDY = "set PADDLESEG_LITE_HOME to a folder with space"
-_BY_HAND = (
+_OF_FILE = ("file as expected", "check the URL, or give the path of a local file")
+_OF_WEIGHTS = (
+    "weights",
     "download it by hand and save it as {path}, or give the path of a local file instead of the URL, or do "
     "without it: pretrained: null, on the command line for instance --opts model.pretrained=null or "
-    "model.backbone.pretrained=null"
+    "model.backbone.pretrained=null",
 )
 
 
@@ -69,6 +71,26 @@ def fetch(source: str | Path) -> Path:
     return _unpacked(path, _kept(path)) if _is_archive(path) else path
 
 
+def download_file(url: str, folder: Path) -> Path:
+    """Download a file of any kind, within the same limits of size and time; the cache is left alone.
+
+    Args:
+        url: http or https; it may end in #sha256=HEX.
+        folder: where it is written, by the name in its URL.
+
+    Returns:
+        Its path.
+
+    Raises:
+        UserError: the download fails.
+    """
+    parts = _parts(url)
+    path = folder / _shortened(parts.path.rpartition("/")[2] or "download")
+    address = parts._replace(fragment="").geturl()
+    _download(address, path, lambda file: _check_sum(file, parts.fragment, "it"), _OF_FILE)
+    return path
+
+
 def _is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
@@ -94,14 +116,22 @@ def _cached_copy(archive: Path) -> Path:
 
 def _split(url: str) -> SplitResult:
     """Return the parts of a URL of weights."""
+    parts = _parts(url)
+    endings = (*SUFFIXES, *(f".{ending}" for ending in FORMATS))
+    if not parts.path.lower().endswith(endings):
+        raise UserError(f"{url} is no URL of weights; give one whose path ends in {', '.join(endings)}")
+    return parts
+
+
+def _parts(url: str) -> SplitResult:
+    """Return the parts of a URL."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        reason = "" if parts.hostname and url.isprintable() else "no host, or characters that none has"
     except ValueError as error:
-        raise UserError(f"{url} is no URL ({error}); correct it, or give the path of a local file") from error
-    endings = (*SUFFIXES, *(f".{ending}" for ending in FORMATS))
-    if not host or not url.isprintable() or not parts.path.lower().endswith(endings):
-        raise UserError(f"{url} is no URL of weights; give one whose path ends in {', '.join(endings)}")
+        reason = str(error)
+    if reason:
+        raise UserError(f"{url} is no URL ({reason}); correct it, or give the path of a local file")
     _expected_sum(parts.fragment)
     return parts
 
@@ -133,8 +163,11 @@ def _shortened(name: str) -> str:
     return hashlib.sha256(data).hexdigest()[:16] + data[-_LONGEST // 2 :].decode(errors="replace")
 
 
-def _download(url: str, path: Path, check: Callable[[Path], None]) -> None:
-    """Write the file at `url` to `path`, if it passes the check."""
+def _download(
+    url: str, path: Path, check: Callable[[Path], None], words: tuple[str, str] = _OF_WEIGHTS
+) -> None:
+    """Write the file at `url` to `path`, if it passes the check; `words` are what it is, and a remedy."""
+    what, by_hand = words
 
     def download(temporary: Path) -> None:
         try:
@@ -145,12 +178,12 @@ def _download(url: str, path: Path, check: Callable[[Path], None]) -> None:
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise  # it is the disk, not the network
             reason = getattr(error, "reason", None) or error
-            raise UserError(f"cannot download {url} ({reason}); {_BY_HAND.format(path=path)}") from error
+            raise UserError(f"cannot download {url} ({reason}); {by_hand.format(path=path)}") from error
         try:
             check(temporary)
         except UserError as error:
             said = str(error).replace(printable(temporary), "the file")
-            raise UserError(f"{url} gave no weights: {said}; {_BY_HAND.format(path=path)}") from error
+            raise UserError(f"{url} gave no {what}: {said}; {by_hand.format(path=path)}") from error
 
     atomic_write(path, download, _REMEDY)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import paddle
@@ -80,3 +80,41 @@ def build_runtime(
         return model
     _log.info("runtime: %s (%s)", chosen, reason)
     return runtime
+
+
+def exported_runtime(
+    folder: Path, files: Mapping[str, str], backend: str, precision: str, threads: int | None
+) -> Runtime:
+    """Return what runs the files of an export, as its inference.yml lists them.
+
+    Args:
+        folder: the export.
+        files: its files by kind.
+        backend: "onnxruntime", "paddle_inference" or "auto".
+        precision: "float32" or "int8".
+        threads: see `build_runtime`.
+
+    Raises:
+        UserError: a file is missing, or the runtime is not installed.
+    """
+    if precision not in ("float32", "int8"):
+        raise UserError(f"precision is '{precision}'; give float32 or int8")
+    kind = "onnx" if precision == "float32" else "onnx_int8"
+    if backend == "auto":
+        has_onnx = kind in files and not missing_modules("onnxruntime")
+        backend = "onnxruntime" if has_onnx or "paddle" not in files else "paddle_inference"
+    if precision == "int8" and kind not in files:
+        raise UserError(f"{folder} has no int8 ONNX model; export with --format onnx --quantize int8")
+    if choose(backend)[0] == "paddle":
+        raise UserError(
+            "an exported network runs by onnxruntime or paddle_inference; give one of them as backend"
+        )
+    if backend == "onnxruntime":
+        if kind not in files:
+            raise UserError(f"{folder} has no ONNX model; export with --format onnx or all")
+        return OnnxRuntime(folder / files[kind], threads)
+    if precision != "float32":
+        raise UserError("only onnxruntime runs int8 models; give it as backend, or precision float32")
+    if "paddle" not in files:
+        raise UserError(f"{folder} has no Paddle program; export with --format paddle or all")
+    return PaddleInference(folder, threads)

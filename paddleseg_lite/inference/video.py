@@ -67,6 +67,11 @@ def is_video(source: str | Path) -> bool:
     )
 
 
+def is_camera(source: str) -> bool:
+    """Whether a source that is a video is a camera."""
+    return source.isdigit() or source.startswith("/dev/video")
+
+
 def predict_video(
     model: Network | Runtime,
     source: str | Path,
@@ -107,13 +112,12 @@ def predict_video(
     path = Path(save_dir) / OVERLAYS / f"{name}.mp4"
     if os.path.realpath(path) == os.path.realpath(text):
         raise UserError(f"the result would replace {text}; give another --save_dir")
-    is_camera = text.isdigit() or text.startswith("/dev/video")
-    capture = _opened(text, is_camera)
+    capture = open_video(text)
     told = capture.get(cv2.CAP_PROP_FPS)
     rate = writable_rate(told)
     if rate is None:
         rate = DEFAULT_RATE
-        if not is_camera:
+        if not is_camera(text):
             _log.warning("%s says that it has %g frames/s; its result plays at %g", text, told, rate)
     if isinstance(model, paddle.nn.Layer):
         model.eval()
@@ -124,7 +128,7 @@ def predict_video(
         nonlocal frames, lost
         with _named_for_cv2(temporary) as named:
             target = _Overlays(named, path, rate, palette, legend)
-            frames, lost = _record(model, capture, transforms, inference, target, max_frames, is_camera)
+            frames, lost = _record(model, capture, transforms, inference, target, max_frames, is_camera(text))
             if not frames:
                 raise UserError(f"{text} has no frame that can be read; the file may be damaged")
             _check_video(named, path, frames)
@@ -140,7 +144,12 @@ def predict_video(
     return VideoResult(path, frames, time.perf_counter() - start, lost)
 
 
-def _opened(source: str, is_camera: bool) -> cv2.VideoCapture:
+def open_video(source: str) -> cv2.VideoCapture:
+    """Open a file or a camera, to be released.
+
+    Raises:
+        UserError: it cannot be opened.
+    """
     if source.isdigit():
         capture = cv2.VideoCapture(int(source))
     else:
@@ -153,7 +162,7 @@ def _opened(source: str, is_camera: bool) -> cv2.VideoCapture:
             os.environ.pop(_OPTIONS)
             os.environ.update({_OPTIONS: given} if given else {})
     if not capture.isOpened():
-        if is_camera:
+        if is_camera(source):
             raise UserError(f"there is no camera {source}; give the number of one that is connected")
         raise UserError(f"cv2 cannot decode {source}: damaged, cut short, or no video; give another file")
     return capture
@@ -212,7 +221,7 @@ def _record(
         return frame, transforms(sample, np.random.default_rng(0))
 
     total = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-    source = _Frames(capture, max_frames, total)
+    source = Frames(capture, max_frames, total)
     writing = None
     # One thread each: a capture and a writer are not to be used by two.
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as scribe:
@@ -235,7 +244,7 @@ def _record(
     return target.count, source.lost
 
 
-class _Frames:
+class Frames:
     """The frames of a capture, uint8 [H, W, 3] RGB; `lost` counts those that could not be read."""
 
     def __init__(self, capture: cv2.VideoCapture, max_frames: int | None, total: int) -> None:

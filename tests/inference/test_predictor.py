@@ -96,10 +96,12 @@ def test_an_exported_folder_gives_the_same(job, image, tmp_path, output_op):
     )
     live, exported = Predictor.from_config(path, weights, "paddle"), Predictor.from_exported(tmp_path / "out")
     assert exported.classes == live.classes
-    assert (exported(image).mask != live(image).mask).mean() < 1e-3
+    for found in exported([image, image], batch_size=2):
+        assert (found.mask != live(image).mask).mean() < 1e-3
     if output_op == "argmax":
-        with pytest.raises(UserError, match="--output_op"):
-            exported(image, probabilities=True)
+        for wanted in ({"probabilities": True}, {"confidence": True}):
+            with pytest.raises(UserError, match="--output_op"):
+                exported([image], **wanted)
     else:
         expected = live(image, probabilities=True).probabilities
         np.testing.assert_allclose(exported(image, probabilities=True).probabilities, expected, atol=1e-4)
@@ -117,6 +119,7 @@ def test_an_export_runs_what_its_sidecar_lists(job, image, tmp_path):
     with paddle.no_grad():
         logits = model(paddle.to_tensor((image.transpose(2, 0, 1)[None] / 255 - 0.5).astype("float32") / 0.5))
     assert (predictor(image).mask != logits[0].numpy()[0].argmax(axis=0)).mean() < 1e-3
+    assert len(predictor([image, image], batch_size=2)) == 2  # one by one: the export takes one at a time
     with pytest.raises(UserError, match=r"an image is 1 3 39 56 .* takes 1 3 40 56"):
         predictor(image[1:])
     with pytest.raises(UserError, match="no ONNX model"):
@@ -141,6 +144,19 @@ def test_threads_may_share_a_predictor(job, backend):
         for _ in range(3):
             for found, expected in zip(pool.map(predictor, images), alone):
                 np.testing.assert_array_equal(found.mask, expected)
+
+
+def test_confidence_is_the_best_probability(job, image):
+    """On request, without all the probabilities, and in batches as alone; the labels are the same."""
+    predictor = Predictor.from_config(*job[:2], backend="paddle")
+    found = predictor(image, confidence=True)
+    whole = predictor(image, probabilities=True)
+    assert found.probabilities is whole.confidence is None
+    assert (found.confidence.dtype, found.confidence.shape) == (np.float32, (40, 56))
+    np.testing.assert_allclose(found.confidence, whole.probabilities.max(axis=0), atol=1e-6)
+    np.testing.assert_array_equal(found.mask, predictor(image).mask)
+    for other in predictor([image, image, image], confidence=True, batch_size=3):
+        np.testing.assert_allclose(other.confidence, found.confidence, atol=1e-5)
 
 
 @pytest.mark.parametrize(

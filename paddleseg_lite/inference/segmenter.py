@@ -1,0 +1,177 @@
+"""Images of any source through a network, several of one shape at once: what a Predictor does in a call."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from paddleseg_lite.datasets.loading.prefetch import prefetch_map
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
+from paddleseg_lite.inference.evaluate import batches_of_one_shape, network_input, predict_labels
+from paddleseg_lite.inference.predict import OF_ONE_IMAGE, reason_of
+from paddleseg_lite.inference.probabilities import predict_probabilities
+from paddleseg_lite.inference.segmentation import Segmentation
+from paddleseg_lite.inference.sources import find_many, frames_of, is_of_frames, open_one
+from paddleseg_lite.progress import Progress
+from paddleseg_lite.transforms import Compose, Sample
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a call asks for, as `Segmenter.wanted` has checked it."""
+
+    probabilities: bool
+    confidence: bool
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An image on its way to the network, with where it came from."""
+
+    image: np.ndarray
+    sample: Sample
+    path: str | None
+    frame: int | None = None
+
+
+@dataclass
+class Segmenter:
+    """A network with all that it needs; for most attributes see Predictor.
+
+    Attributes:
+        check: raises a UserError if a network input [1, C, H, W] of an image, with its name, does not fit.
+        largest_batch: of the network; None for any.
+    """
+
+    network: Network | Runtime
+    transforms: Compose
+    classes: tuple[str, ...]
+    palette: np.ndarray
+    in_channels: int = 3
+    inference: InferenceOptions = PLAIN
+    output_op: str = "none"
+    check: Callable[[np.ndarray, str], None] = lambda image, path: None
+    largest_batch: int | None = None
+
+    def wanted(self, probabilities: bool, confidence: bool, batch_size: int) -> Wanted:
+        """Return what a call asks for; see Predictor's.
+
+        Raises:
+            UserError: it cannot be had.
+        """
+        if self.output_op == "argmax" and (probabilities or confidence):
+            raise UserError(
+                "this export gives class ids alone; export with --output_op softmax or none for probabilities"
+            )
+        if batch_size < 1:
+            raise UserError(f"batch_size is {batch_size}; give at least 1")
+        return Wanted(probabilities, confidence, min(batch_size, self.largest_batch or batch_size))
+
+    def of_image(self, image: Any, wanted: Wanted) -> Segmentation:
+        """Return what is found in an image."""
+        (found,) = self._segmented([self._opened(image)], wanted)
+        return found
+
+    def of_list(self, images: Sequence[Any], wanted: Wanted) -> list[Segmentation]:
+        """Return what is found in images, in their order."""
+        return list(self._segmented(map(self._of_list, images), wanted))
+
+    def of_video(self, source: str, wanted: Wanted) -> Iterator[Segmentation]:
+        """Yield what is found in the frames of a video."""
+        with closing(frames_of(source)) as frames, ThreadPoolExecutor(1) as reader:
+            prepared = (self._prepared(image, source, frame) for frame, image in enumerate(frames))
+            ahead = prefetch_map(reader, lambda _: next(prepared, None), repeat(None))
+            yield from self._segmented(iter(partial(next, ahead), None), wanted)
+
+    def of_files(self, files: Sequence[Path], wanted: Wanted) -> Iterator[Segmentation]:
+        """Yield what is found in files; warn of those that cannot be segmented, and leave them out."""
+        with ThreadPoolExecutor(2) as readers:
+            ahead = prefetch_map(readers, self._tried, files)
+            with Progress(ahead, total=len(files), desc="predict", unit="image") as bar:
+                whole = (item for item in bar if item is not None)
+                yield from self._segmented(whole, wanted, is_tolerant=True)
+
+    def _tried(self, path: Path) -> _Prepared | None:
+        try:
+            return self._opened(path)
+        except OF_ONE_IMAGE as error:
+            _warn(path, error)
+            return None
+
+    def _of_list(self, image: Any) -> _Prepared:
+        if is_of_frames(image) or find_many(image) is not None:
+            raise UserError(f"{image} stands for several images; give it by itself, not in a list")
+        return self._opened(image)
+
+    def _opened(self, image: Any) -> _Prepared:
+        return self._prepared(*open_one(image, self.in_channels))
+
+    def _prepared(self, image: np.ndarray, path: str | None, frame: int | None = None) -> _Prepared:
+        name = path or "an image"
+        source = Sample.from_source(image, path=name, label_at_source=True)
+        sample = self.transforms(source, np.random.default_rng(0))
+        self.check(sample.image.transpose(2, 0, 1)[None], name)
+        return _Prepared(image, sample, path, frame)
+
+    def _segmented(
+        self, prepared: Iterable[_Prepared], wanted: Wanted, is_tolerant: bool = False
+    ) -> Iterator[Segmentation]:
+        waiting: deque[_Prepared] = deque()
+
+        def samples() -> Iterator[Sample]:
+            for item in prepared:
+                waiting.append(item)
+                yield item.sample
+
+        for batch in batches_of_one_shape(samples(), wanted.batch_size):
+            yield from self._results([waiting.popleft() for _ in batch], wanted, is_tolerant)
+
+    def _results(self, items: list[_Prepared], wanted: Wanted, is_tolerant: bool) -> list[Segmentation]:
+        try:
+            found = self._found([item.sample for item in items], wanted.probabilities or wanted.confidence)
+        except OF_ONE_IMAGE as error:
+            if not is_tolerant:
+                raise
+            if len(items) > 1:  # one of them, or all at once, may be too much
+                return [result for item in items for result in self._results([item], wanted, True)]
+            _warn(items[0].path, error)
+            return []
+        results = []
+        for item, (mask, values) in zip(items, found):
+            confidence = values.max(axis=0) if wanted.confidence and values is not None else None
+            values = values if wanted.probabilities else None
+            named = (self.classes, self.palette, values, confidence, item.path, item.frame)
+            results.append(Segmentation(mask, item.image, *named))
+        return results
+
+    def _found(self, batch: list[Sample], is_sure: bool) -> Sequence[tuple[np.ndarray, np.ndarray | None]]:
+        """Return class ids, and where they are asked for probabilities, of samples of one shape."""
+        if self.output_op == "argmax":
+            return [(x.restore(ids.astype(np.uint8)), None) for x, ids in zip(batch, self._run(batch))]
+        if not is_sure:  # the best probability is the best logit
+            return [(mask, None) for mask in predict_labels(self.network, batch, self.inference)]
+        if self.output_op == "softmax":
+            restored = [sample.restore(values) for sample, values in zip(batch, self._run(batch))]
+            return [(values.argmax(axis=0).astype(np.uint8), values) for values in restored]
+        return predict_probabilities(self.network, batch, self.inference)
+
+    def _run(self, batch: list[Sample]) -> np.ndarray:
+        return self.network(network_input(batch))  # type: ignore[operator,arg-type,return-value]
+
+
+def _warn(path: str | Path | None, error: Exception) -> None:
+    _log.warning("skipped: %s", reason_of(path or "an image", error))
