@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.metrics.calibration import Calibration
 from paddleseg_lite.metrics.intervals import Intervals
 from paddleseg_lite.metrics.metric import Metric
+from paddleseg_lite.metrics.regions import BoundaryIoU, IoUByRow, IoUBySize, TrimapIoU
 from paddleseg_lite.registry import did_you_mean
 
-METRICS: Mapping[str, type[Metric]] = {metric.name: metric for metric in (Intervals,)}
+METRICS: Mapping[str, type[Metric]] = {
+    metric.name: metric for metric in (Intervals, BoundaryIoU, TrimapIoU, IoUBySize, IoUByRow, Calibration)
+}
 
 
 def make_metrics(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from paddleseg_lite.metrics.bootstrap import RESAMPLES, SEED, class_iou, interval, mean_iou, resampled
-from paddleseg_lite.metrics.confusion import confusion_matrix
+from paddleseg_lite.metrics.counting import count_classes
 from paddleseg_lite.metrics.metric import Metric, Observation
 from paddleseg_lite.metrics.scores import plain
 from paddleseg_lite.printable import printable
@@ -30,8 +30,7 @@ class Intervals(Metric):
         self.images: dict[int, tuple[str, np.ndarray]] = {}
 
     def update(self, seen: Observation) -> None:
-        matrix = confusion_matrix(seen.prediction, seen.label, len(self.classes), self.ignore_index)
-        counts = np.stack([matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)])
+        counts = count_classes(seen, len(self.classes), self.ignore_index)[0]
         self.images[seen.index] = seen.path, counts.astype(np.int32)
 
     def merge(self, other: Intervals) -> None:

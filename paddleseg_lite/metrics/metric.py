@@ -21,6 +21,9 @@ class Observation:
         prediction: class ids in [0, K), uint8 [H, W].
         label: class ids, or the ignored id, uint8 [H, W].
         confidence: the largest softmax probability, float32 [H, W]; None if no metric needs it.
+
+    Raises:
+        ValueError: the arrays differ in shape.
     """
 
     index: int
@@ -29,6 +32,11 @@ class Observation:
     prediction: np.ndarray
     label: np.ndarray
     confidence: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        arrays = (self.prediction, self.label, *([] if self.confidence is None else [self.confidence]))
+        if len({array.shape for array in arrays}) != 1:
+            raise ValueError(f"arrays of {self.path} differ in shape: {[array.shape for array in arrays]}")
 
 
 class Metric(ABC):

@@ -10,7 +10,7 @@ import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, infer_array, infer_labels
 from paddleseg_lite.inference.evaluate import evaluate, predict_labels
-from paddleseg_lite.metrics import Metrics
+from paddleseg_lite.metrics import METRICS, Metrics, make_metrics
 from paddleseg_lite.transforms import Compose, LimitLong, Normalize, Padding, Resize, ScalePadding
 from tests.device.fake import on_both, recorded
 from tests.toys import PixelNet, Squares
@@ -103,6 +103,30 @@ def test_an_image_goes_up_once_and_only_counts_come_back(
     image, label = squares(geometry)[0].image.nbytes, 32 * 32
     assert up == 3 // batch_size * [batch_size * image, *batch_size * [label]]
     assert down == [256 * 256 * 8]
+
+
+def measured(geometry: str) -> tuple[dict[str, dict], list[int]]:
+    """Return what all metrics say, and the bytes of downloads."""
+    paddle.seed(5)
+    net, dataset = PixelNet(), squares(geometry)
+    chosen = make_metrics(list(METRICS), dataset.classes, dataset.ignore_index)
+    with recorded() as copies:
+        evaluate(net, dataset, metrics=chosen)
+    return {metric.name: metric.result() for metric in chosen}, [copy.bytes for copy in copies.downloads()]
+
+
+@pytest.mark.parametrize("geometry", ["plain", "resized"])
+def test_metrics_get_ids_and_confidence_and_no_logits(fake_device, geometry: str) -> None:
+    """A byte and a float for each pixel come down, whatever is measured; the numbers are the CPU's."""
+    (of_cpu, _), (found, down) = fake_device(on_both, measured, geometry)
+    assert sorted(down) == sorted([256 * 256 * 8, *3 * [32 * 32], *3 * [4 * 32 * 32]])
+    assert found["calibration"]["ece"] == pytest.approx(of_cpu["calibration"]["ece"], abs=2e-3)
+    for name in ("intervals", "boundary"):
+        for key, value in of_cpu[name]["class_iou"].items():
+            one, other = (
+                (v["value"] if isinstance(v, dict) else v) for v in (value, found[name]["class_iou"][key])
+            )
+            assert other == pytest.approx(one, abs=5e-3)
 
 
 def ids_of(geometry: str) -> tuple[np.ndarray, list[int], list[int]]:

@@ -30,6 +30,33 @@ def test_two_by_two_by_hand() -> None:
     np.testing.assert_array_equal(result.confusion, confusion)
 
 
+def test_every_score_by_its_definition_over_pixels() -> None:
+    """Sets of pixels, class by class, and kappa from the shares: no confusion matrix in between."""
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 6, 3000)
+    guess = np.where(rng.random(3000) < 0.6, truth, rng.integers(0, 6, 3000))
+    result = scores(confusion_matrix(guess, truth, 6), tuple("abcdef"))
+    ious, recalls, weights, chance = [], [], [], 0.0
+    for index in range(6):
+        is_truth, is_guess = truth == index, guess == index
+        both = np.count_nonzero(is_truth & is_guess)
+        precision, recall = both / is_guess.sum(), both / is_truth.sum()
+        assert result.class_precision[index] == pytest.approx(precision)
+        assert result.class_recall[index] == pytest.approx(recall)
+        assert result.class_f1[index] == pytest.approx(2 / (1 / precision + 1 / recall))
+        ious.append(both / np.count_nonzero(is_truth | is_guess))
+        recalls.append(recall)
+        weights.append(is_truth.mean())
+        chance += is_truth.mean() * is_guess.mean()
+    np.testing.assert_allclose(result.class_iou, ious)
+    agreed = (truth == guess).mean()
+    assert result.accuracy == pytest.approx(agreed)
+    assert result.miou == pytest.approx(np.mean(ious))
+    assert result.mean_accuracy == pytest.approx(np.mean(recalls))
+    assert result.frequency_weighted_iou == pytest.approx(np.dot(weights, ious))
+    assert result.kappa == pytest.approx((agreed - chance) / (1 - chance))
+
+
 def test_ignored_pixels_do_not_count_whatever_was_predicted() -> None:
     """255 is outside the matrix, and so may be the prediction there."""
     label = np.array([[0, 255], [255, 1]], np.uint8)

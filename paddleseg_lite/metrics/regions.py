@@ -1,0 +1,195 @@
+"""IoU in parts of the images: in bands of rows, near the borders of classes, of objects by their size."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+
+from paddleseg_lite.metrics.bootstrap import class_iou, mean_iou
+from paddleseg_lite.metrics.components import component_sizes
+from paddleseg_lite.metrics.counting import (
+    LABELLED,
+    PREDICTED,
+    RIGHT,
+    count_classes,
+    count_pairs,
+    right_pixels,
+    valid_pixels,
+)
+from paddleseg_lite.metrics.metric import Metric, Observation
+from paddleseg_lite.metrics.scores import plain
+from paddleseg_lite.metrics.text import columns
+
+
+class IoUByRegion(Metric):
+    """IoU of each class in each of some regions of all images.
+
+    Attributes:
+        regions: names of the regions.
+        counts: [regions, 3, K] int64: pixels that are right, labelled and predicted.
+    """
+
+    title: ClassVar[str]
+    regions: ClassVar[tuple[str, ...]]
+
+    def __init__(self, classes: Sequence[str], ignore_index: int = 255) -> None:
+        super().__init__(classes, ignore_index)
+        self.counts = np.zeros((len(self.regions), 3, len(self.classes)), np.int64)
+
+    @abstractmethod
+    def counts_of(self, seen: Observation) -> np.ndarray:
+        """Return the `counts` of an image."""
+
+    def update(self, seen: Observation) -> None:
+        self.counts += self.counts_of(seen)
+
+    def merge(self, other: IoUByRegion) -> None:
+        self.counts += other.counts
+
+    def result(self) -> dict[str, Any]:
+        """Return `regions`, and for each of them `miou`, `class_iou` and the labelled `class_pixels`."""
+        iou = class_iou(self.counts)
+        values = zip(self.classes, iou.T, self.counts[:, LABELLED].T)
+        of_classes = {name: (list(map(plain, ious)), pixels.tolist()) for name, ious, pixels in values}
+        return {
+            "regions": list(self.regions),
+            "miou": list(map(plain, mean_iou(iou))),
+            "class_iou": {name: ious for name, (ious, _) in of_classes.items()},
+            "class_pixels": {name: pixels for name, (_, pixels) in of_classes.items()},
+        }
+
+    def lines(self) -> list[str]:
+        result = self.result()
+        return columns(self.title, self.regions, {"mIoU": result["miou"], **result["class_iou"]})
+
+
+class IoUByRow(IoUByRegion):
+    """IoU in ten bands of rows, from the top of the image to its bottom, of equal height but for rounding."""
+
+    name = "rows"
+    title = "IoU by row of the image, from top to bottom"
+    regions = tuple(f"{10 * band}-{10 * band + 10}%" for band in range(10))
+
+    def counts_of(self, seen: Observation) -> np.ndarray:
+        height, bands = len(seen.label), len(self.regions)
+        of_rows = (np.arange(height) * bands // max(height, 1)).astype(np.uint8)
+        regions = np.broadcast_to(of_rows[:, None], seen.label.shape).copy()
+        return count_classes(seen, len(self.classes), self.ignore_index, regions, bands)
+
+
+class TrimapIoU(IoUByRegion):
+    """IoU within bands along the borders between labelled classes (Kohli et al. 2009, "trimap").
+
+    A border's pixels are those that touch, also at a corner, a pixel of another class, neither of them
+    ignored. The band of width w has the valid pixels that are less than w rows and columns away from one.
+    """
+
+    name = "trimap"
+    widths = (1, 2, 4, 8, 16, 32)
+    title = "IoU near the borders of labelled classes, by the band's width on each side in pixels"
+    regions = tuple(map(str, widths))
+
+    def counts_of(self, seen: Observation) -> np.ndarray:
+        band: np.ndarray = border_pixels(seen.label, valid_pixels(seen, self.ignore_index)).view(np.uint8)
+        bands, reach = np.zeros(seen.label.shape, np.uint8), 1  # in how many bands a pixel is
+        for width in self.widths:
+            if width > reach:
+                band = cv2.dilate(band, _square(width - reach))
+            bands += band
+            reach = width
+        most = len(self.widths)
+        counts = count_classes(seen, len(self.classes), self.ignore_index, bands, most + 1)
+        return counts[::-1].cumsum(axis=0)[:most]  # a pixel in the narrowest band is in all
+
+
+class IoUBySize(IoUByRegion):
+    """IoU by the size of objects, which are the connected parts of a class, also by corners, in the label.
+
+    What was found and missed counts at the labelled object's size, what was predicted wrongly at the size of
+    the predicted part that it belongs to. Sizes are COCO's, in pixels of the image: below 32 x 32, below
+    96 x 96, and above.
+    """
+
+    name = "size"
+    bounds = (32**2, 96**2)
+    title = "IoU by the size of objects: below 32x32 pixels, below 96x96, larger"
+    regions = ("small", "medium", "large")
+
+    def counts_of(self, seen: Observation) -> np.ndarray:
+        classes, valid = len(self.classes), valid_pixels(seen, self.ignore_index)
+        right = right_pixels(seen, valid)
+        truth, guess = (self._bins(ids, valid) for ids in (seen.label, seen.prediction))
+        counts = np.empty((len(self.regions), 3, classes), np.int64)
+        for part, bins, ids, where in (
+            (RIGHT, truth, seen.label, right),
+            (LABELLED, truth, seen.label, valid),
+            (PREDICTED, guess, seen.prediction, valid & ~right),
+        ):
+            counts[:, part] = count_pairs(bins, ids, len(self.regions), classes, where)
+        counts[:, PREDICTED] += counts[:, RIGHT]
+        return counts
+
+    def _bins(self, ids: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Return which bin the object of each pixel is in, uint8 [H, W]."""
+        runs, lengths = component_sizes(ids, valid)
+        bins = np.digitize(runs, self.bounds).astype(np.uint8)
+        return np.repeat(bins, lengths).reshape(ids.shape)
+
+
+class BoundaryIoU(IoUByRegion):
+    """Boundary IoU (Cheng et al. 2021, eq. 3) of each class: IoU of its contours' insides.
+
+    Of a class's mask, in truth and prediction alike, those pixels count that are at most d rows and columns
+    away from a pixel that does not belong to it, beyond the image's edges too. d is 2 % of the image's
+    diagonal, rounded, at least 1. Pixels that the label ignores belong to no mask.
+    """
+
+    name = "boundary"
+    ratio = 0.02
+    title = "boundary IoU, width 2 % of the image's diagonal"
+    regions = ("",)
+
+    def counts_of(self, seen: Observation) -> np.ndarray:
+        width = max(1, round(self.ratio * float(np.hypot(*seen.label.shape))))
+        valid = valid_pixels(seen, self.ignore_index)
+        truth, guess = (contour_pixels(ids, valid, width) for ids in (seen.label, seen.prediction))
+        both = truth & guess & right_pixels(seen, valid)
+        parts = ((seen.label, both), (seen.label, truth), (seen.prediction, guess))
+        classes = len(self.classes)
+        return np.stack([count_pairs(None, ids, 1, classes, where) for ids, where in parts], axis=1)
+
+    def result(self) -> dict[str, Any]:
+        """Return `width`, the ratio, `miou` and `class_iou`."""
+        whole = super().result()
+        of_classes = {name: values[0] for name, values in whole["class_iou"].items()}
+        return {"width": self.ratio, "miou": whole["miou"][0], "class_iou": of_classes}
+
+    def lines(self) -> list[str]:
+        result = self.result()
+        rows = {name: [value] for name, value in {"mIoU": result["miou"], **result["class_iou"]}.items()}
+        return columns(self.title, self.regions, rows)
+
+
+def border_pixels(ids: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Return where a valid pixel touches a valid one with another id, bool [H, W]; ids are uint8."""
+    # What is ignored must win neither the maximum nor the minimum of a neighbourhood.
+    highest = cv2.dilate(np.where(valid, ids, np.uint8(0)), _square(1))
+    lowest = cv2.erode(np.where(valid, ids, np.uint8(255)), _square(1))
+    return (highest != lowest) & valid
+
+
+def contour_pixels(ids: np.ndarray, valid: np.ndarray, width: int) -> np.ndarray:
+    """Return where a valid pixel has one of another id, an ignored one or the edge within `width`, bool."""
+    near = cv2.dilate(ids, _square(1)) != cv2.erode(ids, _square(1))
+    near |= cv2.erode(valid.view(np.uint8), _square(1)) == 0
+    near[0] = near[-1] = near[:, 0] = near[:, -1] = True
+    # On the way to another id the last pixel of the own one is a step nearer.
+    return valid & cv2.dilate(near.view(np.uint8), _square(width - 1)).view(bool)
+
+
+def _square(reach: int) -> np.ndarray:
+    return np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
