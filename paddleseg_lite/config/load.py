@@ -162,6 +162,11 @@ def _parse_value(text: str, opt: str) -> Any:
             numbers = yaml.load(f"[{value}]", _Loader)
             if all(isinstance(number, (int, float)) for number in numbers):
                 return numbers
+    except yaml.reader.ReaderError as error:
+        raise UserError(
+            f"{OPTS}: '{opt}': YAML has no such characters; give a path with them relative to the folder in "
+            "which the command runs, or a link to it"
+        ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise UserError(
             f"{OPTS}: '{opt}': the value is no YAML; quote text with special characters"

@@ -180,6 +180,12 @@ def test_an_override_that_does_not_fit_is_an_error(tmp_path: Path, opt: str, par
     assert opt in message
 
 
+def test_bytes_that_yaml_does_not_take_are_said(tmp_path: Path) -> None:
+    """A path that is not in UTF-8: to put it in quotes, as the other values' remedy is, would not help."""
+    message = error_of(write(tmp_path, leaf="iters: 5\n"), "train_dataset.dataset_root=/caf\udce9")
+    assert r"/caf\xe9': YAML has no such characters; give a path" in message
+
+
 def test_where_names_the_file_that_set_a_key(tmp_path: Path) -> None:
     """Messages send the user to their own file first, through bases, lists and overrides; the base second."""
     path = write(
