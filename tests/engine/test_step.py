@@ -17,6 +17,7 @@ from paddleseg_lite.engine.feed import Pass
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss, OhemCrossEntropyLoss
+from paddleseg_lite.optim import Momentum
 from tests.engine.test_nonfinite import Poisoned
 from tests.engine.test_survival import assert_same_end, metrics
 from tests.engine.toy import DropoutNet, toy_run
@@ -29,7 +30,7 @@ def make_step(momentum: float = 0.9) -> TrainStep:
     model = PixelNet()
     forward = model.forward
     model.forward = lambda x: forward(x) * 2
-    optimizer = paddle.optimizer.Momentum(0.1, momentum, parameters=model.parameters())
+    optimizer = Momentum(0.1, model.parameters(), momentum)
     return TrainStep(
         model, Criterion([CrossEntropyLoss(), OhemCrossEntropyLoss(min_kept=10)], [1.0, 0.5]), optimizer
     )

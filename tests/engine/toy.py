@@ -14,6 +14,7 @@ from paddle import nn
 from paddleseg_lite.engine import evaluator, run_logger
 from paddleseg_lite.engine.train import TrainOptions, TrainResult, train
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss, OhemCrossEntropyLoss
+from paddleseg_lite.optim import Momentum
 from tests.toys import PixelNet, Squares
 
 # Paddle 2.6 does not give away the state of its CPU generator; docs/training.md says so.
@@ -57,7 +58,7 @@ def toy_run(
     model = net()
     schedule = paddle.optimizer.lr.PolynomialDecay(0.2, decay_steps=300)
     schedule = paddle.optimizer.lr.LinearWarmup(schedule, 4, 0.05, 0.2)
-    optimizer = paddle.optimizer.Momentum(schedule, 0.9, parameters=model.parameters())
+    optimizer = Momentum(schedule, model.parameters())
     losses = {"ce": [CrossEntropyLoss()], "ohem": [OhemCrossEntropyLoss(min_kept=10)]}
     losses["surest"] = [OhemCrossEntropyLoss(thresh=0.5, min_kept=1)]
     losses["both"] = losses["ce"] + losses["ohem"]

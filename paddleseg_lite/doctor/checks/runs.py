@@ -17,6 +17,7 @@ from paddleseg_lite.engine.train import TrainOptions, train
 from paddleseg_lite.losses import Criterion, OhemCrossEntropyLoss
 from paddleseg_lite.losses.criterion import Loss
 from paddleseg_lite.models import LRASPP, LPSNet, MobileNetV3_large_x1_0
+from paddleseg_lite.optim import Momentum
 
 
 def lpsnet() -> nn.Layer:
@@ -64,7 +65,7 @@ def train_made(
     """
     loss = loss or OhemCrossEntropyLoss(min_kept=size[0] * size[1] // 16)
     schedule = paddle.optimizer.lr.PolynomialDecay(0.05, decay_steps=100)
-    optimizer = paddle.optimizer.Momentum(schedule, 0.9, parameters=model.parameters(), weight_decay=5e-4)
+    optimizer = Momentum(schedule, model.parameters(), weight_decay=5e-4)
     chosen = TrainOptions(**{"batch_size": 2, "log_iters": 1, "save_dir": save_dir, **options})
     train(model, MadeScenes("train", size), optimizer, Criterion([loss], [1.0]), chosen)
 
