@@ -8,12 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import yaml
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms.sample import Sample, render
 from paddleseg_lite.transforms.window import Window
+
+_NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 TransformLike = Callable[[Sample, np.random.Generator], Sample]
 
@@ -162,11 +165,23 @@ class Compose(Transform):
                 self._steps.append(transform)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Return the transformed sample; all randomness comes from `rng`."""
-        for step in self._steps:
-            # A plan reads its window of an image that is still on the disk; anything else needs the whole.
-            sample = step(sample if isinstance(step, _Plan) else sample.loaded(), rng)
-        return sample.loaded()
+        """Return the transformed sample; all randomness comes from `rng`.
+
+        Raises:
+            UserError: it takes more memory than there is; or a transform says what is wrong.
+        """
+        try:
+            for step in self._steps:
+                # A plan reads its window of an image that is still on the disk; others need the whole.
+                sample = step(sample if isinstance(step, _Plan) else sample.loaded(), rng)
+            return sample.loaded()
+        except (MemoryError, cv2.error) as error:
+            if isinstance(error, cv2.error) and error.code != _NO_MEMORY:
+                raise
+            raise UserError(
+                "the transforms take more memory than there is; make the image, or what becomes of it, "
+                "smaller"
+            ) from error
 
     def __repr__(self) -> str:
         """Return the YAML of the whole list."""

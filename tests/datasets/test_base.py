@@ -286,3 +286,18 @@ def test_orientation_is_named_where_it_is_why_sizes_differ(tmp_path, mode):
         cv2.imwrite(str(tmp_path / "a.png"), np.zeros(size, np.uint8))
         with pytest.raises(UserError, match=words):
             dataset(tmp_path, mode=mode).sample(0)
+
+
+@pytest.mark.parametrize(
+    "grow", [lambda image: cv2.resize(image, (1 << 21, 1 << 21)), lambda image: np.ones(1 << 50)]
+)
+def test_too_little_memory_for_a_transform_names_the_image(tmp_path, grow):
+    """Protects from a trace of NumPy's or OpenCV's that names no file."""
+
+    def transform(sample, rng):
+        return dataclasses.replace(sample, image=grow(sample.image))
+
+    data = dataset(write_pairs(tmp_path), [transform])
+    with pytest.raises(UserError, match="more memory than there is") as caught:
+        data.sample(0)
+    assert str(caught.value).startswith(data.pairs[0][0])
