@@ -22,7 +22,7 @@ def path_flags() -> list[tuple[str, argparse.Action]]:
         parser = argparse.ArgumentParser()
         module_of(command).add_flags(parser)
         for action in parser._actions:
-            flag = action.option_strings[0]
+            flag = (action.option_strings or [action.dest])[0]
             if (action.type is Path and flag != "--config") or flag in TEXTS:
                 found.append((command, action))
     return found
