@@ -72,7 +72,7 @@ def work(args: argparse.Namespace) -> None:
         *(f"  {command}" for command in commands),
     ]
     settings = {
-        "source": os.path.relpath(args.source, args.save_dir),
+        "source": _relative(args.source, args.save_dir),
         "format": source.format,
         "unlabeled": args.unlabeled,
         "classes": args.classes,
@@ -97,6 +97,14 @@ def work(args: argparse.Namespace) -> None:
     if number := len(made.left_out) + made.lost:
         ready = counted(sum(made.images.values()), "image")
         raise UserError(f"{counted(number, 'file')} left out, as told above; {ready} ready")
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path that stays the same if both are moved together."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive of Windows
+        return str(path.absolute())
 
 
 def next_commands(save_dir: Path) -> list[str]:

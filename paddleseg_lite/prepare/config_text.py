@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import yaml
 
+from paddleseg_lite.prepare.layout import SEPARATOR
 from paddleseg_lite.prepare.recipe import Recipe
 from paddleseg_lite.printable import printable
 
@@ -24,7 +25,6 @@ class DataFacts:
     Attributes:
         head: lines for its beginning: where the data come from, the commands to go on with.
         root: the data set's folder, as commands are to find it.
-        separator: of the lists.
         classes: K names.
         palette: uint8 [K, 3], RGB.
         channels: of the images.
@@ -33,7 +33,6 @@ class DataFacts:
 
     head: Sequence[str]
     root: str
-    separator: str
     classes: Sequence[str]
     palette: np.ndarray
     channels: int
@@ -73,7 +72,7 @@ def _data(data: DataFacts) -> str:
 x-data: &data  # what both data sets have in common
   type: Dataset
   dataset_root: {quoted(data.root)}  # as it is found from where a command runs
-  separator: {quoted(data.separator)}  # between image and label in a line of the lists
+  separator: {quoted(SEPARATOR)}  # between image and label in a line of the lists
   num_classes: {len(data.classes)}
   classes: [{names}]
   palette: {data.palette.tolist()}
@@ -91,7 +90,12 @@ def _sections(recipe: Recipe, data: DataFacts) -> list[str]:
         [f"min_scale_factor: {low}", f"max_scale_factor: {high}", "scale_step_size: 0.25"],
         recipe.scales.why,
     )
-    augment += _step("RandomPaddingCrop", [f"crop_size: {list(recipe.crop.value)}"], recipe.crop.why)
+    crop = [f"crop_size: {list(recipe.crop.value)}"]
+    if recipe.padding is not None:
+        crop.append(
+            f"im_padding_value: {recipe.padding}  # the mean of these images, which Normalize makes 0"
+        )
+    augment += _step("RandomPaddingCrop", crop, recipe.crop.why)
     flip = (
         _step("RandomHorizontalFlip", [], recipe.flip.why)
         if recipe.flip.value

@@ -10,49 +10,38 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from paddleseg_lite.annotations.source import Source
 from paddleseg_lite.datasets.loading.process_map import process_map
 from paddleseg_lite.datasets.reading.lists import read_pairs
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.prepare.config_text import DataFacts, config_text
-from paddleseg_lite.prepare.duplicates import has_hash, near_duplicates
-from paddleseg_lite.prepare.fingerprint import Fingerprint
 from paddleseg_lite.prepare.groups import Groups, find_groups
 from paddleseg_lite.prepare.layout import (
     CONFIG,
     FINGERPRINT,
     PAGE,
+    SEPARATOR,
     TEST,
     TRAIN,
     VAL,
     Target,
     list_text,
     plan_targets,
-    separator_of,
 )
 from paddleseg_lite.prepare.memory import total_memory
 from paddleseg_lite.prepare.networks import network_facts
+from paddleseg_lite.prepare.notes import notes_of, outcome
 from paddleseg_lite.prepare.page import choose, page_text
 from paddleseg_lite.prepare.recipe import make_recipe
-from paddleseg_lite.prepare.record import open_record
+from paddleseg_lite.prepare.record import CLASSES, open_record
 from paddleseg_lite.prepare.split import Split, split_images
-from paddleseg_lite.prepare.unlabeled import Treatment, decide
-from paddleseg_lite.prepare.write import Writer, Written
-from paddleseg_lite.printable import counted
+from paddleseg_lite.prepare.tally import Tally
+from paddleseg_lite.prepare.unlabeled import decide
+from paddleseg_lite.prepare.write import Writer
 
-_SHOWN = 3
+_LISTS = (f"{TRAIN}.txt", f"{VAL}.txt")
 # Findings of a source that are files or images which do not get into the data set.
 _LOST = ("damaged file", "damaged entry", "no image", "same name")
-# Findings of a source, and the flag that decides about them.
-_FLAGS = {
-    "binary masks": "--classes 0=NAME 255=NAME",
-    "palette": "--colors FILE",
-    "rare colors": "--colors FILE",
-    "other colors": "--colors FILE",
-    "ids renumbered": "--classes ID=NAME",
-}
 
 
 @dataclass(frozen=True)
@@ -114,10 +103,11 @@ def prepare_dataset(source: Source, options: InitOptions) -> Prepared:
     folder = options.save_dir
     items = [item for item in source.items if item.name not in treatment.left_out]
     targets = plan_targets(source, items, folder)
-    record = open_record(folder, options.settings)
+    # Other ids would make labels and a config wrong that somebody edited, and weights that were trained.
+    record = open_record(folder, {**options.settings, CLASSES: list(treatment.classes)})
     _check_space(targets, folder)
     record.save(folder)
-    work = _Work(treatment)
+    work = Tally(treatment)
     for written in process_map(
         Writer(source, treatment, folder), targets, options.num_workers, "labels", "image"
     ):
@@ -127,51 +117,45 @@ def prepare_dataset(source: Source, options: InitOptions) -> Prepared:
         raise UserError(f"no image can be used: {first}")
     kept = {target.item.name: target for target in targets if target.item.name in work.holds}
     groups = find_groups(list(kept), options.group, options.val_share)
-    fixed = _known_sides(source, folder, kept)
-    lists = [f"{side}.txt" for side in (TRAIN, VAL)]
-    is_listed = any(
-        record.is_edited(folder, name) for name in lists
-    )  # by somebody, who may have removed some
-    split = split_images(
-        {name: held for name, held in work.holds.items() if name in fixed or not is_listed},
-        groups.keys,
-        options.val_share,
-        options.seed,
-        fixed,
-    )
-    notes = _notes(source, work, groups, split)
+    # By somebody, who may have taken images off: none is added then.
+    has_edited_lists = any(record.is_edited(folder, name) for name in _LISTS)
+    split = _split(source, options, work, kept, groups, has_edited_lists)
+    notes = notes_of(source, work, groups, split)
     texts = _texts(source, options, work, kept, split, notes)
-    kept_lists = lists if is_listed else []
+    kept_lists = _LISTS if has_edited_lists else ()
     texts = {name: text for name, text in texts.items() if name not in kept_lists}
     edited = [*kept_lists, *record.write_all(folder, texts)]
-    lines = [*notes, *_outcome(work, edited, folder)]
+    lines = [*notes, *outcome(work, edited, folder)]
     images = {side: len(split.names(side)) for side in (TRAIN, VAL, TEST)}
     lost = sum(len(finding.names) for finding in source.findings if finding.kind in _LOST)
     return Prepared(lines, work.problems, lost, images)
 
 
-class _Work:
-    """What the items add up to."""
+def _split(
+    source: Source,
+    options: InitOptions,
+    work: Tally,
+    kept: Mapping[str, Target],
+    groups: Groups,
+    has_edited_lists: bool,
+) -> Split:
+    """Return the sides of the items that are kept.
 
-    def __init__(self, treatment: Treatment) -> None:
-        self.treatment = treatment
-        self.found = Fingerprint(treatment.classes)
-        self.holds: dict[str, np.ndarray] = {}
-        self.hashes: dict[str, bytes | None] = {}
-        self.problems: dict[str, str] = {}
-        self.edited: list[str] = []
-        self.new = self.unlabeled = 0
-
-    def add(self, written: Written) -> None:
-        if written.problem is not None or written.measured is None:
-            self.problems[written.name] = written.problem or ""
-            return
-        self.found.add(written.measured)
-        self.holds[written.name] = written.measured.class_pixels > 0
-        self.hashes[written.name] = written.measured.hash
-        self.unlabeled += written.unlabeled
-        self.new += written.is_new
-        self.edited += [written.name] * written.is_edited
+    Raises:
+        UserError: one has no image.
+    """
+    fixed = _known_sides(source, options.save_dir, kept)
+    if not source.splits and not has_edited_lists and len(set(fixed.values())) < 2:
+        fixed = {}  # the images of a side are all gone
+    holds = {name: held for name, held in work.holds.items() if name in fixed or not has_edited_lists}
+    split = split_images(holds, groups.keys, options.val_share, options.seed, fixed)
+    for side, purpose in ((TRAIN, "train"), (VAL, "evaluate")):
+        if not split.names(side):
+            raise UserError(
+                f"there is no image to {purpose} on: the split of the source, or the lists in "
+                f"{options.save_dir}, have none in '{side}'; change that, or remove the lists"
+            )
+    return split
 
 
 def _check_space(targets: Sequence[Target], folder: Path) -> None:
@@ -201,9 +185,8 @@ def _known_sides(source: Source, folder: Path, kept: Mapping[str, Target]) -> di
     for side in (TRAIN, VAL):
         path = folder / f"{side}.txt"
         if path.is_file():
-            separator = "\t" if b"\t" in path.read_bytes() else " "
             try:
-                pairs = read_pairs(path, folder, separator)
+                pairs = read_pairs(path, folder, SEPARATOR)
             except UserError:  # edited, or of images that are gone: those that are there are shared out anew
                 continue
             labels = (os.path.normpath(label) for _, label in pairs if label is not None)
@@ -211,67 +194,22 @@ def _known_sides(source: Source, folder: Path, kept: Mapping[str, Target]) -> di
     return sides
 
 
-def _notes(source: Source, work: _Work, groups: Groups, split: Split) -> list[str]:
-    """Return what was found and decided: the same however often it is asked."""
-    found = work.found
-    total = int(found.class_pixels.sum()) + found.ignored
-    sizes = [split.names(side) for side in (TRAIN, VAL, TEST)]
-    how = (
-        "as the source has it"
-        if source.splits and VAL in source.splits.values()
-        else "by share, classes balanced"
-    )
-    shared = f"{counted(len(sizes[0]), 'image')} to train on, {len(sizes[1])} to evaluate on ({how})"
-    notes = [
-        f"{source.format}: {counted(len(source.items), 'image')}, classes {', '.join(found.classes)}",
-        f"{work.treatment.note} ({work.unlabeled / max(total, 1):.1%} of all pixels)",
-        *([groups.note] if not source.splits else []),
-        shared + (f", {len(sizes[2])} to test on" if sizes[2] else ""),
-        *split.notes,
-    ]
-    for finding in source.findings:
-        if finding.kind != "no annotation":  # which has been decided
-            flag = f" ({_FLAGS[finding.kind]})" if finding.kind in _FLAGS else ""
-            notes.append(f"found: {finding.message}{flag}")
-    for side, names in ((TRAIN, sizes[0]), (VAL, sizes[1])):
-        shown = np.any([work.holds[name] for name in names], axis=0) if names else np.zeros(0, bool)
-        lacking = [found.classes[i] for i in np.flatnonzero(~shown & (found.class_pixels > 0))]
-        if lacking:
-            notes.append(f"found: no image of {side} shows {', '.join(lacking)}; annotate more that do")
-    never = [name for name, pixels in zip(found.classes, found.class_pixels) if not pixels]
-    if never:
-        notes.append(f"found: no pixel is of {', '.join(never)}")
-    if not has_hash():
-        notes.append(
-            "near duplicates were not looked for, without imagehash; pip install 'paddleseg_lite[init]'"
-        )
-    alike = [] if split.is_single else near_duplicates(work.hashes, sizes[0], sizes[1])
-    if alike:
-        pairs = ", ".join(f"{one} and {other}" for one, other, _ in alike[:_SHOWN])
-        notes.append(
-            f"found: {counted(len(alike), 'image')} to evaluate on that look like one to train on, as {pairs}"
-            f"{', ...' if len(alike) > _SHOWN else ''}: mIoU will be too high; --group keeps such together"
-        )
-    return notes
-
-
 def _texts(
     source: Source,
     options: InitOptions,
-    work: _Work,
+    work: Tally,
     kept: Mapping[str, Target],
     split: Split,
     notes: Sequence[str],
 ) -> dict[str, str]:
     """Return the files that are written at the end, by name."""
     folder, found, palette = options.save_dir, work.found, work.treatment.palette
-    separator = separator_of(kept.values())
     sides = [side for side in (TRAIN, VAL, TEST) if split.names(side)]
-    texts = {f"{side}.txt": list_text([kept[n] for n in split.names(side)], separator) for side in sides}
+    texts = {f"{side}.txt": list_text(kept[n] for n in split.names(side)) for side in sides}
     recipe = make_recipe(found, options.network, len(split.names(TRAIN)), total_memory())
     channels = len(found.mean)
     facts = (work.treatment.classes, palette, channels, TEST in sides)
-    texts[CONFIG] = config_text(recipe, DataFacts(options.head, folder.as_posix(), separator, *facts))
+    texts[CONFIG] = config_text(recipe, DataFacts(options.head, folder.as_posix(), *facts))
     values = {
         "source": source.format,
         "settings": dict(options.settings),
@@ -285,17 +223,3 @@ def _texts(
     samples = [kept[name] for name in choose({name: work.holds[name] for name in split.sides})]
     texts[PAGE] = page_text(folder, samples, channels, palette, found, split.sides, notes)
     return texts
-
-
-def _outcome(work: _Work, edited: Sequence[str], folder: Path) -> list[str]:
-    lines = [f"{counted(work.new, 'label')} written, {len(work.holds) - work.new} were there already"]
-    if work.edited:
-        shown = ", ".join(work.edited[:_SHOWN])
-        lines.append(
-            f"{counted(len(work.edited), 'label')} in {folder} changed since, and kept: {shown}; remove what "
-            "is to be made anew"
-        )
-    lines += [
-        f"{folder / name} was changed since, and is kept; remove it to have it made anew" for name in edited
-    ]
-    return lines

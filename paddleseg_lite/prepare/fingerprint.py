@@ -58,14 +58,14 @@ class Fingerprint:
     @property
     def mean(self) -> list[float]:
         """The mean of each channel, on a scale of 0 to 1."""
-        return [round(float(value), 4) for value in np.atleast_1d(self._sums / max(self.pixels, 1))]
+        return [round(float(value), 5) for value in np.atleast_1d(self._sums / max(self.pixels, 1))]
 
     @property
     def std(self) -> list[float]:
         """The standard deviation of each channel, over all pixels of all images."""
         count = max(self.pixels, 1)
         variance = np.atleast_1d(self._squares / count - (self._sums / count) ** 2)
-        return [round(float(value), 4) for value in np.sqrt(variance.clip(min=0))]
+        return [round(float(value), 5) for value in np.sqrt(variance.clip(min=0))]
 
     def median_size(self) -> tuple[int, int]:
         """Return (height, width), the median of each."""

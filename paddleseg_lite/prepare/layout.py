@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from paddleseg_lite.annotations.source import Item, Source
 from paddleseg_lite.errors import UserError
 
 IMAGES, LABELS = "images", "labels"
+SEPARATOR = "\t"  # of lists: a name may have spaces, today or with the next photos
 TRAIN, VAL, TEST = "train", "val", "test"
 CONFIG, FINGERPRINT, PAGE, RECORD = "config.yml", "fingerprint.json", "samples.html", "init.json"
 
@@ -70,14 +71,9 @@ def _safe(part: str) -> str:
     return "_" if plain in ("", ".", "..") and part else plain
 
 
-def separator_of(targets: Iterable[Target]) -> str:
-    """Return what stands between image and label in a list: a space, or where a name has one a tab."""
-    return "\t" if any(" " in target.image + target.label for target in targets) else " "
-
-
-def list_text(targets: Sequence[Target], separator: str) -> str:
+def list_text(targets: Iterable[Target]) -> str:
     """Return the text of a list."""
-    return "".join(f"{target.image}{separator}{target.label}\n" for target in targets)
+    return "".join(f"{target.image}{SEPARATOR}{target.label}\n" for target in targets)
 
 
 def check_apart(source: Path, folder: Path) -> None:

@@ -46,6 +46,7 @@ class Recipe:
         limit: pixels that longer sides are brought to, or None.
         scales: (lowest, highest) factor of random scaling.
         crop: (width, height).
+        padding: of images, on a scale of 0 to 255; None for the default, which is what Normalize makes 0 of.
         flip: whether images are mirrored.
         distort: arguments of RandomDistort.
         normalize: arguments of Normalize.
@@ -58,6 +59,7 @@ class Recipe:
     limit: Choice
     scales: Choice
     crop: Choice
+    padding: float | None
     flip: Choice
     distort: Choice
     normalize: Choice
@@ -81,22 +83,24 @@ def make_recipe(found: Fingerprint, network: str, train_images: int, memory: int
         UserError: there is no such network, or images are too small for it.
     """
     facts = network_facts(network)
-    limit = _limit(found)
+    limit = _limit(found, facts)
     width, height = _shape(found, limit.value)
     _check_least(found, limit.value, network, facts)
     crop = _crop(width, height, facts)
     batch = _batch(crop.value, facts, len(found.classes), train_images, memory)
     channels = len(found.mean)
     ranges = ["brightness_range: 0.4", "contrast_range: 0.4", "saturation_range: 0.4"]
+    normalize = _normalize(found, facts.is_pretrained)
     pixels = batch.value * crop.value[0] * crop.value[1]
     return Recipe(
         facts,
         limit,
         _scales(crop.value, width, height),
         crop,
+        round(255 * float(np.mean(found.mean)), 1) if normalize.value else None,
         _flip(found.classes),
         Choice(ranges[: 3 if channels == 3 else 2], "light differs from photo to photo"),
-        _normalize(found, facts.is_pretrained),
+        normalize,
         batch,
         _iters(train_images, batch.value),
         _learning_rate(facts),
@@ -105,12 +109,14 @@ def make_recipe(found: Fingerprint, network: str, train_images: int, memory: int
     )
 
 
-def _limit(found: Fingerprint) -> Choice:
+def _limit(found: Fingerprint, facts: NetworkFacts) -> Choice:
     """Return the longest side: the network need not see more of a photo than tells its objects."""
-    long = max(found.median_size())
+    short, long = sorted(found.median_size())
     sides = [side for side in found.object_sides() if side]
     smallest = min(sides, default=long)
     needed = min(max(_LONG, long * _LEAST_OBJECT // max(smallest, 1)), _MOST_LONG)
+    if facts.least > facts.multiple:
+        needed = max(needed, -(-facts.least * long // short))
     if long <= needed * 1.25:
         return Choice(None, "")
     why = f"photos are about {long} pixels long: at {needed} a crop shows more of one"
@@ -175,7 +181,7 @@ def _normalize(found: Fingerprint, is_pretrained: bool) -> Choice:
         return Choice([], f"0.5 and 0.5, as the weights are used to; mean and spread here are {about}")
     if len(mean) == 3 and usual:
         return Choice([], f"0.5 and 0.5 for each channel: near enough to mean and spread here, {about}")
-    spread = [max(value, 0.01) for value in std]
+    spread = [max(value, 0.001) for value in std]
     return Choice([f"mean: {mean}", f"std: {spread}"], "of these images, on a scale of 0 to 1")
 
 

@@ -16,6 +16,7 @@ from paddleseg_lite.json_files import ANYTHING, read_json
 from paddleseg_lite.prepare.layout import CONFIG, IMAGES, LABELS, RECORD, TRAIN, VAL
 
 _FORMAT = 1
+CLASSES = "classes found"  # among the settings, though no flag
 _SCHEMA = {"format": int, "settings": {str: ANYTHING}, "written": {str: [str]}}
 
 
@@ -71,7 +72,7 @@ def open_record(folder: Path, settings: Mapping[str, Any]) -> Record:
     """Return the record of a folder to write to, or a new one.
 
     Raises:
-        UserError: the folder was made with other settings, or has such files of somebody else.
+        UserError: the folder was made whole with other settings, or has such files of somebody else.
     """
     path = folder / RECORD
     if not os.path.lexists(path):
@@ -85,16 +86,18 @@ def open_record(folder: Path, settings: Mapping[str, Any]) -> Record:
         raise UserError(f"{path} is of another version (format {values['format']}); give another --save_dir")
     for name, value in settings.items():
         before = values["settings"].get(name)
-        if before != value:
+        if before != value and os.path.lexists(folder / f"{TRAIN}.txt"):  # else nothing depends on it yet
             raise UserError(
-                f"{folder} was made with {_flag(name, before)}, not with {_flag(name, value)}; call init as "
-                "before, remove the folder, or give another --save_dir"
+                f"{folder} was made with {_flag(name, before)}, not with {_flag(name, value)}; give another "
+                "--save_dir, or remove the folder to make it anew"
             )
     return Record(dict(settings), values["written"])
 
 
 def _flag(name: str, value: Any) -> str:
-    if name == "source":
-        return f"SOURCE {value}"
     shown = " ".join(map(str, value)) if isinstance(value, list) else value
+    if name == "source":
+        return f"SOURCE {shown}"
+    if name == CLASSES:
+        return f"the classes {', '.join(value)}"
     return f"no --{name}" if shown in (None, "") else f"--{name} {shown}"

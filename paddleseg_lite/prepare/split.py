@@ -8,7 +8,7 @@ side that lacks most of that class.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,7 +74,7 @@ def split_images(
     there = [sum(known[side], np.int64(0)) for side in _SIDES]
     for key, side in _shared_out(counts, there, share, seed).items():
         sides.update(dict.fromkeys(members[key], side))
-    _fill_empty(sides, groups)
+    _fill_empty(sides, groups, fixed)
     is_single = sum(side in _SIDES for side in sides.values()) == 1
     return Split(sides, _notes(sides, groups), is_single)
 
@@ -113,17 +113,18 @@ def _shared_out(counts: Mapping[str, Any], there: Sequence[Any], share: float, s
     return sides
 
 
-def _fill_empty(sides: dict[str, str], groups: Mapping[str, str]) -> None:
+def _fill_empty(sides: dict[str, str], groups: Mapping[str, str], fixed: Container[str]) -> None:
     """Move the smallest group, or a part of the only one, to a side that has none; one image stays."""
     found = {side: [name for name in sorted(sides) if sides[name] == side] for side in _SIDES}
     for empty, full in ((VAL, TRAIN), (TRAIN, VAL)):
-        if found[empty] or len(found[full]) < 2:
+        free = [name for name in found[full] if name not in fixed]
+        if found[empty] or len(found[full]) < 2 or not free:
             continue
-        sizes = Counter(groups[name] for name in found[full])
+        sizes = Counter(groups[name] for name in free)
         smallest = min(sizes, key=lambda key: (sizes[key], key))
-        moved = [name for name in found[full] if groups[name] == smallest]
-        if len(sizes) == 1:
-            moved = found[full][-max(1, len(found[full]) // 5) :]
+        moved = [name for name in free if groups[name] == smallest]
+        if len(moved) == len(found[full]):
+            moved = moved[-max(1, len(moved) // 5) :]
         sides.update(dict.fromkeys(moved, empty))
 
 

@@ -59,8 +59,12 @@ def decide(source: Source, choice: str | None) -> Treatment:
             format tells from photos that nobody got to yet, have no default.
 
     Raises:
-        UserError: there are such images and no choice, or no id is left for the background.
+        UserError: there are such images and no choice, no class, or no id is left for the background.
     """
+    if not source.classes:
+        raise UserError(
+            f"no class is annotated on {counted(len(source.items), 'image')}; annotate some, or give --format"
+        )
     bare = [item for item in source.items if not item.has_annotation]
     if bare and choice is None:
         raise UserError(

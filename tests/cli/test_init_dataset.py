@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.config import load_config
+from paddleseg_lite.config.data import DataPlan
 from tests.commands import run_command
 from tests.paths import ENVIRONMENT
 from tests.prepare.stub import picture
@@ -88,6 +89,27 @@ def test_masks_become_a_data_set(tmp_path, monkeypatch, tool):
     assert digests(tmp_path / "data") == first
     code, out, _ = tool("check_dataset", "--config", "data/mine/config.yml", "--num_workers", 0)
     assert (code, out.count("no problem found")) == (0, 2)
+
+
+def test_images_of_other_channels(tmp_path, monkeypatch, tool):
+    """Four channels of 16 bits, as of an infrared camera: normalised by their own mean and spread."""
+    monkeypatch.chdir(tmp_path)
+    write_masks(tmp_path / "photos", 4)
+    rng = np.random.default_rng(0)
+    for path in (tmp_path / "photos" / "images").glob("*.png"):
+        np.save(path.with_suffix(".npy"), rng.integers(0, 4000, (96, 128, 4), np.uint16))
+        path.unlink()
+    arguments = ("photos", "--save_dir", "mine", "--num_workers", 0)
+    code, _, err = tool("init_dataset", *arguments)
+    assert code == 2
+    assert "4 channel(s), but img_channels is 3" in err
+    code, _, err = tool("init_dataset", *arguments, "--img_channels", 4)
+    assert (code, err) == (0, "")
+    plan = DataPlan(load_config("mine/config.yml"))
+    sample = plan.dataset("train_dataset").sample(0)
+    assert sample.image.shape[2] == 4
+    assert np.abs(sample.image.mean(axis=(0, 1))).max() < 3
+    assert "mean" in plan.config.section("val_dataset")["transforms"][-1]
 
 
 def test_a_bad_file_is_told_at_the_end(tmp_path, monkeypatch, tool):

@@ -49,7 +49,7 @@ def test_the_config_is_one(tmp_path, network):
     """It is valid, says all about the data, and each choice has its reason beside it."""
     recipe = make_recipe(fingerprint((600, 800), classes=len(NAMES)), network, 40, 8 << 30)
     palette = np.arange(3 * len(NAMES), dtype=np.uint8).reshape(-1, 3)
-    facts = DataFacts(["made\nof this"], "data/mine: 1", "\t", NAMES, palette, 3, has_test=True)
+    facts = DataFacts(["made\nof this"], "data/mine: 1", NAMES, palette, 3, has_test=True)
     path = tmp_path / "config.yml"
     path.write_text(config_text(recipe, facts), encoding="utf-8")
     config = load_config(path)
@@ -66,7 +66,25 @@ def test_the_config_is_one(tmp_path, network):
 
 def test_a_text_is_the_same_each_time():
     """Called again, init changes nothing."""
-    facts = DataFacts(["made"], "data", " ", ["a", "b"], np.zeros((2, 3), np.uint8), 3)
+    facts = DataFacts(["made"], "data", ["a", "b"], np.zeros((2, 3), np.uint8), 3)
     texts = {config_text(make_recipe(fingerprint(), "lpsnet_s", 9, 8 << 30), facts) for _ in range(2)}
     assert len(texts) == 1
     assert json.dumps([*texts])
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_what_the_config_names_can_be_built(tmp_path, network):
+    """Networks, transforms, optimizer and loss, with their arguments."""
+    from paddleseg_lite.config.build import Plan
+
+    recipe = make_recipe(fingerprint((600, 2000), shares=[0.995, 0.005]), network, 40, 8 << 30)
+    facts = DataFacts([], "data", ["a", "b"], np.zeros((2, 3), np.uint8), 3)
+    path = tmp_path / "config.yml"
+    path.write_text(config_text(recipe, facts), encoding="utf-8")
+    plan = Plan(load_config(path))
+    model = plan.model(pretrained=False)
+    plan.optimizer(model)
+    plan.criterion()
+    names = [type(step).__name__ for step in plan.transforms("train_dataset").transforms]
+    assert names[0] == "LimitLong"
+    assert names[-1] == "Normalize"

@@ -243,6 +243,29 @@ def test_a_split_of_the_source_is_kept(tmp_path):
     assert made.images == {"train": 4, "val": 1, "test": 3}
 
 
+def test_a_side_without_images_is_refused(tmp_path):
+    """Of a source whose images are all to test on, and of a list that somebody emptied."""
+    source = StubSource(tmp_path / "s", NAMES, splits=dict.fromkeys(NAMES, "test"))
+    with pytest.raises(UserError, match="no image to train on"):
+        prepared(tmp_path / "out", source)
+    prepared(tmp_path / "mine", StubSource(tmp_path / "s", NAMES))
+    (tmp_path / "mine" / "val.txt").write_text("")
+    with pytest.raises(UserError, match=r"no image to evaluate on.*lists in"):
+        prepared(tmp_path / "mine", StubSource(tmp_path / "s", NAMES))
+
+
+def test_a_side_whose_images_are_gone_is_filled_anew(tmp_path):
+    """The source lost them; a single image stays on both."""
+    prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES))
+    listed = (tmp_path / "out" / "val.txt").read_text()
+    left = [name for name in NAMES if name not in listed]
+    assert prepared(tmp_path / "out", StubSource(tmp_path / "s", left)).images["val"] == 1
+    for _ in range(2):
+        made = prepared(tmp_path / "one", StubSource(tmp_path / "s", NAMES[:1]))
+        assert made.images == {"train": 1, "val": 1, "test": 0}
+        assert any("there is one image" in line for line in made.lines)
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -305,10 +328,15 @@ def test_other_settings_are_refused(tmp_path):
     """The message has both, and the way out; what somebody else made is left alone."""
     source = StubSource(tmp_path / "s", NAMES)
     prepared(tmp_path / "out", source, settings={"seed": 0, "classes": []})
-    with pytest.raises(UserError, match="made with --seed 0, not with --seed 1; call init as before, remove"):
+    with pytest.raises(UserError, match="made with --seed 0, not with --seed 1; give another --save_dir"):
         prepared(tmp_path / "out", source, settings={"seed": 1, "classes": []})
     with pytest.raises(UserError, match="made with no --classes, not with --classes a=b c=d"):
         prepared(tmp_path / "out", source, settings={"seed": 0, "classes": ["a=b", "c=d"]})
+    more = StubSource(tmp_path / "s", NAMES, classes=("leaf", "root", "stem"))
+    with pytest.raises(UserError, match="made with the classes background, leaf, stem, not with the classes"):
+        prepared(tmp_path / "out", more, settings={"seed": 0, "classes": []})
+    (tmp_path / "out" / "train.txt").unlink()  # as after an interruption: nothing depends on it
+    prepared(tmp_path / "out", source, settings={"seed": 1, "classes": []})
     (tmp_path / "mine" / "labels").mkdir(parents=True)
     with pytest.raises(UserError, match="labels is there already and is not by init"):
         prepared(tmp_path / "mine", source)

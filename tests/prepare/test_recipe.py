@@ -101,6 +101,8 @@ def test_normalize():
     """Photos get 0.5; pictures far from that, or of other channels, their own mean and spread."""
     assert recipe(fingerprint()).normalize.value == []
     assert recipe(fingerprint(mean=(0.05, 0.05, 0.06))).normalize.value[0] == "mean: [0.05, 0.05, 0.06]"
+    assert recipe(fingerprint(mean=(0.05, 0.05, 0.06))).padding == 13.6
+    assert recipe(fingerprint()).padding is None
     assert recipe(fingerprint(mean=(0.05, 0.05, 0.06)), "lraspp_os32").normalize.value == []
     assert recipe(fingerprint(mean=(0.5,) * 4)).normalize.value[1] == "std: [0.2, 0.2, 0.2, 0.2]"
 

@@ -68,6 +68,12 @@ def test_colors(tmp_path):
     assert len(np.unique(default.palette, axis=0)) == 3
 
 
+def test_a_source_without_classes_is_refused(tmp_path):
+    """There would be nothing but background to learn."""
+    with pytest.raises(UserError, match="no class is annotated on 3 images"):
+        decide(source(tmp_path, classes=()), None)
+
+
 def test_no_id_is_left(tmp_path):
     """255 classes and a background are more than a label file has ids."""
     many = source(tmp_path, classes=tuple(f"class {number}" for number in range(255)))
