@@ -28,7 +28,7 @@ setup(
     # The configs are installed too, for paddleseg_lite.load(name).
     packages=[*find_packages(include=["paddleseg_lite*"]), "paddleseg_lite.configs"],
     package_dir={"paddleseg_lite.configs": "configs"},
-    package_data={"paddleseg_lite": ["py.typed"], "paddleseg_lite.configs": ["*/*.yml"]},
+    package_data={"paddleseg_lite": ["py.typed", "zoo/*"], "paddleseg_lite.configs": ["*/*.yml"]},
     entry_points={"console_scripts": ["paddleseg-lite = paddleseg_lite.cli.main:main"]},
     install_requires=[
         "matplotlib",

@@ -17,7 +17,7 @@ from paddleseg_lite.version import __version__ as __version__
 if TYPE_CHECKING:  # for editors and type checkers; below for Python
     from paddleseg_lite.checkpoint import load_weights
     from paddleseg_lite.config import load_config
-    from paddleseg_lite.config.zoo import load
+    from paddleseg_lite.config.zoo import create_model, list_models, load
     from paddleseg_lite.datasets import Cityscapes, Dataset
     from paddleseg_lite.engine.train import TrainOptions, train
     from paddleseg_lite.errors import UserError
@@ -40,7 +40,9 @@ _HOMES = {
     "TrainOptions": "engine.train",
     "UserError": "errors",
     "augmented_logits": "inference.augment",
+    "create_model": "config.zoo",
     "evaluate": "inference.evaluate",
+    "list_models": "config.zoo",
     "load": "config.zoo",
     "load_config": "config",
     "load_weights": "checkpoint",
@@ -58,7 +60,9 @@ __all__ = [
     "TrainOptions",
     "UserError",
     "augmented_logits",
+    "create_model",
     "evaluate",
+    "list_models",
     "load",
     "load_config",
     "load_weights",

@@ -17,6 +17,7 @@ from typing import IO, Any
 from urllib.parse import SplitResult, urlsplit
 
 from paddleseg_lite.checkpoint.archives import SUFFIXES, unpack
+from paddleseg_lite.checkpoint.box import SCHEME, boxed_weights
 from paddleseg_lite.checkpoint.formats import FORMATS, read_weights
 from paddleseg_lite.checkpoint.limits import MAX_BYTES, max_bytes
 from paddleseg_lite.errors import UserError
@@ -50,7 +51,8 @@ def fetch(source: str | Path) -> Path:
     Args:
         source: a path or an http(s) URL, of a file of weights or of a tar or zip archive that holds one
             .pdparams. What a URL gave once is not downloaded again; the .pdparams of an archive is unpacked
-            into the cache. A URL may end in #sha256=HEX, which the file must have.
+            into the cache. A URL may end in #sha256=HEX, which the file must have. Or zoo:NAME, for weights
+            that come with the package.
 
     Returns:
         The path, the downloaded file, or the .pdparams unpacked from the archive.
@@ -59,6 +61,8 @@ def fetch(source: str | Path) -> Path:
         UserError: the download fails or is no weights (the message tells how to do it by hand), or the
             archive is damaged or has no .pdparams.
     """
+    if str(source).startswith(SCHEME):
+        return boxed_weights(str(source))
     if not re.match("https?:", str(source), re.IGNORECASE):
         path = Path(source)
         return _unpacked(path, _kept(_cached_copy(path))) if _is_archive(path) else path

@@ -68,7 +68,7 @@ def load_weights(
 
     Args:
         model: any layer.
-        path: path or URL of a .pdparams or .safetensors file, or of an archive with a .pdparams.
+        path: path or URL of a .pdparams or .safetensors file, or of an archive with a .pdparams; or zoo:NAME.
         strict: whether every key must be in both and agree in shape; otherwise whatever fits is loaded.
         allow_missing: prefixes of the model's keys that may be missing or differ in shape all the same, as
             "head." when a network is fine-tuned to other classes.
@@ -84,7 +84,7 @@ def load_pretrained(model: paddle.nn.Layer, source: str, allow_missing: Iterable
 
     Args:
         model: any layer.
-        source: path or URL.
+        source: path or URL, or zoo:NAME.
         allow_missing: prefixes of the model's keys that may be missing or differ in shape.
 
     Raises:

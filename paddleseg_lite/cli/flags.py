@@ -41,7 +41,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_model_path(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
     """Add --model_path; where it is not required, random weights do as well."""
-    text = "weights: .pdparams or .safetensors, path or URL"
+    text = "weights: .pdparams or .safetensors, path or URL; or zoo:NAME"
     text += "" if is_required else "; default: random"
     parser.add_argument("--model_path", required=is_required, help=text)
 

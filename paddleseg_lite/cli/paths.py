@@ -24,7 +24,8 @@ _READ = {
     "colors": ("--colors", "file"),
 }
 _FILES = ("json", "save_path")  # flags of a file to write
-_ELSEWHERE = re.compile(r"https?://.*|auto|\d+", re.IGNORECASE)  # URLs, the newest checkpoint, cameras
+# URLs, weights in the package, the newest checkpoint, cameras.
+_ELSEWHERE = re.compile(r"https?://.*|zoo:.*|auto|\d+", re.IGNORECASE)
 
 
 def check_paths(args: argparse.Namespace) -> None:

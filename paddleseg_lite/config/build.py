@@ -40,17 +40,22 @@ class Plan(DataPlan):
             if config.has(key):
                 self._components[key] = bound(config, self.facts)
 
-    def model(self, pretrained: bool = True) -> nn.Layer:
+    def model(self, pretrained: bool | str = True, **others: Any) -> nn.Layer:
         """Build the network under `model`, with what the data sets declare where `model` leaves it out.
 
         Args:
-            pretrained: False skips `pretrained` weights, which a caller is about to replace anyway.
+            pretrained: False skips `pretrained` weights, which a caller is about to replace anyway; a path,
+                URL or zoo:NAME takes their place.
+            others: take the place of its arguments.
 
         Raises:
             UserError: there is no `model`, or the pretrained weights do not load.
         """
         model = self._component("model")
-        return model() if pretrained else model.without("pretrained")()
+        if pretrained is not True:
+            model = model.without("pretrained")
+            others.update({"pretrained": pretrained} if pretrained else {})
+        return model(**others)
 
     def criterion(self) -> Criterion:
         """Build the losses under `loss`; one entry in `types` serves all of `coef`, each with its own object.

@@ -1,29 +1,90 @@
-"""Networks of the zoo by the name of their config."""
+"""Networks of the zoo by name: what there is, with which weights, and how to build it."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from paddle import nn
 
 from paddleseg_lite.checkpoint import load_weights
+from paddleseg_lite.checkpoint.box import BOX, SCHEME
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.load import load_config
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.json_files import NUMBER, read_json
 from paddleseg_lite.registry import did_you_mean
 
 # Beside the package in a checkout; inside it where pip put it.
 _PLACES = tuple(folder / "configs" for folder in Path(__file__).resolve().parents[1:3])
-_URL = "https://paddleseg.bj.bcebos.com/dygraph/cityscapes/{}/model.pdparams"
-# The configs of released weights.
-RELEASED = (
-    "lpsnet_l_cityscapes_1536x768_200k",
-    "lpsnet_m_cityscapes_1536x768_200k",
-    "lpsnet_s_cityscapes_1536x768_200k",
-    "lraspp_mobilenetv3_cityscapes_1024x512_80k",
-    "lraspp_mobilenetv3_cityscapes_1024x512_80k_large_kernel",
-    "lraspp_mobilenetv3_cityscapes_1024x512_80k_os32",
-)
+_TABLE = {
+    str: {
+        "config": str,
+        "description": str,
+        "num_classes": int,
+        "parameters": int,
+        "input_size": [int, int],
+        "mean": [NUMBER],
+        "std": [NUMBER],
+        "licence": str,
+        "weights": str,
+    }
+}
+
+_LISTS = ("input_size", "mean", "std")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A network of the zoo that has weights.
+
+    Attributes:
+        name: for `load` and `create_model`.
+        config: the shipped config that it was trained with, by its name.
+        description: what it is, in one line.
+        num_classes: that its weights tell apart.
+        parameters: how many numbers its weights hold.
+        input_size: (width, height) of the crops it was trained on, in pixels.
+        mean, std: of the channels R, G, B, in images of 0 to 1: (x - mean) / std is what it takes.
+        licence: of the weights, and the terms of the data they were trained on.
+        weights: a URL, or "zoo:NAME" of weights that come with the package.
+    """
+
+    name: str
+    config: str
+    description: str
+    num_classes: int
+    parameters: int
+    input_size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    licence: str
+    weights: str
+
+    @property
+    def is_in_the_box(self) -> bool:
+        """Whether the weights come with the package, and need no network."""
+        return self.weights.startswith(SCHEME)
+
+
+def list_models() -> list[ModelInfo]:
+    """Return the networks of the zoo that have weights, by name."""
+    return list(_models().values())
+
+
+@functools.cache
+def _models() -> dict[str, ModelInfo]:
+    table: dict[str, dict[str, Any]] = read_json(BOX / "models.json", _TABLE, "install the package anew")
+    models = {}
+    for name, row in sorted(table.items()):
+        models[name] = ModelInfo(name=name, **{**row, **{key: tuple(row[key]) for key in _LISTS}})
+    return models
+
+
+# The configs of weights that PaddleSeg has released.
+RELEASED = tuple(model.name for model in list_models() if not model.is_in_the_box)
 
 
 def config_path(name: str) -> Path:
@@ -48,20 +109,46 @@ def load(name: str, weights: str | Path | None = "released") -> nn.Layer:
     """Build a network of the zoo, in eval mode.
 
     Args:
-        name: its config's name, such as "lpsnet_s_cityscapes_1536x768_200k".
-        weights: "released" for the published ones, downloaded once; a file or URL; or None for random ones.
+        name: of `list_models`, such as "lpsnet_s_cityscapes_1536x768_200k", or of any shipped config.
+        weights: "released" for those that `list_models` tells of, which are in the package or downloaded
+            once; a file or URL; or None for random ones.
 
     Raises:
-        UserError: there is no such config, it has no released weights, or they cannot be had or do not fit.
+        UserError: there is no such network, it has no weights, or they cannot be had or do not fit.
     """
-    path = config_path(name)
-    if weights == "released" and name not in RELEASED:
-        raise UserError(f"'{name}' has no released weights; give a file, or weights=None for random ones")
-    model = Plan(load_config(path)).model(pretrained=False)
-    if weights == "released":
-        # LPSNet's files say another crop than they were trained with.
-        weights = _URL.format(name.replace("1536x768", "1536x1024"))
-    if weights is not None:
-        load_weights(model, weights)
+    plan = _plan(name)
+    source = _weights_of(name) if weights == "released" else weights
+    model = plan.model(pretrained=False)
+    if source is not None:
+        load_weights(model, source)
     model.eval()
     return model
+
+
+def create_model(name: str, num_classes: int | None = None, pretrained: bool | str = False) -> nn.Layer:
+    """Build a network of the zoo to be trained, for classes of one's own.
+
+    Args:
+        name: of `list_models`, or of any shipped config.
+        num_classes: of the new network; None: as many as the config's data set has.
+        pretrained: whether to start from the weights that `list_models` tells of, or a path or URL of others.
+            The classifier is left random if its classes are others.
+
+    Raises:
+        UserError: there is no such network, it has no weights, or they cannot be had or do not fit.
+    """
+    plan, others = _plan(name), {} if num_classes is None else {"num_classes": num_classes}
+    return plan.model(_weights_of(name) if pretrained is True else pretrained, **others)
+
+
+def _plan(name: str) -> Plan:
+    known = _models().get(name)
+    return Plan(load_config(config_path(known.config if known else name)))
+
+
+def _weights_of(name: str) -> str:
+    if name not in _models():
+        raise UserError(
+            f"'{name}' has no released weights; give a file, or do without; there are {', '.join(_models())}"
+        )
+    return _models()[name].weights

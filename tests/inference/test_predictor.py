@@ -9,9 +9,8 @@ import numpy as np
 import paddle
 import pytest
 
-import paddleseg_lite
 from paddleseg_lite.checkpoint import save_weights
-from paddleseg_lite.config import load_config, zoo
+from paddleseg_lite.config import load_config
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.errors import UserError
@@ -174,17 +173,3 @@ def test_an_export_that_is_not_there(tmp_path):
     """The message says what to give."""
     with pytest.raises(UserError, match=r"inference\.yml.*the command export"):
         Predictor.from_exported(tmp_path)
-
-
-def test_load_builds_every_config_by_its_name():
-    """Random weights on request; an unknown name gets the closest one; the zoo says what was released."""
-    model = paddleseg_lite.load("lpsnet_s_cityscapes_1536x768_200k", weights=None)
-    assert not model.training
-    with paddle.no_grad():
-        assert model(paddle.zeros([1, 3, 64, 64]))[0].shape == [1, 19, 64, 64]
-    with pytest.raises(UserError, match=r"did you mean 'lpsnet_s_cityscapes_1536x768_200k'"):
-        paddleseg_lite.load("lpsnet_s_cityscapes_1536x768_20k")
-    with pytest.raises(UserError, match="no released weights"):
-        paddleseg_lite.load("lpsnet_s_camvid_480x352_1k")
-    for name in zoo.RELEASED:
-        assert zoo.config_path(name).exists()
