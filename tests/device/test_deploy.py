@@ -62,6 +62,7 @@ def kept(cache: Path) -> dict:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
 def test_a_runtime_is_made_once(fake_device, tmp_path) -> None:
     """Kept by what the CPU says, compared with the network on the device, and used again."""
