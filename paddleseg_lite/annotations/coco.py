@@ -103,7 +103,7 @@ class CocoSource(ShapeSource):
                 continue
             image = self._index_of_images.find(raw["file_name"], path, split)
             if image is None:
-                self._notes.add("no image", f"{path}, '{raw['file_name']}'")
+                self._notes.add("no image", f"{path}, {self._index_of_images.missing(raw['file_name'])}")
                 continue
             name = self._index_of_images.name(image)
             if name in self._entries or raw["id"] in entries:

@@ -104,7 +104,7 @@ class CvatSource(ShapeSource):
             split = split_word(Path(image.get("subset") or ""))
             file = self._index_of_images.find(named, path, split or "")
             if file is None:
-                self._notes.add("no image", f"{path}, image {number} ('{named}')")
+                self._notes.add("no image", f"{path}, {self._index_of_images.missing(named)}")
                 continue
             name = self._index_of_images.name(file)
             if name in self._items:

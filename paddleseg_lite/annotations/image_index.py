@@ -59,6 +59,11 @@ class ImageIndex:
             return None
         return ranks[-1][1] if ranks else None
 
+    def missing(self, name: str) -> str:
+        """Return what to say of an image that was not found."""
+        same = self._by_name.get(re.split(r"[\\/]", name)[-1].lower(), [])
+        return f"'{name}', of which there are {len(same)}" if same else f"'{name}'"
+
     def beside(self, path: Path) -> Path | None:
         """Return the one image in the folder of a file that has its name but for the ending, if any."""
         found = self._by_stem.get(path.with_suffix(""), [])

@@ -54,7 +54,7 @@ class LabelmeSource(ShapeSource):
                 content = read_json(path, _SCHEMA, _REMEDY)
                 image = _image_of(content, path, index)
                 if image is None and not content.get("imageData"):
-                    notes.add("no image", f"{path} ({content.get('imagePath')})")
+                    notes.add("no image", f"{path}, {index.missing(content.get('imagePath') or '')}")
                     continue
             except UserError as error:
                 damaged.append(index.beside(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -19,8 +18,8 @@ from paddleseg_lite.annotations.labelme import open_labelme
 from paddleseg_lite.annotations.masks import open_masks
 from paddleseg_lite.annotations.source import Choices, Source
 from paddleseg_lite.annotations.voc import open_voc
-from paddleseg_lite.datasets.base import checked_folder
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import read_regular
 from paddleseg_lite.registry import did_you_mean
 
 _OPENERS: dict[str, Callable[[Path, Choices], Source]] = {
@@ -32,6 +31,9 @@ _OPENERS: dict[str, Callable[[Path, Choices], Source]] = {
     "voc": open_voc,
 }
 FORMATS = tuple(_OPENERS)
+_OF_COCO = ("images", "annotations", "categories")
+_KEYS = re.compile(rf'"(shapes|{"|".join(_OF_COCO)})"\s*:'.encode())
+_MAX_BYTES = 1 << 28  # of a file that is read for its keys
 _HEAD = 1 << 16  # bytes of a file that are looked at
 _LOOKED_AT = 20  # files
 
@@ -48,12 +50,21 @@ def open_source(folder: Path, format: str | None = None, choices: Choices | None
         UserError: there is no such folder or format, or nothing in it that can be used; the message says
             what was found.
     """
-    folder = checked_folder(folder, "the source")
-    format = format or find_format(folder)
-    if format not in _OPENERS:
+    folder = Path(folder)
+    if not folder.is_dir():
+        remedy = "give the folder that it is in" if folder.is_file() else "check the path"
+        raise UserError(f"the source {folder} is no folder; {remedy}")
+    found = format or find_format(folder)
+    if found not in _OPENERS:
         known = ", ".join(FORMATS)
-        raise UserError(f"no format '{format}'{did_you_mean(format, FORMATS)}; known are {known}")
-    return _OPENERS[format](folder, choices or Choices())
+        raise UserError(f"no format '{found}'{did_you_mean(found, FORMATS)}; known are {known}")
+    try:
+        return _OPENERS[found](folder, choices or Choices())
+    except UserError as error:
+        if format is not None:
+            raise
+        formats = f"other formats are {', '.join(name for name in FORMATS if name != found)}"
+        raise UserError(f"{error} (taken for {found}, as it has {_contents(folder)}; {formats})") from error
 
 
 def find_format(folder: Path) -> str:
@@ -71,18 +82,20 @@ def find_format(folder: Path) -> str:
 
 def _kind_of_json(path: Path) -> str | None:
     """Return what a JSON file is, by the keys that it begins with, or all of them if those don't tell."""
-    if not os.path.isfile(path):  # a pipe would be waited for
-        return None
-    head = _head(path)
-    found = re.findall(rb'"(shapes|categories|annotations|images)"\s*:', head)
+    found = {key.decode() for key in _KEYS.findall(_head(path))}
     if not found:
         try:
-            found = [str(key).encode() for key in json.loads(path.read_bytes())]
-        except (OSError, ValueError, TypeError, RecursionError):
+            content = json.loads(read_regular(path, _MAX_BYTES))
+        except (UserError, ValueError, RecursionError):
             return None
-    if b"shapes" in found:
-        return "labelme"
-    return "coco" if found else None
+        found = {"shapes", *_OF_COCO} & content.keys() if isinstance(content, dict) else set()
+    return "labelme" if "shapes" in found else "coco" if found else None
+
+
+def _contents(folder: Path) -> str:
+    """Return how many files of each ending a folder has, the commonest first."""
+    endings = Counter(path.suffix.lower() or "no ending" for path in folder.rglob("*") if path.is_file())
+    return ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5)) or "no files"
 
 
 def _head(path: Path) -> bytes:

@@ -20,9 +20,8 @@ from paddleseg_lite.annotations import IGNORED, UNLABELED, Choices, open_source
 from paddleseg_lite.errors import UserError
 from tests.datasets.test_mutations import mutate, outcome
 
-from .written import agree, kinds, label_of, photo, with_odd_value, write, write_json
+from .written import SIZE, agree, kinds, label_of, photo, with_odd_value, write, write_json
 
-SIZE = (40, 60)
 TRIANGLE = [5.0, 5.0, 50.5, 8.0, 20.0, 35.5]
 SQUARE = [30.0, 20.0, 45.0, 20.0, 45.0, 35.0, 30.0, 35.0]
 CATEGORIES = [{"id": 7, "name": "car"}, {"id": 3, "name": "road"}]

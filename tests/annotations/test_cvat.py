@@ -12,9 +12,8 @@ from paddleseg_lite.annotations import UNLABELED, open_source
 from paddleseg_lite.errors import UserError
 from tests.datasets.test_mutations import mutate, outcome
 
-from .written import agree, kinds, label_of, photo, write
+from .written import SIZE, agree, kinds, label_of, photo, write
 
-SIZE = (40, 60)
 POLYGON = '<polygon label="{}" source="manual" points="10,5;20,5;20,9;10,9" z_order="{}"></polygon>'
 META = """<meta><task><name>streets</name><mode>annotation</mode><labels>
 <label><name>road</name><color>#804080</color><type>any</type><attributes></attributes></label>

@@ -18,9 +18,7 @@ from paddleseg_lite.datasets.reading.png import encode_png
 from paddleseg_lite.errors import UserError
 from tests.datasets.test_mutations import mutate, outcome
 
-from .written import agree, kinds, label_of, photo, with_odd_value, write, write_json
-
-SIZE = (40, 60)
+from .written import SIZE, agree, kinds, label_of, photo, with_odd_value, write, write_json
 
 
 def shape(label: str, points: Any, kind: str = "polygon", **more: Any) -> dict[str, Any]:

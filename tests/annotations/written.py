@@ -11,6 +11,8 @@ import numpy as np
 
 from paddleseg_lite.annotations import Item, Source
 
+SIZE = (40, 60)
+
 
 def write(path: Path, array: np.ndarray) -> None:
     """Write a picture of RGB or gray, with the folder that it is in."""
