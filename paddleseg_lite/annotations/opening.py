@@ -99,6 +99,9 @@ def _contents(folder: Path) -> str:
 
 
 def _head(path: Path) -> bytes:
+    """Return how a file begins, nothing of what cannot be read; a pipe would be waited for."""
+    if not path.is_file():
+        return b""
     try:
         with path.open("rb") as file:
             return file.read(_HEAD)
