@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from paddleseg_lite.datasets.class_weights import median_frequency
 from paddleseg_lite.prepare.measure import BINS, Measured
 
 
@@ -85,12 +86,9 @@ class Fingerprint:
         return sides
 
     def weights(self) -> list[float]:
-        """Return the median frequency over each class's; 1 if it never occurs (Eigen and Fergus 2015)."""
-        occurs = self.class_pixels > 0
-        if not occurs.any():
-            return [1.0] * len(occurs)
-        frequency = np.divide(self.class_pixels, self.class_context, where=occurs, out=np.ones(len(occurs)))
-        return np.where(occurs, np.median(frequency[occurs]) / frequency, 1.0).tolist()
+        """Return a weight for each class; see `median_frequency`."""
+        weights: list[float] = median_frequency(self.class_pixels, self.class_context).tolist()
+        return weights
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as plain values."""

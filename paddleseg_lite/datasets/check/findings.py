@@ -8,6 +8,7 @@ import numpy as np
 
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.pair import JPEG_LABEL, Color, PairFacts
+from paddleseg_lite.datasets.class_weights import median_frequency
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.datasets.reading.labels import IDS
 
@@ -104,16 +105,8 @@ class Findings:
             self.has_void |= others not in ([], [0])
 
     def class_weights(self) -> list[float]:
-        """Return a weight for each class by median frequency balancing; 1 for a class that never occurs.
-
-        The frequency of a class is its share of the labelled pixels in the images that hold it; the weight is
-        the median of all frequencies over it (Eigen and Fergus 2015, arXiv 1411.4734).
-        """
-        occurs = self.class_pixels > 0
-        if not occurs.any():
-            return [1.0] * len(occurs)
-        frequency = np.divide(self.class_pixels, self.class_context, where=occurs, out=np.ones(len(occurs)))
-        weights = np.where(occurs, np.median(frequency[occurs]) / frequency, 1.0)
+        """Return a weight for each class by median frequency; see `median_frequency`."""
+        weights = median_frequency(self.class_pixels, self.class_context)
         return [float(f"{weight:.4g}") for weight in weights]
 
     def chosen(self, count: int) -> list[int]:
