@@ -47,8 +47,10 @@ setup(
         "deploy": DEPLOY,
         "init": INIT,
         "fast": ["isal", "pyspng"],  # PNG photographs in less time than by OpenCV: writing, reading
+        "video": ["av>=14"],  # times, rotation and sound of videos
         "dev": [
             *DEPLOY,
+            "av>=14",
             *INIT,
             "cityscapesscripts",  # the test oracle for Cityscapes' ids and scores
             "hypothesis",

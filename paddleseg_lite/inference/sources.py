@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -20,7 +19,7 @@ from paddleseg_lite.checkpoint.download import download_file
 from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.datasets.reading.lists import IMAGE_ENDINGS, LIST_ENDINGS, find_images
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.video import Frames, is_camera, is_video, open_video
+from paddleseg_lite.inference.video import is_camera, is_video, open_video
 from paddleseg_lite.printable import printable
 from paddleseg_lite.progress import Progress
 
@@ -110,10 +109,10 @@ def frames_of(source: str) -> Generator[np.ndarray, None, None]:
         file = source
         if _is_url(source):
             file = str(download_file(source, Path(stack.enter_context(tempfile.TemporaryDirectory()))))
-        capture = open_video(file)
-        stack.callback(capture.release)
-        total = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        yield from Progress(Frames(capture, None, total), desc="video", total=total or None, unit="frame")
+        reader = open_video(file)
+        stack.callback(reader.close)
+        for frame in Progress(reader, desc="video", total=reader.total or None, unit="frame"):
+            yield frame.picture
 
 
 def _read_url(url: str, channels: int) -> np.ndarray:

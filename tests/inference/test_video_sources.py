@@ -12,8 +12,8 @@ import pytest
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import TEMPORARY
-from paddleseg_lite.inference import video
-from paddleseg_lite.inference.video import is_video, predict_video, writable_rate
+from paddleseg_lite.inference.video import is_video, predict_video
+from paddleseg_lite.inference.video_opencv import DEFAULT_RATE, writable_rate
 from paddleseg_lite.transforms import Compose, Normalize
 from tests.inference.test_predict import PALETTE, bright
 from tests.inference.videos import FourFrames, record, replace_source
@@ -62,7 +62,7 @@ def test_a_video_never_replaces_itself(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"no video at all"])
-def test_a_video_that_cannot_be_read_is_named(tmp_path, content):
+def test_a_video_that_cannot_be_read_is_named(tmp_path, content, reads_by):
     """Missing or damaged; nothing is left behind."""
     source = tmp_path / "drive.mp4"
     if content is not None:
@@ -82,7 +82,7 @@ def test_what_is_a_video(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("source", "named"), [("97", "no camera 97"), ("broken.mp4", "cannot decode")])
-def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch, source, named):
+def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch, source, named, reads_by):
     """A camera that is not there, and a file that is no video."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.mp4").write_text("no video")
@@ -90,7 +90,7 @@ def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch, source, named):
         predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
 
 
-def test_videos_of_one_stem_keep_a_result_each(tmp_path):
+def test_videos_of_one_stem_keep_a_result_each(tmp_path, reads_by):
     """Protects a.mp4's result from a.avi's."""
     sources = [record(tmp_path / name) for name in ("a.mp4", "a.avi", "a.MP4")]
     work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
@@ -100,7 +100,7 @@ def test_videos_of_one_stem_keep_a_result_each(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["caf\udce9.mp4", "a:b.mp4", "pipe:0.avi", "ü\n.mp4"])
-def test_a_video_of_any_name_is_read_and_written(tmp_path, monkeypatch, name):
+def test_a_video_of_any_name_is_read_and_written(tmp_path, monkeypatch, name, reads_by):
     """Protects from cv2, which crashes at a name that is no UTF-8 and takes a colon for a protocol's."""
     record(tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -134,20 +134,21 @@ def test_a_rate_that_cannot_be_is_told(tmp_path, monkeypatch, caplog, rate):
     with caplog.at_level(logging.WARNING):
         result = predict_video(bright, tmp_path / "a.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
     assert result.frames == 4
-    assert cv2.VideoCapture(str(result.path)).get(cv2.CAP_PROP_FPS) == video.DEFAULT_RATE
+    assert cv2.VideoCapture(str(result.path)).get(cv2.CAP_PROP_FPS) == DEFAULT_RATE
     assert "plays at 25" in caplog.text
 
 
-def test_a_size_that_the_codec_does_not_take_is_told(tmp_path):
+def test_a_size_that_the_codec_does_not_take_is_told(tmp_path, reads_by):
     """Not as a full disk."""
-    source = record(tmp_path / "a.avi", size=(9000, 16))
-    with pytest.raises(UserError, match=r"a\.avi\.mp4: FFmpeg's MPEG-4 takes no frames of 9000x16"):
+    width, codec = {"OpenCV": (9000, "MPEG-4"), "PyAV": (20000, "libx264")}[reads_by]
+    source = record(tmp_path / "a.avi", size=(width, 16))
+    with pytest.raises(UserError, match=rf"a\.avi\.mp4: FFmpeg's {codec} takes no frames of {width}x16"):
         predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
 
 
 @pytest.mark.parametrize("part", [0.7, 0.9])
 @pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4"])
-def test_a_video_that_was_cut_is_told(tmp_path, caplog, suffix, part):
+def test_a_video_that_was_cut_is_told(tmp_path, caplog, suffix, part, reads_by):
     """What is there is kept with a warning, or one sentence says that nothing is; no temporary file stays."""
     whole = record(tmp_path / f"whole{suffix}", frames=40).read_bytes()
     source = tmp_path / f"cut{suffix}"
@@ -163,7 +164,7 @@ def test_a_video_that_was_cut_is_told(tmp_path, caplog, suffix, part):
     assert not list(tmp_path.rglob(f"{TEMPORARY}*"))
 
 
-def test_a_video_without_frames_is_told(tmp_path):
+def test_a_video_without_frames_is_told(tmp_path, reads_by):
     """Nothing is written."""
     source = record(tmp_path / "none.avi", frames=0)
     with pytest.raises(UserError, match=r"none\.avi has no frame that can be read"):
