@@ -47,7 +47,8 @@ def plan_targets(source: Source, items: Iterable[Item], folder: Path) -> list[Ta
 
 
 def _target(source: Source, item: Item, root: Path, taken: set[str]) -> Target:
-    stem = "/".join(_safe(part) for part in item.name.split("/"))
+    # Many sources have a folder of that name themselves.
+    stem = "/".join(_safe(part) for part in item.name.removeprefix(f"{IMAGES}/").split("/"))
     number = 2
     while stem.casefold() in taken:  # many file systems do not tell A from a
         stem, number = f"{stem.rpartition('~')[0] or stem}~{number}", number + 1

@@ -273,6 +273,7 @@ def test_a_side_whose_images_are_gone_is_filled_anew(tmp_path):
         ["ä", "树/木", "😀"],
         ["line\nend", "tab\tstop", "comma,s", "quote'\"s", "back\\slash"],
         ["a", "A", "x/a", "x_a"],
+        ["images/a", "a", "images/b/c", "labels/a"],
         ["no", "1e3", "#1", "-"],
         ["one"],
         ["1", "2"],
@@ -288,6 +289,7 @@ def test_odd_names_work(tmp_path, names):
     assert len(found) == len(names)
     lowered = {label.casefold() for _, label in found}
     assert len(lowered) == len(names)
+    assert not (tmp_path / "out dir" / "images" / "images").exists()
 
 
 def test_names_that_are_no_text(tmp_path):
