@@ -14,7 +14,7 @@ import numpy as np
 
 MIN_PIXELS = 16  # regions of fewer are specks, which polygons leave out; told by predict.py --help
 _TOLERANCE = 1.0  # pixels that a line to be corrected may be off: a point at each pixel could not be moved
-_GROWTH = np.ones((5, 5), np.uint8)  # twice that, under the neighbours that are drawn later
+_EDGE = 2  # pixels, by which regions grow under those that are drawn later
 _POLYGON = 3  # points that one has at least
 LABELME = "5.5.0"  # the version whose files these are
 
@@ -65,14 +65,16 @@ def labelme_shapes(mask: np.ndarray, classes: Sequence[str], min_pixels: int = M
         classes: K names.
         min_pixels: see above.
     """
-    mask = _without_specks(mask, min_pixels)
+    last = np.array(mask.shape[::-1]) - 1
+    # Beyond the image's edge, where points are put back to it, lines may be off without leaving gaps.
+    mask = np.pad(_without_specks(mask, min_pixels), _EDGE, mode="edge")
     parts = sorted(_parts(mask, 1), key=lambda part: -_area(part[1]))
     order = np.zeros(mask.shape, np.int32)
     for number, (_, part, (left, top), _) in enumerate(parts):
         order[top : top + part.shape[0], left : left + part.shape[1]][part > 0] = number
     shapes = []
     for number, (class_id, part, (left, top), _) in enumerate(parts):
-        points = _grown_outline(part, left, top, order, number)
+        points = (_grown_outline(part, left, top, order, number) - _EDGE).clip(0, last)
         name = classes[class_id] if class_id < len(classes) else f"class {class_id}"
         shapes.append(
             {
@@ -142,12 +144,12 @@ def _area(part: np.ndarray) -> float:
 
 def _grown_outline(part: np.ndarray, left: int, top: int, order: np.ndarray, number: int) -> np.ndarray:
     """Return the simplified outline of a region, grown under those drawn later: lines leave no gaps then."""
-    (height, width), edge = part.shape, _GROWTH.shape[0] // 2
-    y, x = max(top - edge, 0), max(left - edge, 0)
-    place = order[y : top + height + edge, x : left + width + edge]
+    (height, width), window = part.shape, np.ones((2 * _EDGE + 1,) * 2, np.uint8)
+    y, x = max(top - _EDGE, 0), max(left - _EDGE, 0)
+    place = order[y : top + height + _EDGE, x : left + width + _EDGE]
     padded = np.zeros(place.shape, np.uint8)
     padded[top - y : top - y + height, left - x : left - x + width] = part
-    grown = cv2.dilate(padded, _GROWTH) & ((place > number) | (padded > 0)).view(np.uint8)
+    grown = cv2.dilate(padded, window) & ((place > number) | (padded > 0)).view(np.uint8)
     contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
     # The others are growth around a corner.
     outline = max(contours, key=lambda points: cv2.contourArea(points))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -90,6 +91,12 @@ def test_prediction_needs_no_data_set(tmp_path, tool, street_root):
     )
     assert tool("predict", *arguments, picture)[0] == 0
     assert (tmp_path / "result" / "added_prediction" / "photo.png").exists()
+
+    assert tool("predict", *arguments, picture, "--save", "json, confidence")[0] == 0
+    content = json.loads((tmp_path / "result" / "json_prediction" / "photo.json").read_text())
+    assert sum(content["shares"].values()) == pytest.approx(1)
+    assert "vegetation" in content["shares"]
+    assert (tmp_path / "result" / "confidence_prediction" / "photo.png").exists()
 
     (tmp_path / "photos").mkdir()
     shutil.copy(picture, tmp_path / "photos")

@@ -90,7 +90,7 @@ def test_labelme_files_give_the_mask_again(tmp_path, seed):
     mask = blobs((120, 160), seed)
     back = read_back(tmp_path, mask)
     wrong = back != mask
-    assert (back >= 0).mean() > 0.9999
+    assert (back >= 0).all()
     assert (wrong & ~near_borders(mask, 2)).sum() <= 2 * MIN_PIXELS, "a speck may be lost"
     assert wrong.mean() < 0.04
     points = sum(len(shape["points"]) for shape in labelme_shapes(mask, CLASSES))
