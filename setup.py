@@ -31,7 +31,7 @@ setup(
     package_data={"paddleseg_lite": ["py.typed", "zoo/*"], "paddleseg_lite.configs": ["*/*.yml"]},
     entry_points={"console_scripts": ["paddleseg-lite = paddleseg_lite.cli.main:main"]},
     install_requires=[
-        "matplotlib",
+        "matplotlib>=3.7",  # legends beside a figure's axes
         "numpy",
         "opencv-python-headless",
         "pillow",  # headers of images; matplotlib brings it too
