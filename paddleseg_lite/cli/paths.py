@@ -23,7 +23,7 @@ _READ = {
     "source": ("SOURCE", "folder"),
     "colors": ("--colors", "file"),
 }
-_FILES = ("json", "save_path")  # flags of a file to write
+_FILES = ("json", "save_cityscapes_json", "save_path")  # flags of a file to write
 # URLs, weights in the package, the newest checkpoint, cameras.
 _ELSEWHERE = re.compile(r"https?://.*|zoo:.*|auto|\d+", re.IGNORECASE)
 

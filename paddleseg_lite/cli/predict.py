@@ -13,6 +13,7 @@ or a camera's number. --save names what is written of each image, in a folder of
   json        json_prediction: each class's share of the pixels, and polygons with holes
   polygons    polygon_prediction: labelme's files, to be corrected by hand
   confidence  confidence_prediction: the probability of each pixel's class, 0 to 255 for 0 to 1
+  cityscapes  cityscapes_prediction: labelIds, as Cityscapes' benchmark takes them
 
 The first three are the default. Polygons leave out regions of fewer than 16 pixels. Of a video its overlay is
 written. An image or a frame that cannot be read is told and skipped, and the exit code is then 2. Of the

@@ -4,8 +4,16 @@
   %(prog)s --config C.yml --model_path M --aug_eval --scales 0.75 1.0 1.25 --flip_horizontal
   %(prog)s --config C.yml --model_path M --is_slide --crop_size 1024 512 --stride 768 384
 
---json keeps the numbers, and how they were measured: data, inference, runtime, weights' hash, versions. What
---metrics may name is in docs/evaluation.md.
+--json keeps the numbers, and how they were measured: data, inference, runtime, weights' hash, versions.
+--metrics names what else is measured (docs/evaluation.md has the definitions):
+
+  intervals    95 %% intervals of mIoU and of each IoU, by a bootstrap over images
+  boundary     boundary IoU
+  trimap       IoU near the borders of classes
+  size         IoU of small, medium and large objects
+  rows         IoU in bands from the image's top to its bottom
+  calibration  calibration error and reliability curve
+  cityscapes   the scores of Cityscapes' benchmark: iIoU and categories too
 
 Flags win over the config's test_config, one by one; where neither says a thing, --aug_eval means scale 1.0
 and no flip.
@@ -17,7 +25,6 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.files import atomic_write
-from paddleseg_lite.metrics import METRICS, make_metrics
 from paddleseg_lite.printable import say
 
 
@@ -30,10 +37,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num_workers", type=int, default=0, help="processes that read images; 0: none; default 0"
     )
-    parser.add_argument(
-        "--metrics", nargs="+", default=[], metavar="NAME", help=f"also measure: {', '.join(METRICS)}"
-    )
+    parser.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="also measure, see above")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
+    text = "write the file there that Cityscapes' own evaluation writes; implies --metrics cityscapes"
+    parser.add_argument("--save_cityscapes_json", type=Path, metavar="FILE", help=text)
     flags.add_backend(parser)
     flags.add_inference(parser, "--aug_eval")
 
@@ -46,12 +53,16 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.deploy.fingerprint import hash_tensors
     from paddleseg_lite.deploy.runtimes import share_arena
     from paddleseg_lite.engine.protocol import protocol, protocol_lines
+    from paddleseg_lite.inference.cityscapes_scores import CityscapesScores
     from paddleseg_lite.inference.evaluate import evaluate
+    from paddleseg_lite.metrics import METRICS, Metric, make_metrics
 
     plan = Plan(args.config)
     inference = flags.inference_options(args, plan)
     dataset = plan.dataset("val_dataset")
-    chosen = make_metrics(args.metrics, dataset.classes, dataset.ignore_index)
+    names = [*args.metrics, *(["cityscapes"] if args.save_cityscapes_json else [])]
+    known: dict[str, type[Metric]] = {**METRICS, "cityscapes": CityscapesScores}
+    chosen = make_metrics(names, dataset.classes, dataset.ignore_index, known)
     if parallel.is_main():
         say(dataset.describe())
     model = plan.model(pretrained=False)
@@ -75,3 +86,7 @@ def work(args: argparse.Namespace) -> None:
         content = {"protocol": facts, "scores": {**scores.as_dict(), **counts}, "metrics": results}
         atomic_write(args.json, json.dumps(content, allow_nan=False) + "\n")
         say(f"numbers in {args.json}")
+    for metric in chosen:
+        if args.save_cityscapes_json and isinstance(metric, CityscapesScores):
+            atomic_write(args.save_cityscapes_json, metric.as_cityscapes())
+            say(f"Cityscapes' result file in {args.save_cityscapes_json}")

@@ -15,6 +15,7 @@ import numpy as np
 import paddle
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from paddleseg_lite.datasets.cityscapes_labels import check_result_names
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map
 from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.datasets.reading.png import PNG_END
@@ -41,6 +42,7 @@ RESULTS = {  # name in --save -> folder, one for each: files of two kinds never 
     "json": "json_prediction",
     "polygons": "polygon_prediction",
     "confidence": "confidence_prediction",
+    "cityscapes": "cityscapes_prediction",
 }
 DEFAULT_RESULTS = ("raw", "color", "overlay")
 _EDITED = (b"{\n", b"{\r")  # how a file begins that labelme wrote, and no file of ours, which has one line
@@ -102,9 +104,11 @@ def predict(
 
     Raises:
         UserError: two images would write the same file, a result would replace an image or polygons that
-            somebody has corrected, or cannot be written.
+            somebody has corrected, or cannot be written, or is not of Cityscapes' classes and names.
     """
     check_results(save)
+    if "cityscapes" in save:
+        check_result_names(images, len(palette))
     names = dict(zip(_result_names(images, Path(root)), images))
     _check_targets(images, [_target(save_dir, kind, name) for kind in save for name in names])
     if "polygons" in save and not resume:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from paddleseg_lite.datasets.cityscapes_labels import to_label_ids
 from paddleseg_lite.datasets.reading.png import encode_png, with_palette
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
@@ -131,9 +132,10 @@ class Segmentation:
 
         Args:
             path: the file; its folder is made.
-            kind: "raw" (class ids), "color", "overlay", "confidence" (0 to 255 for 0 to 1): .png, the overlay
-                also in other endings that cv2 writes, such as .jpg; "json" (see `to_json`) and "polygons"
-                (labelme's, for an image in a file): .json. None: "json" for .json, otherwise "overlay".
+            kind: "raw" (class ids), "color", "overlay", "confidence" (0 to 255 for 0 to 1), "cityscapes"
+                (labelIds for train ids): .png, the overlay also in other endings that cv2 writes, such as
+                .jpg; "json" (see `to_json`) and "polygons" (labelme's, for an image in a file): .json.
+                None: "json" for .json, otherwise "overlay".
 
         Raises:
             UserError: the kind is unknown, or cannot be had, or not in a file of this ending, or the file
@@ -217,5 +219,6 @@ _ENCODERS: Mapping[str, Callable[[Segmentation, Path, Sequence[str]], bytes]] = 
     "json": lambda found, *_: _one_line(found.to_json()),
     "polygons": _polygons,
     "confidence": _confidence,
+    "cityscapes": lambda found, *_: encode_png(to_label_ids(found.mask)),
 }
 ENDINGS = {kind: ".json" if kind in ("json", "polygons") else ".png" for kind in _ENCODERS}

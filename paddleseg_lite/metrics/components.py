@@ -33,13 +33,12 @@ def component_sizes(ids: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.
 
 def _touching(starts: np.ndarray, ends: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs of a run and one in the next row that it touches, as two arrays of numbers of runs."""
-    row_end = (starts // width + 2) * width  # of the next row
+    row_end = (starts // width + 2) * width  # of the next row; the last one has none, and no run there
     # One pixel more on each side for the corners, but not beyond the next row.
     low = np.maximum(starts + width - 1, row_end - width)
     high = np.minimum(ends + width + 1, row_end)
     first = np.searchsorted(ends, low, side="right")
     count = np.searchsorted(starts, high, side="left") - first
-    count[starts >= starts[-1] // width * width] = 0  # the last row has no next one
     one = np.repeat(np.arange(len(starts)), count)
     step = np.arange(len(one)) - np.repeat(np.cumsum(count) - count, count)
     return one, np.repeat(first, count) + step

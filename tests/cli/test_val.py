@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from paddleseg_lite.cli import val
+from paddleseg_lite.inference.cityscapes_scores import CityscapesScores
+from paddleseg_lite.metrics import METRICS
 from tests.conftest import write_config
 
 
@@ -53,3 +57,9 @@ def test_an_unknown_metric_is_told_before_the_weights_are_read(tmp_path, tool, s
     code, _, err = tool("val", *config_only)
     assert code == 2
     assert err.startswith("error: there is no metric 'intervall'; did you mean 'intervals'?")
+
+
+def test_the_help_tells_every_metric():
+    """They are listed there by hand: to know them, --help would have to import OpenCV."""
+    listed = [line.split()[0] for line in val.__doc__.splitlines() if re.match(r"  \w+  +\S", line)]
+    assert listed == [*METRICS, CityscapesScores.name]

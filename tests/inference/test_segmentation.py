@@ -99,6 +99,8 @@ def test_every_kind_is_saved(found, tmp_path, kind):
         np.testing.assert_array_equal(read_stored_label(path), found.mask)
     elif kind == "overlay":
         np.testing.assert_array_equal(cv2.imread(str(path))[..., ::-1], found.overlay())
+    elif kind == "cityscapes":
+        np.testing.assert_array_equal(read_stored_label(path), np.array([7, 8, 11, 12])[found.mask])
     else:
         np.testing.assert_array_equal(read_stored_label(path), np.full(found.mask.shape, 128))
 

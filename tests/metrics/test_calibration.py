@@ -27,6 +27,12 @@ def test_calibration_by_hand() -> None:
     assert result["bins"][0]["accuracy"] is None
 
 
+def test_a_bin_has_its_upper_bound() -> None:
+    """(0.2, 0.2667] and not [0.2, 0.2667); 0 itself, which no softmax gives, is in the first."""
+    result = filled(Calibration(CLASSES), [seen(0, [[0, 0, 0]], [[0, 0, 0]], [[0.2, 0.201, 0]])]).result()
+    assert [row["pixels"] for row in result["bins"][:5]] == [1, 0, 1, 1, 0]
+
+
 def test_calibration_by_its_definition() -> None:
     """Bin by bin over all pixels of several images."""
     images = drawn(4)
