@@ -58,7 +58,7 @@ def evaluate(
         batch_size: images in one forward pass.
         num_workers: processes that read images; 0 reads in this one.
         stop: asked after each batch whether to give up.
-        metrics: are shown every image, and afterwards, on all ranks, hold what was counted of all images.
+        metrics: new ones; they are shown every image, and afterwards, on all ranks, hold the counts of all.
 
     Raises:
         EvaluationStopped: `stop` said so, on this rank or another.

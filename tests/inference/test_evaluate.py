@@ -9,6 +9,8 @@ import pytest
 import paddleseg_lite.inference.evaluate as engine
 from paddleseg_lite.inference.augment import InferenceOptions
 from paddleseg_lite.inference.evaluate import batches_of_one_shape, evaluate
+from paddleseg_lite.inference.logits import Dense, Resized
+from paddleseg_lite.metrics.calibration import Calibration
 from paddleseg_lite.transforms import Compose, Sample
 from tests.toys import PixelNet, Squares
 
@@ -93,3 +95,33 @@ def test_batches_hold_one_shape_and_keep_the_order():
     ]
     batches = [[sample.path for sample in batch] for batch in batches_of_one_shape(samples, 2)]
     assert batches == [["0", "1"], ["2"], ["3"], ["4"]]
+
+
+class Coarse:
+    """A runtime with logits an eighth as large as the image, which are enlarged when they are asked for."""
+
+    name = "coarse"
+
+    def maps(self, images, axes):
+        maps = []
+        for index, (_, height, width) in enumerate(image.shape for image in images):
+            size = (5, -(-height // 8), -(-width // 8))
+            logits = np.random.default_rng([index, height]).normal(size=size).astype(np.float32)
+            maps.append(Resized(Dense(np.flip(logits, [axis - 1 for axis in axes])), (height, width)))
+        return maps
+
+
+@pytest.mark.parametrize("resize", [False, True])
+@pytest.mark.parametrize("flips", [False, True])
+def test_asking_for_confidence_changes_no_prediction(resize, flips):
+    """A runtime's classes are taken strip by strip, with the confidence of logits in full: the same ones."""
+    dataset = Squares("val", length=3, sizes=(100, 77), resize=resize)
+    dataset.num_classes, dataset.classes = 5, tuple("abcde")
+    options = InferenceOptions(flip_horizontal=flips)
+    plain = evaluate(Coarse(), dataset, options)
+    sure = Calibration(dataset.classes)
+    np.testing.assert_array_equal(
+        evaluate(Coarse(), dataset, options, metrics=[sure]).confusion, plain.confusion
+    )
+    assert 0 < sure.result()["accuracy"] < 1
+    assert sure.result()["accuracy"] == pytest.approx(plain.accuracy)
