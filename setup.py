@@ -28,7 +28,10 @@ setup(
     # The configs are installed too, for paddleseg_lite.load(name).
     packages=[*find_packages(include=["paddleseg_lite*"]), "paddleseg_lite.configs"],
     package_dir={"paddleseg_lite.configs": "configs"},
-    package_data={"paddleseg_lite": ["py.typed", "zoo/*"], "paddleseg_lite.configs": ["*/*.yml"]},
+    package_data={
+        "paddleseg_lite": ["py.typed", "zoo/*", "report/templates/*"],
+        "paddleseg_lite.configs": ["*/*.yml"],
+    },
     entry_points={"console_scripts": ["paddleseg-lite = paddleseg_lite.cli.main:main"]},
     install_requires=[
         "matplotlib>=3.7",  # legends beside a figure's axes
@@ -46,6 +49,7 @@ setup(
         "gpu": ["paddlepaddle-gpu>=2.6.2,<3.4"],
         "deploy": DEPLOY,
         "init": INIT,
+        "report": ["jinja2"],  # val --report
         "fast": ["isal", "pyspng"],  # PNG photographs in less time than by OpenCV: writing, reading
         "video": ["av>=14"],  # times, rotation and sound of videos
         "dev": [
@@ -55,7 +59,9 @@ setup(
             "cityscapesscripts",  # the test oracle for Cityscapes' ids and scores
             "hypothesis",
             "isal; platform_machine == 'x86_64'",
+            "jinja2",
             "mypy",
+            "playwright",  # drives Debian's Chromium; it brings none
             "pyspng; platform_machine == 'x86_64'",
             "pytest",
             "pytest-cov",

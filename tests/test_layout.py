@@ -30,6 +30,7 @@ FLOORS = (
     "progress",
     "metrics",
     "visualize",
+    "report",
     "paddle_compat",
     "kernels",
     "parallel",

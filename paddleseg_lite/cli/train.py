@@ -21,7 +21,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from paddleseg_lite.cli import flags
+from paddleseg_lite.cli import flags, val
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.printable import counted, say
 
@@ -67,6 +67,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to tell")
     add = group.add_argument
     add("--do_eval", action="store_true", help="evaluate every --save_interval iterations")
+    text = "evaluate the best weights at the end, with --do_eval, and write report/ as val.py --report does"
+    add("--report", action="store_true", help=text)
     _add_count(group, "log_iters", 10, "iterations between log lines")
     add("--use_vdl", action="store_true", help="write VisualDL scalars and pictures into --save_dir")
     add("--profile", action="store_true", help="measure the parts of an iteration: profile.txt")
@@ -85,6 +87,10 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.engine.showcase import SHEET
     from paddleseg_lite.engine.train import TrainOptions, train
 
+    if args.report:
+        from paddleseg_lite.report.page import check_installed
+
+        check_installed()
     config, plan = args.config, Plan(args.config)
     options = TrainOptions(
         **train_options(args),
@@ -105,6 +111,8 @@ def work(args: argparse.Namespace) -> None:
         load_pretrained(model, args.pretrained, args.allow_missing)
     optimizer, criterion = plan.optimizer(model), plan.criterion()
     result = train(model, train_dataset, optimizer, criterion, options, val_dataset)
+    if args.report and not result.stopped_by:
+        val.report_of_run(config, options.save_dir, args.weights_format, args.num_workers)
     if not parallel.is_main():
         return
     pictures = [path for path in (options.save_dir / CURVES, options.save_dir / SHEET) if path.exists()]
@@ -133,6 +141,8 @@ def train_options(args: argparse.Namespace) -> dict[str, Any]:
     """
     from paddleseg_lite.engine.options import AUTO, TrainOptions
 
+    if args.report and not args.do_eval:
+        raise UserError("--report shows the best weights, which evaluations find; add --do_eval")
     if args.allow_missing and not args.pretrained:
         raise UserError("--allow_missing does nothing by itself; add --pretrained, the weights to start from")
     given = args.resume if args.resume not in (None, AUTO) else None

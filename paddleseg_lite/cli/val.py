@@ -4,6 +4,8 @@
   %(prog)s --config C.yml --model_path M --aug_eval --scales 0.75 1.0 1.25 --flip_horizontal
   %(prog)s --config C.yml --model_path M --is_slide --crop_size 1024 512 --stride 768 384
 
+  %(prog)s --config C.yml --model_path M --report output/report --compare before/evaluation.json
+
 --json keeps the numbers, and how they were measured: data, inference, runtime, weights' hash, versions.
 --metrics names what else is measured (docs/evaluation.md has the definitions):
 
@@ -24,6 +26,7 @@ import json
 from pathlib import Path
 
 from paddleseg_lite.cli import flags
+from paddleseg_lite.config import Config
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.printable import say
 
@@ -39,6 +42,10 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="also measure, see above")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
+    text = "write a page to look at there, with its numbers and pictures; all metrics unless named"
+    parser.add_argument("--report", type=Path, metavar="DIR", help=text)
+    text = "compare with another one: its report's evaluation.json, or --json with the intervals"
+    parser.add_argument("--compare", type=Path, metavar="OTHER.json", help=text)
     text = "write the file there that Cityscapes' own evaluation writes; implies --metrics cityscapes"
     parser.add_argument("--save_cityscapes_json", type=Path, metavar="FILE", help=text)
     flags.add_backend(parser)
@@ -55,14 +62,27 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.engine.protocol import protocol, protocol_lines
     from paddleseg_lite.inference.cityscapes_scores import CityscapesScores
     from paddleseg_lite.inference.evaluate import evaluate
+    from paddleseg_lite.inference.stages import Stages
     from paddleseg_lite.metrics import METRICS, Metric, make_metrics
+    from paddleseg_lite.report.compare import compare, read_evaluation
+    from paddleseg_lite.report.gallery import Gallery
+    from paddleseg_lite.report.page import check_installed
+    from paddleseg_lite.report.write import Source, write_report
+
+    other = read_evaluation(args.compare) if args.compare else None
+    if args.report:
+        check_installed()
 
     plan = Plan(args.config)
     inference = flags.inference_options(args, plan)
     dataset = plan.dataset("val_dataset")
-    names = [*args.metrics, *(["cityscapes"] if args.save_cityscapes_json else [])]
+    names = args.metrics or (METRICS if args.report else [])
+    implied = {"cityscapes": args.save_cityscapes_json, "intervals": args.report or args.compare}
+    names = [*names, *(name for name, flag in implied.items() if flag)]
     known: dict[str, type[Metric]] = {**METRICS, "cityscapes": CityscapesScores}
     chosen = make_metrics(names, dataset.classes, dataset.ignore_index, known)
+    gallery = Gallery(dataset.classes, dataset.ignore_index)
+    stages = Stages(is_exact=args.report is not None)
     if parallel.is_main():
         say(dataset.describe())
     model = plan.model(pretrained=False)
@@ -70,7 +90,10 @@ def work(args: argparse.Namespace) -> None:
     weights_sha256 = hash_tensors(model.state_dict())
     share_arena()
     network = build_runtime(model, args.backend, dataset.in_channels)
-    scores = evaluate(network, dataset, inference, args.batch_size, args.num_workers, metrics=chosen)
+    seen = [*chosen, gallery] if args.report else chosen
+    scores = evaluate(
+        network, dataset, inference, args.batch_size, args.num_workers, metrics=seen, stages=stages
+    )
     if not parallel.is_main():
         return
     settings = plan.config.section("val_dataset")
@@ -79,14 +102,31 @@ def work(args: argparse.Namespace) -> None:
     say(f"{args.model_path}: {report}", *scores.table().split("\n"))
     for metric in chosen:
         say(*metric.lines())
-    say(*protocol_lines(facts), f"[EVAL] #Images: {len(dataset)} {scores.summary()}")
-    if args.json:
-        results = {metric.name: metric.result() for metric in chosen}
-        counts = {"confusion": scores.confusion.tolist()}
-        content = {"protocol": facts, "scores": {**scores.as_dict(), **counts}, "metrics": results}
-        atomic_write(args.json, json.dumps(content, allow_nan=False) + "\n")
-        say(f"numbers in {args.json}")
-    for metric in chosen:
         if args.save_cityscapes_json and isinstance(metric, CityscapesScores):
             atomic_write(args.save_cityscapes_json, metric.as_cityscapes())
             say(f"Cityscapes' result file in {args.save_cityscapes_json}")
+    say(*protocol_lines(facts), f"[EVAL] #Images: {len(dataset)} {scores.summary()}")
+    results = {metric.name: metric.result() for metric in chosen}
+    counts = {"confusion": scores.confusion.tolist()}
+    content = {"protocol": facts, "scores": {**scores.as_dict(), **counts}, "metrics": results}
+    if args.json:
+        atomic_write(args.json, json.dumps(content, allow_nan=False) + "\n")
+        say(f"numbers in {args.json}")
+    comparison = compare(content, other, str(args.compare)) if other else None
+    if comparison:
+        say(*comparison.lines())
+    if args.report:
+        source = Source(gallery, lambda index: dataset.reader(index)[0], dataset.palette)
+        content["times"] = stages.means()
+        say(f"report in {write_report(args.report, content, source, comparison)}")
+
+
+def report_of_run(config: Config, save_dir: Path, weights_format: str, num_workers: int) -> None:
+    """Evaluate the best weights of a training run, on all its ranks, and write a report into its folder."""
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    weights = save_dir / "best_model" / f"model.{weights_format}"
+    given = ["--config", "", "--model_path", str(weights), "--report", str(save_dir / "report")]
+    args = parser.parse_args([*given, "--num_workers", str(num_workers)])
+    args.config = config
+    work(args)

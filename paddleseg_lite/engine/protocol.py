@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,7 @@ def protocol(
         "runtime": network.name if isinstance(network, Runtime) else "paddle",
         "precision": "float32",
         "weights": {"path": weights, "sha256": weights_sha256},
+        "host": platform.node(),
         **{key: machine[key] for key in ("versions", "git", "platform", "device", "device_name", "tf32")},
         "ranks": parallel.world_size(),
         "command": machine["command"],

@@ -21,6 +21,7 @@ from paddleseg_lite.inference.augment import (
     infer_values,
 )
 from paddleseg_lite.inference.logits import Dense, best_classes
+from paddleseg_lite.inference.stages import Stages
 from paddleseg_lite.kernels.argmax import argmax_classes
 from paddleseg_lite.kernels.confidence import largest_probability
 from paddleseg_lite.kernels.confusion import ConfusionMatrix
@@ -42,6 +43,7 @@ def evaluate(
     num_workers: int = 0,
     stop: Callable[[], bool] = lambda: False,
     metrics: Sequence[Metric] = (),
+    stages: Stages | None = None,
 ) -> Metrics:
     """Score a network's predictions on every sample of a data set.
 
@@ -59,6 +61,7 @@ def evaluate(
         num_workers: processes that read images; 0 reads in this one.
         stop: asked after each batch whether to give up.
         metrics: new ones; they are shown every image, and afterwards, on all ranks, hold the counts of all.
+        stages: are timed.
 
     Raises:
         EvaluationStopped: `stop` said so, on this rank or another.
@@ -79,10 +82,14 @@ def evaluate(
         unit="image",
         leave=False,
     )
-    is_stopped = False
+    is_stopped, stages = False, stages or Stages()
     with bar:
         for batch in batches_of_one_shape(samples, batch_size):
-            tally.add(batch, _predicted(model, batch, inference, tally.needs_confidence))
+            stages.lap("reading")
+            maps = _predicted(model, batch, inference, tally.needs_confidence)
+            stages.lap("network")
+            tally.add(batch, maps)
+            stages.lap("measuring", len(batch))
             bar.update(len(batch))
             batch.clear()  # large images are not kept while the next ones are read
             if is_stopped := stop():

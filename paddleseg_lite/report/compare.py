@@ -1,0 +1,156 @@
+"""Two evaluations of the same images, compared: what is better, and whether that is more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.json_files import NUMBER, read_json
+from paddleseg_lite.metrics.bootstrap import class_iou, interval, mean_iou, resampled
+from paddleseg_lite.printable import counted, printable
+
+_REMEDY = "give what val.py --report or --metrics intervals --json wrote"
+_OPTIONAL = (NUMBER, type(None))
+_COUNTS = ("right", "labelled", "predicted")
+_IMAGE = {"index": int, "path": str, "miou": _OPTIONAL, **{name: [int] for name in _COUNTS}}
+_SCHEMA = {
+    "protocol": {"data": {"classes": [str]}, "weights": {"path": str, "sha256": str}},
+    "metrics": {"intervals": {"images": [_IMAGE]}},
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An IoU in the other evaluation and in this one, with the 95 % interval of the change; NaN for none."""
+
+    before: float
+    after: float
+    low: float
+    high: float
+
+    @property
+    def change(self) -> float:
+        return self.after - self.before
+
+    @property
+    def exceeds_noise(self) -> bool:
+        """Whether the interval lies on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What changed from another evaluation to this one.
+
+    Attributes:
+        weights: path of the other evaluation's weights, and their hash.
+        miou: of the whole set.
+        classes: {name: of the class}.
+        images: (index, path, mIoU before, mIoU after) of each image that has both.
+    """
+
+    weights: tuple[str, str]
+    miou: Difference
+    classes: dict[str, Difference]
+    images: list[tuple[int, str, float, float]]
+
+    def better(self) -> list[tuple[int, str, float, float]]:
+        """Return the images that are better, the most so first."""
+        return sorted((row for row in self.images if row[3] > row[2]), key=lambda row: row[2] - row[3])
+
+    def worse(self) -> list[tuple[int, str, float, float]]:
+        """Return the images that are worse, the most so first."""
+        return sorted((row for row in self.images if row[3] < row[2]), key=lambda row: row[3] - row[2])
+
+    def verdict(self) -> str:
+        """Say in a sentence whether the whole difference exceeds the noise."""
+        whole = self.miou
+        if np.isnan(whole.low):
+            return "There is nothing to compare."
+        text = f"mIoU {whole.before:.4f} -> {whole.after:.4f}, {_signed(whole)}: "
+        return text + ("more than chance." if whole.exceeds_noise else "may be chance: 0 is in the interval.")
+
+    def lines(self) -> list[str]:
+        """Return the numbers as text for people."""
+        width = max(len("class"), *(len(printable(name)) for name in self.classes), 0)
+        lines = [f"against {self.weights[0]} (95 % intervals by a paired bootstrap over images):"]
+        for name, own in self.classes.items():
+            if not np.isnan(own.change):
+                mark = " *" if own.exceeds_noise else ""
+                row = f"{own.before:.4f} -> {own.after:.4f}  {_signed(own)}{mark}"
+                lines.append(f"{printable(name):<{width}}  {row}")
+        counts = f"{len(self.better())} better, {len(self.worse())} worse of {len(self.images)}"
+        return [*lines, f"images: {counts}", self.verdict()]
+
+
+def _signed(own: Difference) -> str:
+    return f"{own.change:+.4f} [{own.low:+.4f}, {own.high:+.4f}]"
+
+
+def read_evaluation(path: Path) -> dict[str, Any]:
+    """Return an evaluation that was written as JSON, with what each image contributes.
+
+    Raises:
+        UserError: it cannot be read, or has no intervals.
+    """
+    return read_json(path, _SCHEMA, _REMEDY)
+
+
+def compare(record: dict[str, Any], other: dict[str, Any], name: str = "--compare") -> Comparison:
+    """Compare an evaluation with another one of the same images.
+
+    Args:
+        record: protocol, scores and metrics, with intervals among them.
+        other: the same, as `read_evaluation` returns it.
+        name: of the other, for messages.
+
+    Raises:
+        UserError: they are of other images, classes or labels.
+    """
+    classes = record["protocol"]["data"]["classes"]
+    _check_same_images(record, other, name)
+    own, others = (what["metrics"]["intervals"]["images"] for what in (record, other))
+    after, before = (_counts(images, len(classes)) for images in (own, others))
+    ious = [class_iou(counts.sum(axis=0)) for counts in (before, after)]
+    # The same seed draws the same sets of images for both.
+    sets = [resampled(counts) for counts in (before, after)]
+    rows = zip(classes, *ious, (sets[1] - sets[0]).T)
+    means = [float(mean_iou(iou)) for iou in ious]
+    weights = other["protocol"]["weights"]
+    return Comparison(
+        weights=(weights["path"], weights["sha256"]),
+        miou=Difference(means[0], means[1], *interval(mean_iou(sets[1]) - mean_iou(sets[0]))),
+        classes={name: Difference(float(a), float(b), *interval(values)) for name, a, b, values in rows},
+        images=[
+            (new["index"], new["path"], old["miou"], new["miou"])
+            for old, new in zip(others, own)
+            if old["miou"] is not None and new["miou"] is not None
+        ],
+    )
+
+
+def _check_same_images(record: dict[str, Any], other: dict[str, Any], name: str) -> None:
+    """Refuse evaluations that have not seen the same truth, which a paired bootstrap is about."""
+    remedy = "evaluate both on the same data"
+    lists = [what["protocol"]["data"]["classes"] for what in (other, record)]
+    if lists[0] != lists[1]:
+        raise UserError(f"{name} has the classes {lists[0]}, this evaluation {lists[1]}; {remedy}")
+    others, own = (what["metrics"]["intervals"]["images"] for what in (other, record))
+    if len(own) != len(others):
+        raise UserError(f"{name} has {counted(len(others), 'image')}, this evaluation {len(own)}; {remedy}")
+    for old, new in zip(others, own):
+        if any(len(old[key]) != len(lists[0]) for key in _COUNTS):
+            raise UserError(f"{name} is damaged: {old['path']} has not a count of each class; {_REMEDY}")
+        if PurePath(old["path"]).name != PurePath(new["path"]).name or old["labelled"] != new["labelled"]:
+            found = f"at place {new['index']} {name} has {old['path']}, this evaluation {new['path']}"
+            raise UserError(f"{found}, or their labels differ; {remedy}")
+
+
+def _counts(images: list[dict[str, Any]], classes: int) -> np.ndarray:
+    """Return [N, 3, K] of the counts of images."""
+    rows = [[image[name] for name in _COUNTS] for image in images]
+    return np.array(rows, np.int64).reshape(-1, 3, classes)
