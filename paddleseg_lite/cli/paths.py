@@ -22,6 +22,7 @@ _READ = {
     "dataset_root": ("--dataset_root", "folder"),
     "source": ("SOURCE", "folder"),
     "colors": ("--colors", "file"),
+    "compare": ("--compare", "evaluation"),
 }
 _FILES = ("json", "save_cityscapes_json", "save_path")  # flags of a file to write
 # URLs, weights in the package, the newest checkpoint, cameras.
@@ -38,8 +39,9 @@ def check_paths(args: argparse.Namespace) -> None:
         UserError: a path is wrong.
     """
     given = vars(args)
-    if given.get("save_dir") is not None:
-        check_folder(given["save_dir"])
+    for name in ("save_dir", "report"):
+        if isinstance(given.get(name), Path):
+            check_folder(given[name])
     for name in _FILES:
         if given.get(name) is not None:
             if os.path.isdir(given[name]):

@@ -63,3 +63,30 @@ def test_the_help_tells_every_metric():
     """They are listed there by hand: to know them, --help would have to import OpenCV."""
     listed = [line.split()[0] for line in val.__doc__.splitlines() if re.match(r"  \w+  +\S", line)]
     assert listed == [*METRICS, CityscapesScores.name]
+
+
+def test_a_report_and_a_comparison(tmp_path, tool, street_root, weights):
+    """What a report has written is what the next one can be compared with; here nothing has changed."""
+    config = write_config(tmp_path, street_root)
+    given = ("--config", config, "--model_path", weights, "--backend", "paddle")
+    code, out, err = tool("val", *given, "--report", tmp_path / "a")
+    assert code == 0, err
+    assert f"report in {tmp_path / 'a' / 'report.html'}" in out
+    content = json.loads((tmp_path / "a" / "evaluation.json").read_text())
+    assert set(content["metrics"]) == set(METRICS)
+    assert content["times"]["images"] == 3
+    assert all(seconds > 0 for seconds in content["times"]["seconds"].values())
+    code, out, err = tool("val", *given, "--compare", tmp_path / "a" / "evaluation.json")
+    assert code == 0, err
+    assert "images: 0 better, 0 worse of 3" in out
+    assert "+0.0000 [+0.0000, +0.0000]: may be chance" in out
+
+
+def test_training_writes_a_report_of_its_best_weights(tmp_path, tool, street_root):
+    """One flag, and nothing else to remember; but without evaluations there are no best weights."""
+    given = ("--config", write_config(tmp_path, street_root), "--save_dir", tmp_path / "run", "--report")
+    code, _, err = tool("train", *given)
+    assert (code, "add --do_eval" in err) == (2, True)
+    code, out, err = tool("train", *given, "--do_eval")
+    assert code == 0, err
+    assert f"report in {tmp_path / 'run' / 'report' / 'report.html'}" in out
