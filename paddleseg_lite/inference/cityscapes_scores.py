@@ -212,13 +212,12 @@ def _weighted(instances: np.ndarray, guess: np.ndarray, path: str) -> np.ndarray
             f"{instances.shape}; allowed are labelId * 1000 + number in a 16-bit PNG of the label's size"
         )
     ids = instances.reshape(-1).astype(np.int64)
-    labels = np.arange(34_000) // 1000
+    labels = np.arange(34_000) // 1000  # 0, which has no weight, for what is no instance
     is_right = labels[ids] == guess.reshape(-1)
     is_near = _CATEGORY_OF[labels][ids] == _CATEGORY_OF[guess.reshape(-1)]
     sizes, right, near = (
         np.bincount(found, minlength=34_000) for found in (ids, ids[is_right], ids[is_near])
     )
-    sizes[:1001] = 0  # as the tool has it, an instance's number is above 1000
     weights = ratio(_PIXELS_OF_MEAN[labels], np.maximum(sizes, 1)) * (sizes > 0)
     parts = (right, sizes - right, near, sizes - near)
     return np.stack([np.bincount(labels, weights * part, _LABELS) for part in parts])

@@ -79,6 +79,8 @@ def test_evaluation_fills_what_it_is_given_and_scores_as_before():
             evaluate(net, data, batch_size=batch_size, metrics=chosen).confusion, plain.confusion
         )
         written = [as_json(metric) for metric in chosen]
+        rows = next(metric for metric in chosen if metric.name == "rows").result()
+        assert [sum(pixels) for pixels in rows["class_pixels"].values()] == plain.support.tolist()
         if batch_size == 1:
             first = written
     assert written == first
