@@ -16,6 +16,7 @@ from paddleseg_lite.annotations.source import UNLABELED, Choices, Item, Source
 from paddleseg_lite.annotations.splits import splits_of
 from paddleseg_lite.datasets.loading.process_map import process_map
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.printable import counted
 
 
 class MaskSource(Source):
@@ -69,8 +70,9 @@ def open_masks(folder: Path, choices: Choices) -> MaskSource:
     facts = inspect_masks(triples, choices, notes)
     if not facts:
         raise UserError(
-            f"{folder}: {len(triples)} image(s), but no mask that can be read; masks are expected in a "
-            "folder 'masks' or 'labels' beside 'images', or as NAME.png or NAME_mask.png beside NAME.jpg"
+            f"{folder}: {counted(len(triples), 'image')}, but no mask that can be read; masks are expected "
+            "in a folder 'masks' or 'labels' beside 'images', or as NAME.png or NAME_mask.png beside "
+            "NAME.jpg; photos that nobody annotated are to be annotated first, with labelme for example"
         )
     meaning = find_meaning(folder, facts, choices, notes)
     splits = splits_of(triple.name for triple in triples)
