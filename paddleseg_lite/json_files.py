@@ -14,7 +14,7 @@ from paddleseg_lite.files import read_regular
 NUMBER = float  # a schema: whole or not
 ANYTHING = object  # a schema
 _MAX_BYTES = 256 << 20
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", None: "null"}
 
 
 def read_json(
@@ -51,10 +51,10 @@ def mismatch(value: Any, schema: Any, where: str = "") -> str | None:
 
     Args:
         value: as json.loads or yaml.safe_load return it.
-        schema: a type (float takes whole numbers too, int no bool, ANYTHING takes all); [s] for a list
-            of s; [s, t, ...] for a list of just these; {"key": s} for a mapping that has such keys, among
-            others, "key?" for one that it may lack, and str as a key for all the others; a tuple for one of
-            several.
+        schema: a type (float takes whole numbers too, int no bool, ANYTHING takes all) or None; [s] for
+            a list of s; [s, t, ...] for a list of just these; {"key": s} for a mapping that has such keys,
+            among others, "key?" for one that it may lack, and str as a key for all the others; a tuple for
+            one of several.
         where: the dotted key of the value, for the message.
     """
     if isinstance(schema, tuple):
@@ -84,7 +84,7 @@ def mismatch(value: Any, schema: Any, where: str = "") -> str | None:
 
 def _is_a(value: Any, schema: Any) -> bool:
     if not isinstance(schema, type):
-        return False
+        return schema is None and value is None
     if isinstance(value, bool):
         return schema in (bool, object)
     return isinstance(value, (int, float) if schema is float else schema)
@@ -92,6 +92,6 @@ def _is_a(value: Any, schema: Any) -> bool:
 
 def _wrong(value: Any, schema: Any, where: str) -> str:
     kind = type(schema) if isinstance(schema, (list, dict)) else schema
-    allowed = {list: "a list", dict: "a mapping", **_WORDS}.get(kind, kind.__name__)
+    allowed = {list: "a list", dict: "a mapping", **_WORDS}.get(kind, kind)
     shown = repr(value) if isinstance(value, (int, float, str, type(None))) else f"a {type(value).__name__}"
     return f"{f''''{where.lstrip('.')}' is ''' if where else 'it holds '}{shown[:60]}, allowed is {allowed}"

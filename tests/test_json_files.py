@@ -13,9 +13,10 @@ from paddleseg_lite.json_files import ANYTHING, NUMBER, mismatch, read_json
 SCHEMA = {
     "name": str,
     "count?": int,
-    "sides": [(int, type(None))],
+    "sides": [(int, None)],
     "parts": {"a?": bool, str: NUMBER},
     "row?": [int, str],
+    "empty?": None,
     "rest?": ANYTHING,
 }
 WHOLE = {"name": "x", "count": 3, "sides": [1, None], "parts": {"a": True, "b": 1, "c": 0.5}, "other": [{}]}
@@ -35,6 +36,7 @@ WHOLE = {"name": "x", "count": 3, "sides": [1, None], "parts": {"a": True, "b": 
         ({"parts": {"b": None}}, "'parts.b' is None, allowed is a number"),
         ({"parts": {"a": 1}}, "'parts.a' is 1, allowed is true or false"),
         ({"row": [1, "x", 3]}, "'row' has 3 items, allowed are 2"),
+        ({"empty": 0}, "'empty' is 0, allowed is null"),
         ({"row": [1, 2]}, "'row.1' is 2, allowed is text"),
         ({"parts": []}, "'parts' is a list, allowed is a mapping"),
         ({"parts": {3: 1}}, "'parts' has a key that is no text"),

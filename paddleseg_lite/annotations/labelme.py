@@ -26,14 +26,13 @@ from paddleseg_lite.datasets.reading.images import decode_image
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.json_files import ANYTHING, NUMBER, read_json
 
-_NULL = type(None)
 _REMEDY = "save it anew in labelme, or remove it"
 _SCHEMA = {
-    "shapes": [{"label": (str, int), "points": ANYTHING, "shape_type?": (str, _NULL), "mask?": (str, _NULL)}],
-    "imagePath?": (str, _NULL),
-    "imageData?": (str, _NULL),
-    "imageHeight?": (NUMBER, _NULL),
-    "imageWidth?": (NUMBER, _NULL),
+    "shapes": [{"label": (str, int), "points": ANYTHING, "shape_type?": (str, None), "mask?": (str, None)}],
+    "imagePath?": (str, None),
+    "imageData?": (str, None),
+    "imageHeight?": (NUMBER, None),
+    "imageWidth?": (NUMBER, None),
 }
 
 

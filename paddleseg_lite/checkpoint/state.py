@@ -26,7 +26,7 @@ _GENERATORS = {
     "cuda": _DEVICE,
     "other?": _DEVICE,
     "numpy": [str, np.ndarray, int, int, NUMBER],
-    "python": [int, [int], (NUMBER, type(None))],
+    "python": [int, [int], (NUMBER, None)],
 }
 _SCALER = {  # of Paddle's; {} if there is none
     "scale?": np.ndarray,

@@ -52,7 +52,7 @@ RULES = {
 _MAX_BYTES = 1 << 20
 _SCHEMA = {  # of inference.yml: what is used of it
     "model": {"files_sha256?": {str: str}, str: str},
-    "input": {"shape": [(int, type(None))], "min_side?": int, "mean?": [NUMBER], "std?": [NUMBER]},
+    "input": {"shape": [(int, None)], "min_side?": int, "mean?": [NUMBER], "std?": [NUMBER]},
     "transforms": [{"type": str, str: ANYTHING}],
     "output": {"op": str},
     "classes": [str],
