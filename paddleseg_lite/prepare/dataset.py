@@ -99,7 +99,7 @@ def prepare_dataset(source: Source, options: InitOptions) -> Prepared:
     if not 0 < options.val_share < 1:
         raise UserError(f"--val_share is {options.val_share}; give a share above 0 and below 1, as 0.2")
     network_facts(options.network)
-    treatment = decide(source, options.unlabeled)
+    treatment = decide(source, options.unlabeled, options.num_workers)
     folder = options.save_dir
     items = [item for item in source.items if item.name not in treatment.left_out]
     targets = plan_targets(source, items, folder)

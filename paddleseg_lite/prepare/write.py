@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from paddleseg_lite.annotations.source import Source
+from paddleseg_lite.annotations.source import UNLABELED, Source
 from paddleseg_lite.datasets.reading.images import read_label
 from paddleseg_lite.datasets.reading.png import PNG_END, chunk, chunks, encode_png, with_palette
 from paddleseg_lite.errors import UserError
@@ -19,7 +19,7 @@ from paddleseg_lite.files import atomic_write
 from paddleseg_lite.prepare.layout import Target
 from paddleseg_lite.prepare.measure import Measured, measure
 from paddleseg_lite.prepare.record import put
-from paddleseg_lite.prepare.unlabeled import Treatment
+from paddleseg_lite.prepare.unlabeled import UNUSABLE, Treatment
 
 _MARK = b"paddleseg_lite init\0"  # a keyword of PNG's text, and its end
 
@@ -78,7 +78,7 @@ class Writer:
             edited = _edited(path)
             if edited is not None and (edited.shape != label.shape or _is_other(edited, num_classes)):
                 raise UserError(f"{path} was changed and does not fit any more; mend it, or remove it")
-        except (UserError, MemoryError, ValueError, OSError) as error:
+        except UNUSABLE as error:
             reason = str(error) if isinstance(error, UserError) else f"{target.item.path}: {error!r}"
             return Written(target.item.name, reason)
         is_new = False
@@ -89,7 +89,7 @@ class Writer:
         return Written(
             target.item.name,
             measured=measure(image, label if edited is None else edited, num_classes),
-            unlabeled=int(np.count_nonzero(found == -1)),
+            unlabeled=int(np.count_nonzero(found == UNLABELED)),
             is_new=is_new,
             is_edited=edited is not None and not np.array_equal(edited, label),
         )

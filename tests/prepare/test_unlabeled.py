@@ -9,7 +9,7 @@ from paddleseg_lite.annotations.source import IGNORED, UNLABELED
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.prepare.unlabeled import decide
 
-from .stub import StubSource
+from .stub import SIZE, StubSource
 
 LABEL = np.array([[0, 1, UNLABELED, IGNORED]], np.int16)
 
@@ -46,6 +46,18 @@ def test_a_background_of_the_source_is_the_background(tmp_path):
     assert found.apply(LABEL).tolist() == [[0, 1, 1, 255]]
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_where_every_pixel_is_covered_no_background_is_added(tmp_path, workers):
+    """It would be a class without a pixel; one gap is enough, a damaged item is none; it can be chosen."""
+    whole = source(tmp_path, label_of=lambda name: np.ones(SIZE, np.int16), bad=("a",))
+    found = decide(whole, None, workers)
+    assert found.classes == ("leaf", "stem")
+    assert "every pixel is covered" in found.note
+    assert decide(whole, "background").classes == ("background", "leaf", "stem")
+    gap = source(tmp_path, label_of=lambda name: np.full(SIZE, UNLABELED if name == "c" else 1, np.int16))
+    assert decide(gap, None, workers).classes == ("background", "leaf", "stem")
+
+
 def test_images_without_annotation_are_asked_about(tmp_path):
     """No format tells whether they show nothing or wait to be annotated."""
     bare = source(tmp_path, bare=("b",))
@@ -53,7 +65,7 @@ def test_images_without_annotation_are_asked_about(tmp_path):
         decide(bare, None)
     assert decide(bare, "background").left_out == frozenset()
     assert decide(bare, "drop").left_out == decide(bare, "ignore").left_out == {"b"}
-    assert decide(bare, "drop").is_background
+    assert decide(bare, "drop").classes[0] == "background"
     assert "left out" in decide(bare, "drop").note
 
 
