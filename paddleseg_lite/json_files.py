@@ -14,7 +14,15 @@ from paddleseg_lite.files import read_regular
 NUMBER = float  # a schema: whole or not
 ANYTHING = object  # a schema
 _MAX_BYTES = 256 << 20
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", None: "null"}
+_WORDS: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    None: "null",
+    list: "a list",
+    dict: "a mapping",
+}
 
 
 def read_json(
@@ -92,6 +100,6 @@ def _is_a(value: Any, schema: Any) -> bool:
 
 def _wrong(value: Any, schema: Any, where: str) -> str:
     kind = type(schema) if isinstance(schema, (list, dict)) else schema
-    allowed = {list: "a list", dict: "a mapping", **_WORDS}.get(kind, kind)
+    allowed = _WORDS.get(kind, kind)
     shown = repr(value) if isinstance(value, (int, float, str, type(None))) else f"a {type(value).__name__}"
     return f"{f''''{where.lstrip('.')}' is ''' if where else 'it holds '}{shown[:60]}, allowed is {allowed}"
