@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from paddleseg_lite.datasets.loading.prefetch import prefetch_map
+from paddleseg_lite.datasets.loading.prefetch import prefetch_map, read_ahead
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import batches_of_one_shape, network_input, predict_labels
@@ -94,8 +92,7 @@ class Segmenter:
         """Yield what is found in the frames of a video."""
         with closing(frames_of(source)) as frames, ThreadPoolExecutor(1) as reader:
             prepared = (self._prepared(image, source, frame) for frame, image in enumerate(frames))
-            ahead = prefetch_map(reader, lambda _: next(prepared, None), repeat(None))
-            yield from self._segmented(iter(partial(next, ahead), None), wanted)
+            yield from self._segmented(read_ahead(reader, prepared), wanted)
 
     def of_files(self, files: Sequence[Path], wanted: Wanted) -> Iterator[Segmentation]:
         """Yield what is found in files; warn of those that cannot be segmented, and leave them out."""

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import paddle
 
-from paddleseg_lite.datasets.loading.prefetch import prefetch_map
+from paddleseg_lite.datasets.loading.prefetch import read_ahead
 from paddleseg_lite.errors import UserError, missing_modules
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
@@ -179,9 +178,8 @@ def _record(
     with closing(iter(reader)) as source, ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as scribe:
         try:
             prepared = map(prepare, islice(source, max_frames))
-            frames = prefetch_map(reading, lambda _: next(prepared, None), repeat(None))
-            shown = iter(partial(next, frames), None)
-            bar = Progress(shown, desc="video", total=reader.total or None, unit="frame")
+            ahead = read_ahead(reading, prepared)
+            bar = Progress(ahead, desc="video", total=reader.total or None, unit="frame")
             for frame, sample in bar:
                 labels = predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False)
                 if writing is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from functools import partial
+from itertools import repeat
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -31,6 +33,11 @@ def prefetch_map(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def read_ahead(pool: Executor, items: Iterator[Item]) -> Iterator[Item]:
+    """Yield items, of which none is None; the one thread of a pool makes the next ones meanwhile."""
+    return iter(partial(next, prefetch_map(pool, lambda _: next(items, None), repeat(None))), None)
 
 
 def with_next(items: Iterable[Item]) -> Iterator[tuple[Item, Item | None]]:
