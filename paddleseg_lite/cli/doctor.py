@@ -55,17 +55,16 @@ def _tell(text: str) -> None:
 def _check(args: argparse.Namespace) -> None:
     """Do one check here, and exit."""
     from paddleseg_lite.cli.run import set_device
-    from paddleseg_lite.doctor.examine import check_named, run_here, write_finding
+    from paddleseg_lite.doctor.examine import run_here, write_finding
     from paddleseg_lite.doctor.table import CHECKS
     from paddleseg_lite.registry import did_you_mean
 
-    check = check_named(args.check)
-    if check is None:
-        names = [check.name for check in CHECKS]
-        known = f"give one of {', '.join(names)}{did_you_mean(args.check, names)}"
+    checks = {check.name: check for check in CHECKS}
+    if args.check not in checks:
+        known = f"give one of {', '.join(checks)}{did_you_mean(args.check, checks)}"
         raise UserError(f"--check is '{args.check}'; {known}")
     set_device(args.examined)
-    finding = run_here(check)
+    finding = run_here(checks[args.check])
     write_finding(finding, args.save_dir)
-    say(f"{check.name}: {'right' if finding.is_right else 'WRONG'}: {finding.seen}")
+    say(f"{args.check}: {'right' if finding.is_right else 'WRONG'}: {finding.seen}")
     sys.exit(0 if finding.is_right else 1)

@@ -172,11 +172,6 @@ def _how_it_ended(code: int | None, seconds: float, output: str) -> str:
     return f"{ended}; it said last: {' | '.join(last)[:400]}" if last else ended
 
 
-def check_named(name: str) -> Check | None:
-    """Return the check of a name, or None if there is none."""
-    return next((check for check in CHECKS if check.name == name), None)
-
-
 def run_here(check: Check) -> Finding:
     """Do a check in this process, on Paddle's current device."""
     function = getattr(import_module(f"paddleseg_lite.doctor.checks.{check.module}"), check.name)

@@ -49,7 +49,6 @@ def device(folder: Path) -> Finding:
 def _gpu() -> dict[str, Any]:
     found = paddle.device.cuda.get_device_properties()
     return {
-        "capability": f"{found.major}.{found.minor}",
         "gpu_gb": round(found.total_memory / 2**30, 1),
         "multi_processors": found.multi_processor_count,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import paddle
 from paddle import nn
 
 from paddleseg_lite.doctor.scenes import CLASSES, MadeScenes
+from paddleseg_lite.engine.curves import TRAIN, read_metrics
 from paddleseg_lite.engine.run_logger import METRICS
 from paddleseg_lite.engine.train import TrainOptions, train
 from paddleseg_lite.losses import Criterion, OhemCrossEntropyLoss
@@ -72,8 +72,7 @@ def train_made(
 
 def records(save_dir: Path) -> list[dict[str, Any]]:
     """Return the records of a run's log lines."""
-    lines = (save_dir / METRICS).read_text(encoding="utf-8").splitlines()
-    return [record for line in lines if (record := json.loads(line))["kind"] == "train"]
+    return read_metrics(save_dir / METRICS)[TRAIN]
 
 
 def logits_of(model: nn.Layer, size: tuple[int, int]) -> np.ndarray:
