@@ -54,14 +54,15 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.datasets.reading.lists import find_images
     from paddleseg_lite.deploy.backend import build_runtime
     from paddleseg_lite.deploy.runtimes import share_arena
-    from paddleseg_lite.inference.predict import DEFAULT_RESULTS, check_results, predict, result_folders
+    from paddleseg_lite.inference.predict import DEFAULT_RESULTS, predict, result_folders
+    from paddleseg_lite.inference.segmentation import check_kinds
     from paddleseg_lite.inference.video import is_video, predict_video
     from paddleseg_lite.visualize import custom_palette
 
     plan = Plan(args.config)
     inference = flags.inference_options(args, plan, predicts=True)
     save = DEFAULT_RESULTS if args.save is None else [name.strip() for name in args.save.split(",")]
-    check_results(save)
+    check_kinds(save, "--save")
     shows_video = is_video(args.image_path)
     if shows_video and (args.resume or args.save not in (None, "overlay")):
         raise UserError("of a video only its overlay is written, anew; leave out --save and --resume")

@@ -6,11 +6,12 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
-from paddleseg_lite import parallel
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.engine.environment import environment
 from paddleseg_lite.inference.augment import InferenceOptions, Network, Runtime
 from paddleseg_lite.printable import counted
+
+_MACHINE = ("versions", "git", "platform", "device", "device_name", "tf32", "ranks", "command")
 
 
 def protocol(
@@ -56,9 +57,7 @@ def protocol(
         "precision": "float32",
         "weights": {"path": weights, "sha256": weights_sha256},
         "host": platform.node(),
-        **{key: machine[key] for key in ("versions", "git", "platform", "device", "device_name", "tf32")},
-        "ranks": parallel.world_size(),
-        "command": machine["command"],
+        **{key: machine[key] for key in _MACHINE},
     }
 
 

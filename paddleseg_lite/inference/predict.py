@@ -106,7 +106,7 @@ def predict(
         UserError: two images would write the same file, a result would replace an image or polygons that
             somebody has corrected, or cannot be written, or is not of Cityscapes' classes and names.
     """
-    check_results(save)
+    check_kinds(save, "--save")
     if "cityscapes" in save:
         check_result_names(images, len(palette))
     names = dict(zip(_result_names(images, Path(root)), images))
@@ -171,15 +171,6 @@ def read_sample(
         return error
     except MemoryError:
         return UserError(f"{path} takes more memory than there is; make the image smaller")
-
-
-def check_results(save: Sequence[str]) -> None:
-    """Check the names of results.
-
-    Raises:
-        UserError: there is none, or an unknown one.
-    """
-    check_kinds(save, "--save")
 
 
 def _target(save_dir: Path, kind: str, name: Path) -> Path:
