@@ -16,6 +16,7 @@ import numpy as np
 
 from paddleseg_lite.annotations.findings import Notes
 from paddleseg_lite.annotations.image_index import ImageIndex, files_ending
+from paddleseg_lite.annotations.mask_values import unpacked
 from paddleseg_lite.annotations.names import ClassNames, alphabetical
 from paddleseg_lite.annotations.shape_source import Drawing, ShapeSource
 from paddleseg_lite.annotations.shapes import Shape, ShapeError, box, ellipse, note_shape, points_of
@@ -95,7 +96,7 @@ class CvatSource(ShapeSource):
             except ValueError:
                 number = 0
             if name:
-                self._colors.setdefault(name, (number >> 16, number >> 8 & 255, number & 255))
+                self._colors.setdefault(name, unpacked(number))
 
     def _read_images(self, root: Any, path: Path) -> Iterator[tuple[str, str]]:
         """Take the images of a file, and what is drawn on them; yield the splits that it tells."""

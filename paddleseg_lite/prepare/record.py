@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import atomic_write
+from paddleseg_lite.files import atomic_write, sha256
 from paddleseg_lite.json_files import ANYTHING, read_json
 from paddleseg_lite.prepare.layout import CONFIG, IMAGES, LABELS, RECORD, TRAIN, VAL
 
@@ -57,7 +57,7 @@ class Record:
         path = folder / name
         if not os.path.lexists(path):
             return False
-        return hashlib.sha256(path.read_bytes()).hexdigest() not in self.written.get(name, [])
+        return sha256(path) not in self.written.get(name, [])
 
 
 def put(path: Path, data: bytes) -> bool:

@@ -27,12 +27,15 @@ class Split:
     Attributes:
         sides: {image's name: "train", "val", or as a source has it "test"}.
         notes: sentences to tell.
-        is_single: there is one image, which is trained and evaluated on.
     """
 
     sides: dict[str, str]
     notes: list[str] = field(default_factory=list)
-    is_single: bool = False
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one image, which is trained and evaluated on."""
+        return sum(side in _SIDES for side in self.sides.values()) == 1
 
     def names(self, side: str) -> list[str]:
         """Return the images of a side, sorted."""
@@ -75,8 +78,7 @@ def split_images(
     for key, side in _shared_out(counts, there, share, seed).items():
         sides.update(dict.fromkeys(members[key], side))
     _fill_empty(sides, groups, fixed)
-    is_single = sum(side in _SIDES for side in sides.values()) == 1
-    return Split(sides, _notes(sides, groups), is_single)
+    return Split(sides, _notes(sides, groups))
 
 
 def _shared_out(counts: Mapping[str, Any], there: Sequence[Any], share: float, seed: int) -> dict[str, str]:
@@ -130,7 +132,7 @@ def _fill_empty(sides: dict[str, str], groups: Mapping[str, str], fixed: Contain
 
 def _notes(sides: Mapping[str, str], groups: Mapping[str, str]) -> list[str]:
     """Return what to tell of a split, whatever made it."""
-    if sum(side in _SIDES for side in sides.values()) == 1:
+    if Split(dict(sides)).is_single:
         return ["there is one image, which is trained and evaluated on: its mIoU says nothing of others"]
     found: dict[str, set[str]] = {}
     for name, side in sides.items():
