@@ -126,9 +126,8 @@ class OpenCVWriter(VideoWriter):
         """Return what the header counts: cv2's writer tells nothing of a full disk."""
         capture = cv2.VideoCapture(self._named)
         found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
-        is_readable = capture.read()[
-            0
-        ]  # an index torn near its end counts the frames, but does not find them
+        # An index torn near its end counts the frames, but does not find them.
+        is_readable = capture.read()[0]
         capture.release()
         return found if is_readable else 0
 

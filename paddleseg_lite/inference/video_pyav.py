@@ -150,11 +150,10 @@ class PyAVWriter(VideoWriter):
 
     def write(self, picture: np.ndarray, frame: Frame) -> None:
         """Add a picture at a frame's time, and the sound before it."""
-        picture = picture[
-            : picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2
-        ]  # two by two share a color
+        height, width = (side // 2 * 2 for side in picture.shape[:2])  # two by two share a color
+        picture = picture[:height, :width]
         if self._container is None:
-            self._open(picture.shape[1], picture.shape[0])
+            self._open(width, height)
         self._copy(frame.packets)
         made = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
         made.time_base = self._base
