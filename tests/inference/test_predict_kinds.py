@@ -37,9 +37,10 @@ def test_json_polygons_and_confidence(folder, tmp_path):
     assert {path.name for path in (tmp_path / "few").iterdir()} == {
         "label_prediction", "pseudo_color_prediction", "added_prediction"
     }  # fmt: skip
-    predict(*work, tmp_path / "all", root, save=tuple(RESULTS), classes=("dark", "light"))
+    kinds = [kind for kind in RESULTS if kind != "cityscapes"]  # which is for its 19 classes
+    predict(*work, tmp_path / "all", root, save=kinds, classes=("dark", "light"))
     files = [path for path in (tmp_path / "all").rglob("*") if path.is_file()]
-    assert len(files) == len(RESULTS) * len(images)
+    assert len(files) == len(kinds) * len(images)
     known = (tmp_path / "few/label_prediction/a.png").read_bytes()
     assert (tmp_path / "all/label_prediction/a.png").read_bytes() == known
     content = json.loads((tmp_path / "all/json_prediction/a.json").read_text())
