@@ -63,6 +63,7 @@ def test_the_wheel_works_without_the_repository(installed, tmp_path):
     assert str(installed) in out
     assert (installed / "paddleseg_lite" / "py.typed").exists()
     assert (installed / "paddleseg_lite" / "zoo" / "models.json").exists()
+    assert (installed / "paddleseg_lite" / "report" / "templates" / "report.html").exists()
     names = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
     assert names == {"paddleseg_lite", "bin"}
     (information,) = installed.glob("*.dist-info")

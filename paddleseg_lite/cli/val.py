@@ -50,7 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metrics", nargs="+", default=[], metavar="NAME", help="also measure, see above")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there as well")
-    text = "write a page to look at there, with its numbers and pictures; all metrics unless named"
+    text = "write a page to look at there, with its numbers and pictures"
     parser.add_argument("--report", type=Path, metavar="DIR", help=text)
     text = "compare with another one: its report's evaluation.json, or --json with the intervals"
     parser.add_argument("--compare", type=Path, metavar="OTHER.json", help=text)
@@ -122,8 +122,9 @@ def _chosen_metrics(args: argparse.Namespace, dataset: SegmentationDataset) -> l
     """Return what --metrics names, and what other flags need."""
     from paddleseg_lite.inference.cityscapes_scores import CityscapesScores
     from paddleseg_lite.metrics import METRICS, make_metrics
+    from paddleseg_lite.report.page import SHOWN_METRICS
 
-    names = args.metrics or (METRICS if args.report else [])
+    names = args.metrics or (SHOWN_METRICS if args.report else [])
     needed = {"cityscapes": args.save_cityscapes_json, "intervals": args.report or args.compare}
     names = [*names, *(name for name, flag in needed.items() if flag)]
     known: dict[str, type[Metric]] = {**METRICS, "cityscapes": CityscapesScores}

@@ -12,26 +12,21 @@ RESAMPLES, SEED = 1000, 0
 _CHUNK = 1 << 22  # weights in memory at a time
 
 
-def resampled(
-    counts: np.ndarray, others: np.ndarray | None = None, resamples: int = RESAMPLES, seed: int = SEED
-) -> np.ndarray:
+def resampled(counts: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
     """Return the IoU of each class in sets of N images that are drawn from N with replacement.
 
     Args:
         counts: [N, 3, K] of whole numbers: of each image and class the pixels that are right, labelled and
             predicted, as `intervals.ImageCounts` has them.
-        others: the same of other predictions for the same images; their IoU is subtracted, resample by
-            resample (a paired bootstrap).
         resamples: how many sets.
-        seed: of the draws.
+        seed: of the draws; it draws the same images from two evaluations, which pairs them.
 
     Returns:
         [resamples, K] float64; NaN where a set has nothing of a class.
     """
-    found = []
-    for weights in _weights(len(counts), resamples, seed):
-        iou = class_iou(np.tensordot(weights, counts, 1))
-        found.append(iou if others is None else iou - class_iou(np.tensordot(weights, others, 1)))
+    found = [
+        class_iou(np.tensordot(weights, counts, 1)) for weights in _weights(len(counts), resamples, seed)
+    ]
     return np.concatenate(found) if found else np.empty((0, counts.shape[2]))
 
 

@@ -18,6 +18,8 @@ from paddleseg_lite.report.diagrams import Diagram, cell_ink, render_svg
 from paddleseg_lite.report.pictures import ERRORS, LAYERS, RIGHT, Shot, data_uri
 
 Record = Mapping[str, Any]  # protocol, scores, metrics, times: what is written as JSON
+# What the page shows; a metric that is not there leaves a gap, others add a diagram at most.
+SHOWN_METRICS = ("intervals", "boundary", "size", "rows", "calibration")
 INSTALL = "pip install 'paddleseg_lite[report]'"
 _WRONG = {"own": (255, 45, 111), "colorblind": (255, 176, 0)}
 

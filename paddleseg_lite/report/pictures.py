@@ -68,7 +68,7 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 def _png(ids: np.ndarray, table: np.ndarray) -> bytes:
-    image = Image.fromarray(ids, "L")
+    image = Image.fromarray(ids)
     image.putpalette(np.ascontiguousarray(table[:, :3]).tobytes())
     out = io.BytesIO()
     image.save(out, "PNG", bits=8, transparency=table[:, 3].tobytes())
