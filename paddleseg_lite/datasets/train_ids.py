@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-
 from paddleseg_lite.datasets.cityscapes import (
     LABEL_IDS_SUFFIX,
     TRAIN_IDS_SUFFIX,
@@ -14,6 +12,7 @@ from paddleseg_lite.datasets.cityscapes import (
 )
 from paddleseg_lite.datasets.reading.images import read_label
 from paddleseg_lite.datasets.reading.labels import LabelRule
+from paddleseg_lite.datasets.reading.png import encode_png
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 
@@ -47,7 +46,7 @@ def write_train_ids(label_ids: Path) -> str | None:
     rule = LabelRule(Cityscapes.num_classes, Cityscapes.ignore_index, label_id_to_train_id())
     try:
         train_ids = rule.apply(read_label(label_ids), str(label_ids))
-        atomic_write(train_ids_path(label_ids), cv2.imencode(".png", train_ids)[1].tobytes())
+        atomic_write(train_ids_path(label_ids), encode_png(train_ids))
     except UserError as error:
         return str(error)
     return None

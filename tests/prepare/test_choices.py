@@ -22,6 +22,10 @@ def test_classes_that_are_no_pairs(given, told):
     """A forgotten sign must not make a class."""
     with pytest.raises(UserError, match=told):
         class_choices([given])
+
+
+def test_a_name_with_two_classes():
+    """Neither is chosen."""
     with pytest.raises(UserError, match="two classes for 'a'"):
         class_choices(["a=b", "a=c"])
 

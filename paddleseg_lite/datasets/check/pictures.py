@@ -13,7 +13,7 @@ from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.check.findings import Findings
 from paddleseg_lite.datasets.reading.images import read_image, read_stored_label
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
-from paddleseg_lite.datasets.reading.png import png_palette
+from paddleseg_lite.datasets.reading.png import encode_png, png_palette
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.visualize import LabelRow, colorize, label_sheet, to_rgb
 
@@ -88,7 +88,7 @@ def write_samples(path: Path, results: Sequence[Findings]) -> bool:
     if not shown:
         return False
     sheet = label_sheet(shown, sets[0][1].classes, np.asarray(sets[0][1].palette))
-    atomic_write(path, cv2.imencode(".png", sheet[:, :, ::-1])[1].tobytes())
+    atomic_write(path, encode_png(sheet))
     return True
 
 
