@@ -14,6 +14,7 @@ from typing import Any
 
 from paddleseg_lite.files import temporary_beside
 from paddleseg_lite.kernels.threads import cpu_count
+from paddleseg_lite.prepare.memory import total_memory
 from paddleseg_lite.version import __version__
 
 _PACKAGES = (  # of OpenCV and Paddle each that may be there beside another
@@ -65,11 +66,12 @@ def _nvidia_smi() -> list[str]:
 
 def _memory() -> dict[str, float]:
     """Return gigabytes of memory, and of the shared memory through which workers hand on batches."""
-    found = {}
+    total = total_memory()
+    found = {} if total is None else {"memory_gb": round(total / 2**30, 1)}
     with contextlib.suppress(OSError, ValueError):  # another system than Linux
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         sizes = {line.split(":")[0]: int(line.split()[1]) / 2**20 for line in lines if line.endswith(" kB")}
-        found = {"memory_gb": round(sizes["MemTotal"], 1), "memory_free_gb": round(sizes["MemAvailable"], 1)}
+        found["memory_free_gb"] = round(sizes["MemAvailable"], 1)
         found["shared_memory_free_gb"] = round(shutil.disk_usage("/dev/shm").free / 2**30, 1)
     return found
 
