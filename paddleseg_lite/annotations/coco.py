@@ -157,7 +157,7 @@ class CocoSource(ShapeSource):
                 entry.item = Item(name, entry.item.path, False)
                 self._notes.add("no annotation", name)
         unlisted = self._index_of_images.unlisted(self._files.values(), self._entries, self._notes)
-        for name, file in list(unlisted):
+        for name, file in unlisted:
             self._entries[name], self._files[name] = _Entry(Item(name, file, False), None), file
 
     def drawing(self, item: Item) -> Drawing:

@@ -75,7 +75,7 @@ class CvatSource(ShapeSource):
                 f"{f': {found}' if found else ''}"
             )
         unlisted = self._index_of_images.unlisted(self._files.values(), self._items, self._notes)
-        for name, file in list(unlisted):
+        for name, file in unlisted:
             self._items[name], self._files[name] = Item(name, file, False), file
         names = {_label(attributes) for raw in self._raw.values() for _, attributes in raw.shapes}
         for name in self._colors.keys() - names:

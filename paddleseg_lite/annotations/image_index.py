@@ -79,7 +79,7 @@ class ImageIndex:
         """Yield name and file of the images that no annotation knows, and note them.
 
         Args:
-            listed: the other ones.
+            listed: the other ones; both may grow while this is gone through.
             names: items' names, of which none may come twice.
             notes: where they are noted.
         """

@@ -66,7 +66,7 @@ class LabelmeSource(ShapeSource):
             images[name], items[name] = image, Item(name, path, True)
             found.update(self._noted(content, path, notes))
         listed = [*images.values(), *damaged]
-        for name, file in list(index.unlisted(listed, items, notes)):
+        for name, file in index.unlisted(listed, items, notes):
             images[name], items[name] = file, Item(name, file, False)
         names = ClassNames(alphabetical(found), choices.classes, notes)
         super().__init__(images, names.index)
