@@ -16,6 +16,7 @@ MIN_PIXELS = 16  # regions of fewer are specks, which polygons leave out; told b
 _TOLERANCE = 1.0  # pixels that a line to be corrected may be off: a point at each pixel could not be moved
 _EDGE = 2  # pixels, by which regions grow under those that are drawn later
 _POLYGON = 3  # points that one has at least
+_THIN = 0.4  # pixels, the width of one pixel's row or column: rounded, no other pixel is in it
 LABELME = "5.5.0"  # the version whose files these are
 
 
@@ -74,7 +75,7 @@ def labelme_shapes(mask: np.ndarray, classes: Sequence[str], min_pixels: int = M
         order[top : top + part.shape[0], left : left + part.shape[1]][part > 0] = number
     shapes = []
     for number, (class_id, part, (left, top), _) in enumerate(parts):
-        points = (_grown_outline(part, left, top, order, number) - _EDGE).clip(0, last)
+        points = _with_area((_grown_outline(part, left, top, order, number) - _EDGE).clip(0, last))
         name = classes[class_id] if class_id < len(classes) else f"class {class_id}"
         shapes.append(
             {
@@ -156,3 +157,12 @@ def _grown_outline(part: np.ndarray, left: int, top: int, order: np.ndarray, num
     points = cv2.approxPolyDP(outline, _TOLERANCE, closed=True)[:, 0]
     missing = _POLYGON - len(points)  # of a line one pixel wide, which has two ends
     return np.concatenate([points, points[-1:].repeat(missing, axis=0)]) if missing > 0 else points
+
+
+def _with_area(points: np.ndarray) -> np.ndarray:
+    """Return a row or column of pixels as a thin rectangle: who reads shapes takes none without an area."""
+    low, high = points.min(0), points.max(0)
+    if (low < high).all():
+        return points
+    right, bottom = np.where(low < high, high, low + _THIN)
+    return np.array([low, [right, low[1]], [right, bottom], [low[0], bottom]])
