@@ -72,7 +72,8 @@ def _check_data(config: Config, section: str) -> None:
     listed = data.get(path) if "mode" not in data else None
     if isinstance(root, str) and not os.path.isdir(root):
         where, hint = config.where(f"{section}.dataset_root"), nearest_path(root)
-        raise UserError(f"{where}: there is no folder {root}; put the data there{hint}")
+        elsewhere = "" if os.path.isabs(root) else f", or run this where it is: here is {os.getcwd()}"
+        raise UserError(f"{where}: there is no folder {root}; put the data there{elsewhere}{hint}")
     below = os.path.join(root or "", str(listed))
     if isinstance(listed, str) and not os.path.isfile(listed) and not os.path.isfile(below):
         where, hint = config.where(f"{section}.{path}"), nearest_path(below)

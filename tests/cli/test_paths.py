@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_data_that_are_not_there_are_told_by_their_key(tmp_path, section, key, n
         check_paths(args)
     args.config.values["imports"] = ["mine.py"]  # whose classes may mean something else by these keys
     check_paths(args)
+
+
+def test_a_command_that_runs_elsewhere_says_where_it_is(tmp_path, monkeypatch):
+    """Protects a user of a config of `init`, with paths as seen from one folder, who is in another one."""
+    monkeypatch.chdir(tmp_path)
+    config = Config("mine.yml", {"val_dataset": {"dataset_root": "data/mine"}}, {})
+    args = argparse.Namespace(config=config, data=("val_dataset",))
+    with pytest.raises(UserError, match=f"run this where it is: here is {re.escape(str(tmp_path))}"):
+        check_paths(args)
 
 
 def test_the_commands_say_which_data_they_read():
