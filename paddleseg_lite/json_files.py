@@ -100,6 +100,6 @@ def _is_a(value: Any, schema: Any) -> bool:
 
 def _wrong(value: Any, schema: Any, where: str) -> str:
     kind = type(schema) if isinstance(schema, (list, dict)) else schema
-    allowed = _WORDS.get(kind, kind)
+    allowed = _WORDS.get(kind) or kind.__name__
     shown = repr(value) if isinstance(value, (int, float, str, type(None))) else f"a {type(value).__name__}"
     return f"{f''''{where.lstrip('.')}' is ''' if where else 'it holds '}{shown[:60]}, allowed is {allowed}"

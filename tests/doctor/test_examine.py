@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -98,9 +99,14 @@ def test_a_check_that_hangs_is_ended_with_all_that_it_started(
 
 def test_after_ctrl_c_there_is_what_was_found_until_then(tmp_path: Path) -> None:
     """The check under way and those after it are told as left out."""
+    # A shell that starts the tests in the background has them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     stop = "os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
-    with pytest.raises(KeyboardInterrupt):
-        examined(tmp_path, first=SOUND, second=stop, third=SOUND)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            examined(tmp_path, first=SOUND, second=stop, third=SOUND)
+    finally:
+        signal.signal(signal.SIGINT, before)
     saved = read_json(tmp_path / "doctor.json", SCHEMA, "")
     assert [line["verdict"] for line in saved["checks"]] == [RIGHT, LEFT_OUT, LEFT_OUT]
     assert {line["seen"] for line in saved["checks"][1:]} == {"interrupted"}
