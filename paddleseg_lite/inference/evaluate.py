@@ -86,7 +86,7 @@ def evaluate(
     with bar:
         for batch in batches_of_one_shape(samples, batch_size):
             stages.lap("reading")
-            maps = _predicted(model, batch, inference, tally.needs_confidence)
+            maps = class_maps(model, batch, inference, tally.needs_confidence)
             stages.lap("network")
             tally.add(batch, maps)
             stages.lap("measuring", len(batch))
@@ -166,30 +166,28 @@ def predict_labels(
         batch: transformed samples of one shape.
         inference: scales, flips, sliding windows.
     """
-    maps = class_maps(model, batch, inference)
-    return [_array(classes) for classes in maps]
+    return [labels for labels, _ in predict_arrays(model, batch, inference)]
 
 
-def _predicted(
-    model: Network | Runtime, batch: list[Sample], inference: InferenceOptions, is_sure: bool
+def predict_arrays(
+    model: Network | Runtime, batch: list[Sample], inference: InferenceOptions, with_confidence: bool = False
+) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Return `predict_labels`, and if asked for the confidence in each, float32 [H, W]."""
+    maps = class_maps(model, batch, inference, with_confidence)
+    return [(_array(classes), None if sure is None else _array(sure)) for classes, sure in maps]
+
+
+def class_maps(
+    model: Network | Runtime, batch: list[Sample], inference: InferenceOptions, with_confidence: bool = False
 ) -> list[tuple[Values, Values | None]]:
-    """Return `class_maps`, and if it `is_sure` with the confidence in each, float32 [H, W]."""
-    if not is_sure:
-        return [(classes, None) for classes in class_maps(model, batch, inference)]
-    array = network_input(batch)
-    logits = infer_values(model, array if isinstance(model, Runtime) else upload(array), inference)
-    restored = (sample.restore(values) for sample, values in zip(batch, logits))
-    return [(_best(values), largest_probability(values)) for values in restored]
-
-
-def class_maps(model: Network | Runtime, batch: list[Sample], inference: InferenceOptions) -> list[Values]:
-    """Return `predict_labels`, of a live network on another device than the CPU as tensors there."""
+    """Return `predict_arrays`, of a live network on another device than the CPU as tensors there."""
     array = network_input(batch)
     images = array if isinstance(model, Runtime) else upload(array)
-    if not any(sample.windows for sample in batch):
-        return list(infer_labels(model, images, inference))
+    if not with_confidence and not any(sample.windows for sample in batch):
+        return [(classes, None) for classes in infer_labels(model, images, inference)]
     logits = infer_values(model, images, inference)
-    return [_best(sample.restore(x)) for sample, x in zip(batch, logits)]
+    restored = (sample.restore(values) for sample, values in zip(batch, logits))
+    return [(_best(x), largest_probability(x) if with_confidence else None) for x in restored]
 
 
 def _best(logits: Values) -> Values:

@@ -22,8 +22,7 @@ from paddleseg_lite.datasets.reading.png import PNG_END
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
-from paddleseg_lite.inference.evaluate import predict_labels
-from paddleseg_lite.inference.probabilities import predict_probabilities
+from paddleseg_lite.inference.evaluate import predict_arrays
 from paddleseg_lite.inference.segmentation import ENDINGS, JSON_END, Segmentation, check_kinds
 from paddleseg_lite.printable import printable
 from paddleseg_lite.progress import Progress
@@ -130,7 +129,7 @@ def predict(
                 if isinstance(found, UserError):
                     raise found
                 image, sample = found
-                labels, confidence = _predicted(model, sample, inference, "confidence" in save)
+                ((labels, confidence),) = predict_arrays(model, [sample], inference, "confidence" in save)
             except OF_ONE_IMAGE as error:
                 result.failed[path] = reason_of(path, error)
                 log.error(f"skipped: {result.failed[path]}")
@@ -141,16 +140,6 @@ def predict(
         for name in prefetch_map(writers, write, segmented(readers)):
             result.written.append(names[name])
     return result
-
-
-def _predicted(
-    model: Network | Runtime, sample: Sample, inference: InferenceOptions, is_sure: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return class ids, and if it is asked for the confidence."""
-    if is_sure:
-        ((labels, probabilities),) = predict_probabilities(model, [sample], inference)
-        return labels, probabilities.max(axis=0)
-    return predict_labels(model, [sample], inference)[0].astype(np.uint8, copy=False), None
 
 
 def reason_of(path: str | Path, error: Exception) -> str:

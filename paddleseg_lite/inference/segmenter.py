@@ -16,7 +16,7 @@ import numpy as np
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map, read_ahead
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
-from paddleseg_lite.inference.evaluate import batches_of_one_shape, network_input, predict_labels
+from paddleseg_lite.inference.evaluate import batches_of_one_shape, network_input, predict_arrays
 from paddleseg_lite.inference.predict import OF_ONE_IMAGE, reason_of
 from paddleseg_lite.inference.probabilities import predict_probabilities
 from paddleseg_lite.inference.segmentation import Segmentation
@@ -25,6 +25,8 @@ from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
 
 _log = logging.getLogger(__name__)
+# Class ids, probabilities and confidence; see Segmentation.
+_Found = tuple[np.ndarray, "np.ndarray | None", "np.ndarray | None"]
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class Segmenter:
 
     def _results(self, items: list[_Prepared], wanted: Wanted, is_tolerant: bool) -> list[Segmentation]:
         try:
-            found = self._found([item.sample for item in items], wanted.probabilities or wanted.confidence)
+            found = self._found([item.sample for item in items], wanted)
         except OF_ONE_IMAGE as error:
             if not is_tolerant:
                 raise
@@ -147,24 +149,33 @@ class Segmenter:
                 return [result for item in items for result in self._results([item], wanted, True)]
             _warn(items[0].path, error)
             return []
-        results = []
-        for item, (mask, values) in zip(items, found):
-            confidence = values.max(axis=0) if wanted.confidence and values is not None else None
-            values = values if wanted.probabilities else None
-            named = (self.classes, self.palette, values, confidence, item.path, item.frame)
-            results.append(Segmentation(mask, item.image, *named))
-        return results
+        return [
+            Segmentation(mask, x.image, self.classes, self.palette, values, sure, x.path, x.frame)
+            for x, (mask, values, sure) in zip(items, found)
+        ]
 
-    def _found(self, batch: list[Sample], is_sure: bool) -> Sequence[tuple[np.ndarray, np.ndarray | None]]:
-        """Return class ids, and where they are asked for probabilities, of samples of one shape."""
+    def _found(self, batch: list[Sample], wanted: Wanted) -> Sequence[_Found]:
+        """Return class ids, and where they are asked for probabilities and confidence, of one shape."""
         if self.output_op == "argmax":
-            return [(x.restore(ids.astype(np.uint8)), None) for x, ids in zip(batch, self._run(batch))]
-        if not is_sure:  # the best probability is the best logit
-            return [(mask, None) for mask in predict_labels(self.network, batch, self.inference)]
-        if self.output_op == "softmax":
+            return [(x.restore(ids.astype(np.uint8)), None, None) for x, ids in zip(batch, self._run(batch))]
+        is_softmax = self.output_op == "softmax"
+        if not wanted.probabilities and not (wanted.confidence and is_softmax):
+            # The best probability is the best logit.
+            maps = predict_arrays(self.network, batch, self.inference, wanted.confidence)
+            return [(mask, None, sure) for mask, sure in maps]
+        if is_softmax:
             restored = [sample.restore(values) for sample, values in zip(batch, self._run(batch))]
-            return [(values.argmax(axis=0).astype(np.uint8), values) for values in restored]
-        return predict_probabilities(self.network, batch, self.inference)
+            whole = [(values.argmax(axis=0).astype(np.uint8), values) for values in restored]
+        else:
+            whole = predict_probabilities(self.network, batch, self.inference)
+        return [
+            (
+                mask,
+                values if wanted.probabilities else None,
+                values.max(axis=0) if wanted.confidence else None,
+            )
+            for mask, values in whole
+        ]
 
     def _run(self, batch: list[Sample]) -> np.ndarray:
         return self.network(network_input(batch))  # type: ignore[operator,arg-type,return-value]
