@@ -20,7 +20,7 @@ from paddleseg_lite.annotations.names import NOT_COUNTED, ClassNames
 from paddleseg_lite.annotations.shape_source import Drawing, ShapeSource
 from paddleseg_lite.annotations.shapes import Shape, ShapeError, note_shape, points_of
 from paddleseg_lite.annotations.source import EXTRA, IGNORED, Choices, Item
-from paddleseg_lite.annotations.splits import split_word, whole
+from paddleseg_lite.annotations.splits import split_word
 from paddleseg_lite.errors import UserError, require_modules
 from paddleseg_lite.json_files import ANYTHING, read_json
 
@@ -77,10 +77,9 @@ class CocoSource(ShapeSource):
         for name in defined.keys() - used.keys():
             self._notes.add("unused class", f"'{name}'")
         named = ClassNames([name for name in defined if name in used], choices.classes, self._notes)
-        super().__init__(self._files, {**named.index, NOT_COUNTED[0]: IGNORED})
-        self.classes, self.findings = named.classes, self._notes.findings()
-        self.items = [self._entries[name].item for name in sorted(self._entries)]
-        self.splits = whole(splits, self._entries)
+        named.index[NOT_COUNTED[0]] = IGNORED  # what crowds become, whatever the file's classes
+        items = {name: entry.item for name, entry in self._entries.items()}
+        super().__init__(items, self._files, named, self._notes, splits)
 
     def _read_categories(self, content: dict[str, Any], path: Path) -> dict[Any, str]:
         """Return {id: name}."""

@@ -21,7 +21,7 @@ from paddleseg_lite.annotations.names import ClassNames, alphabetical
 from paddleseg_lite.annotations.shape_source import Drawing, ShapeSource
 from paddleseg_lite.annotations.shapes import Shape, ShapeError, box, ellipse, note_shape, points_of
 from paddleseg_lite.annotations.source import EXTRA, Choices, Color, Item
-from paddleseg_lite.annotations.splits import split_word, whole
+from paddleseg_lite.annotations.splits import split_word
 from paddleseg_lite.errors import UserError, require_modules
 from paddleseg_lite.files import read_regular
 
@@ -82,11 +82,8 @@ class CvatSource(ShapeSource):
             self._notes.add("unused class", f"'{name}'")
         order = [name for name in self._colors if name in names] + alphabetical(names - self._colors.keys())
         named = ClassNames(order, choices.classes, self._notes)
-        super().__init__(self._files, named.index)
-        self.classes, self.palette = named.classes, named.palette(self._colors)
-        self.findings = self._notes.findings()
-        self.items = [self._items[name] for name in sorted(self._items)]
-        self.splits = whole(splits, self._items)
+        super().__init__(self._items, self._files, named, self._notes, splits)
+        self.palette = named.palette(self._colors)
 
     def _read_labels(self, root: Any) -> None:
         for label in root.iterfind("meta//labels/label"):

@@ -51,7 +51,6 @@ class Notes:
 
     def add(self, kind: str, name: object) -> None:
         """Note one thing; `name` says which: an item, a file, a class, with what is the matter."""
-        assert kind in _SENTENCES, kind
         self._names.setdefault(kind, []).append(str(name))
 
     def findings(self) -> list[Finding]:

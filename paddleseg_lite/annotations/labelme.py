@@ -68,10 +68,8 @@ class LabelmeSource(ShapeSource):
         listed = [*images.values(), *damaged]
         for name, file in index.unlisted(listed, items, notes):
             images[name], items[name] = file, Item(name, file, False)
-        names = ClassNames(alphabetical(found), choices.classes, notes)
-        super().__init__(images, names.index)
-        self.classes, self.findings = names.classes, notes.findings()
-        self.items = [items[name] for name in sorted(items)]
+        named = ClassNames(alphabetical(found), choices.classes, notes)
+        super().__init__(items, images, named, notes, splits={})
 
     def _noted(self, content: dict[str, Any], path: Path, notes: Notes) -> Iterator[str]:
         """Yield the names of the shapes in a file; note what is odd about them."""

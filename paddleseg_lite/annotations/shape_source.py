@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from paddleseg_lite.annotations.findings import Notes
+from paddleseg_lite.annotations.names import ClassNames
 from paddleseg_lite.annotations.shapes import Shape, paint
 from paddleseg_lite.annotations.sizes import turned_like, upright_size
 from paddleseg_lite.annotations.source import UNLABELED, Item, Source
+from paddleseg_lite.annotations.splits import whole
 from paddleseg_lite.errors import UserError
 
 
@@ -27,12 +30,25 @@ class ShapeSource(Source):
     """Paints what `drawing` returns; of formats that have one file for many images, or one for each.
 
     Args:
+        items: {item's name: item}.
         images: {item's name: image's file; None if it is embedded}.
-        index: {name of a shape: position in `classes`, or IGNORED}.
+        named: the classes, and what the name of a shape becomes.
+        notes: what was noted.
+        splits: {item's name: "train", "val" or "test"}, as far as the source says so.
     """
 
-    def __init__(self, images: Mapping[str, Path | None], index: Mapping[str, int]) -> None:
-        self._images, self._index = images, index
+    def __init__(
+        self,
+        items: Mapping[str, Item],
+        images: Mapping[str, Path | None],
+        named: ClassNames,
+        notes: Notes,
+        splits: Mapping[str, str],
+    ) -> None:
+        self._images, self._index = images, named.index
+        self.classes, self.findings = named.classes, notes.findings()
+        self.items = [items[name] for name in sorted(items)]
+        self.splits = whole(splits, items)
 
     @abstractmethod
     def drawing(self, item: Item) -> Drawing:
