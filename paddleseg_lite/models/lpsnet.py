@@ -56,7 +56,7 @@ def interact(feats: Sequence[Tensor]) -> list[Tensor]:
 
 
 class LPSNetBackbone(nn.Layer):
-    """The stack of paths without a classifier: for LPSNet and for an ImageNet classifier to build upon.
+    """The stack of paths without a classifier: LPSNet and LPSNetClassifier build upon it.
 
     Sub-classes add their own layers and call `features`; thus the weights' names (`nets.PATH.STAGE.LAYER...`)
     are the same in all of them.

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 import pytest
-from paddle import nn
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.models import LPSNet, LPSNetBackbone
+from paddleseg_lite.models import LPSNet
 
 DEPTHS, SMALL, LARGE = (1, 3, 3, 10, 10), (8, 24, 48, 96, 96), (8, 24, 64, 160, 160)
 TINY: dict[str, Any] = {"depths": (1, 1, 1, 1, 1), "channels": (4, 4, 4, 4, 8), "scale_ratios": (1, 0.25)}
@@ -63,24 +60,3 @@ def test_paths_exchange_features_symmetrically() -> None:
         features = model.features(paddle.randn([1, 3, 64, 64]))
     for feature in features:  # (1 + 10), then (11 + 11)
         np.testing.assert_allclose(feature.numpy(), 22.0, rtol=1e-3)
-
-
-def test_pretrained_on_imagenet(tmp_path: Path) -> None:
-    """A classifier built on the backbone has the segmentation network's keys; its weights load into that."""
-
-    class Classifier(LPSNetBackbone):
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            self.head = nn.Linear(self.out_channels, 10)
-
-        def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-            return self.head(paddle.concat([f.mean(axis=[2, 3]) for f in self.features(x)], axis=1))
-
-    classifier = Classifier(**TINY)
-    assert classifier(paddle.randn([2, 3, 64, 64])).shape == [2, 10]
-    path = tmp_path / "imagenet.pdparams"
-    path.write_bytes(pickle.dumps({key: tensor.numpy() for key, tensor in classifier.state_dict().items()}))
-    model = LPSNet(**TINY, num_classes=3, pretrained=str(path))
-    for key, tensor in classifier.state_dict().items():
-        if not key.startswith("head."):
-            np.testing.assert_array_equal(model.state_dict()[key].numpy(), tensor.numpy())
