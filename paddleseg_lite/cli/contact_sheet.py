@@ -34,13 +34,13 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.datasets.reading.images import read_image
     from paddleseg_lite.datasets.reading.png import encode_png
     from paddleseg_lite.files import atomic_write
-    from paddleseg_lite.inference.predict import LABELS
+    from paddleseg_lite.inference.segmentation import KINDS
     from paddleseg_lite.visualize import contact_sheet, to_rgb
 
     if args.rows < 1:
         raise UserError(f"--rows is {args.rows}; give 1 or more")
     dataset = DataPlan(args.config).dataset("val_dataset")
-    predictions = args.prediction_dir / LABELS
+    predictions = args.prediction_dir / KINDS["raw"].folder
     predicted = pair_predictions([Path(image) for image, _ in dataset.pairs], predictions)
     rows = []
     for index in np.linspace(0, len(dataset) - 1, min(args.rows, len(dataset))).round().astype(int):

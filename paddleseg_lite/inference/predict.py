@@ -23,7 +23,7 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_arrays
-from paddleseg_lite.inference.segmentation import ENDINGS, JSON_END, Segmentation, check_kinds
+from paddleseg_lite.inference.segmentation import JSON_END, KINDS, Segmentation, check_kinds
 from paddleseg_lite.printable import printable
 from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
@@ -32,17 +32,6 @@ log = logging.getLogger(__name__)
 
 # What one image may lead to: unreadable, too small for the network (as Paddle says), or too large for memory.
 OF_ONE_IMAGE = (UserError, ValueError, RuntimeError, OSError, MemoryError)
-# COLORS and OVERLAYS are PaddleSeg's folder names.
-LABELS, COLORS, OVERLAYS = "label_prediction", "pseudo_color_prediction", "added_prediction"
-RESULTS = {  # name in --save -> folder, one for each: files of two kinds never share a name
-    "raw": LABELS,
-    "color": COLORS,
-    "overlay": OVERLAYS,
-    "json": "json_prediction",
-    "polygons": "polygon_prediction",
-    "confidence": "confidence_prediction",
-    "cityscapes": "cityscapes_prediction",
-}
 DEFAULT_RESULTS = ("raw", "color", "overlay")
 _EDITED = (b"{\n", b"{\r")  # how a file begins that labelme wrote, and no file of ours, which has one line
 
@@ -64,7 +53,7 @@ class PredictResult:
 
 def result_folders(save_dir: Path) -> list[Path]:
     """Return the folders in which results are written: what is there is no input."""
-    return [save_dir / name for name in RESULTS.values()]
+    return [save_dir / kind.folder for kind in KINDS.values()]
 
 
 def predict(
@@ -83,7 +72,7 @@ def predict(
 ) -> PredictResult:
     """Segment images and write, for each, its class ids, its color map and its overlay, or other results.
 
-    The files are `save_dir/FOLDER/NAME.png` or `.json`, FOLDER as RESULTS says, NAME being the image's path
+    The files are `save_dir/FOLDER/NAME.png` or `.json`, FOLDER as KINDS says, NAME being the image's path
     below `root` without its ending. An image that cannot be read is reported and left out, the others go on.
     Other threads read the next images and write the last results meanwhile, a few of each: memory is bounded.
 
@@ -96,7 +85,7 @@ def predict(
         root: the folder that results are named relative to.
         in_channels: channels that the model takes.
         inference: scales, flips, sliding windows.
-        save: which results to write, keys of RESULTS.
+        save: which results to write, keys of KINDS.
         resume: skip images whose results are all there.
         legend: names of the classes, to be drawn below each overlay; none: no legend.
         classes: names for "json" and "polygons"; none: "class 0" and so on.
@@ -164,7 +153,7 @@ def read_sample(
 
 def _target(save_dir: Path, kind: str, name: Path) -> Path:
     """Return a result's file, of an image's name that ends in .png."""
-    return save_dir / RESULTS[kind] / name.with_suffix(ENDINGS[kind])
+    return save_dir / KINDS[kind].folder / name.with_suffix(KINDS[kind].ending)
 
 
 def _is_done(save_dir: Path, name: Path, save: Sequence[str]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -147,22 +147,23 @@ class Segmentation:
         if kind == "overlay" and path.suffix != ".png":
             atomic_write(path, _encoded_as(path, self.overlay()))
             return
-        if path.suffix != ENDINGS[kind]:
-            raise UserError(f"{path}: the kind '{kind}' is written as {ENDINGS[kind]}; give such a name")
+        ending = KINDS[kind].ending
+        if path.suffix != ending:
+            raise UserError(f"{path}: the kind '{kind}' is written as {ending}; give such a name")
         atomic_write(path, self.encoded(kind, path.parent))
 
     def encoded(self, kind: str, folder: Path, legend: Sequence[str] = ()) -> bytes:
         """Return the content of a file of a kind, see `save`.
 
         Args:
-            kind: a key of ENDINGS.
+            kind: a key of KINDS.
             folder: where the file will be.
             legend: names of the classes, to be drawn below an overlay.
 
         Raises:
             UserError: what it needs is not there.
         """
-        return _ENCODERS[kind](self, folder, legend)
+        return KINDS[kind].encode(self, folder, legend)
 
     @cached_property
     def _ids(self) -> bytes:
@@ -178,8 +179,8 @@ def check_kinds(kinds: Sequence[str], name: str) -> None:
     Raises:
         UserError: there is none, or an unknown one.
     """
-    if not kinds or any(kind not in ENDINGS for kind in kinds):
-        raise UserError(f"{name} is '{','.join(kinds)}'; give one or more of {', '.join(ENDINGS)}")
+    if not kinds or any(kind not in KINDS for kind in kinds):
+        raise UserError(f"{name} is '{','.join(kinds)}'; give one or more of {', '.join(KINDS)}")
 
 
 def _confidence(found: Segmentation, *_: Any) -> bytes:
@@ -212,13 +213,27 @@ def _encoded_as(path: Path, picture: np.ndarray) -> bytes:
         raise UserError(f"{path}: '{path.suffix}' is no ending of an image; give .png or .jpg") from error
 
 
-_ENCODERS: Mapping[str, Callable[[Segmentation, Path, Sequence[str]], bytes]] = {
-    "raw": lambda found, *_: found._ids,
-    "color": lambda found, *_: with_palette(found._ids, found.palette),
-    "overlay": _overlay,
-    "json": lambda found, *_: _one_line(found.to_json()),
-    "polygons": _polygons,
-    "confidence": _confidence,
-    "cityscapes": lambda found, *_: encode_png(to_label_ids(found.mask)),
+class Kind(NamedTuple):
+    """A kind of result: the folder of such files in a --save_dir, their ending, and what makes one's content.
+
+    No two kinds share a folder, and so never a file.
+    """
+
+    folder: str
+    ending: str
+    encode: Callable[[Segmentation, Path, Sequence[str]], bytes]
+
+
+KINDS = {  # by their names in --save; the first three folders are PaddleSeg's
+    "raw": Kind("label_prediction", ".png", lambda found, *_: found._ids),
+    "color": Kind(
+        "pseudo_color_prediction", ".png", lambda found, *_: with_palette(found._ids, found.palette)
+    ),
+    "overlay": Kind("added_prediction", ".png", _overlay),
+    "json": Kind("json_prediction", ".json", lambda found, *_: _one_line(found.to_json())),
+    "polygons": Kind("polygon_prediction", ".json", _polygons),
+    "confidence": Kind("confidence_prediction", ".png", _confidence),
+    "cityscapes": Kind(
+        "cityscapes_prediction", ".png", lambda found, *_: encode_png(to_label_ids(found.mask))
+    ),
 }
-ENDINGS = {kind: ".json" if kind in ("json", "polygons") else ".png" for kind in _ENCODERS}

@@ -20,7 +20,7 @@ from paddleseg_lite.errors import UserError, missing_modules
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
-from paddleseg_lite.inference.predict import OVERLAYS
+from paddleseg_lite.inference.segmentation import KINDS
 from paddleseg_lite.inference.video_io import Frame, VideoReader, VideoWriter, utf8_name
 from paddleseg_lite.inference.video_opencv import OpenCVReader
 from paddleseg_lite.progress import Progress
@@ -122,7 +122,7 @@ def predict_video(
     if Path(text).suffix.lower() in VIDEO_ENDINGS and not os.path.isfile(text):
         raise UserError(f"there is no video {text}; check --image_path")
     name = f"camera{text}" if text.isdigit() else Path(text).name.removesuffix(".mp4")
-    path = Path(save_dir) / OVERLAYS / f"{name}.mp4"
+    path = Path(save_dir) / KINDS["overlay"].folder / f"{name}.mp4"
     if os.path.realpath(path) == os.path.realpath(text):
         raise UserError(f"the result would replace {text}; give another --save_dir")
     reader = open_video(text)

@@ -12,7 +12,8 @@ import pytest
 
 from paddleseg_lite.datasets.reading.lists import find_images
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.predict import RESULTS, predict, result_folders
+from paddleseg_lite.inference.predict import predict, result_folders
+from paddleseg_lite.inference.segmentation import KINDS
 from paddleseg_lite.transforms import Compose, Normalize, Resize
 
 FLAG = "--image_path"
@@ -41,11 +42,12 @@ def test_results_inside_of_the_folder_are_no_images(folder, tmp_path):
     """Protects a second run, which would segment the first one's pictures."""
     expected, _ = find_images(folder, FLAG)
     for save_dir in (folder, folder / "sub" / "out"):
-        for kind in RESULTS.values():
-            (save_dir / kind / "sub").mkdir(parents=True)
-            (save_dir / kind / "sub" / "b ü.png").touch()
+        for kind in KINDS.values():
+            results = save_dir / kind.folder
+            (results / "sub").mkdir(parents=True)
+            (results / "sub" / "b ü.png").touch()
             assert find_images(folder, FLAG, result_folders(save_dir))[0] == expected
-            shutil.rmtree(save_dir / kind)
+            shutil.rmtree(results)
 
 
 def test_ids_colours_and_overlays(folder, tmp_path):

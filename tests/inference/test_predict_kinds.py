@@ -11,7 +11,8 @@ from paddleseg_lite.annotations import open_source
 from paddleseg_lite.datasets.reading.images import read_stored_label
 from paddleseg_lite.datasets.reading.lists import find_images
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.predict import RESULTS, predict
+from paddleseg_lite.inference.predict import predict
+from paddleseg_lite.inference.segmentation import KINDS
 from paddleseg_lite.transforms import Compose, Normalize
 from tests.annotations.written import write
 from tests.inference.test_predict import FLAG, PALETTE, bright
@@ -37,7 +38,7 @@ def test_json_polygons_and_confidence(folder, tmp_path):
     assert {path.name for path in (tmp_path / "few").iterdir()} == {
         "label_prediction", "pseudo_color_prediction", "added_prediction"
     }  # fmt: skip
-    kinds = [kind for kind in RESULTS if kind != "cityscapes"]  # which is for its 19 classes
+    kinds = [kind for kind in KINDS if kind != "cityscapes"]  # which is for its 19 classes
     predict(*work, tmp_path / "all", root, save=kinds, classes=("dark", "light"))
     files = [path for path in (tmp_path / "all").rglob("*") if path.is_file()]
     assert len(files) == len(kinds) * len(images)

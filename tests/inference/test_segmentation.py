@@ -11,7 +11,7 @@ import pytest
 
 from paddleseg_lite.datasets.reading.images import read_stored_label
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.segmentation import ENDINGS, Segmentation
+from paddleseg_lite.inference.segmentation import KINDS, Segmentation
 
 CLASSES = ("road", "sky", "tree", "car", "dog")
 PALETTE = np.array([[10, 20, 30], [200, 100, 50], [0, 255, 0], [255, 0, 0], [9, 9, 9]], np.uint8)
@@ -83,10 +83,10 @@ def test_json(found):
     assert fewer["shares"] == found.shares
 
 
-@pytest.mark.parametrize("kind", ENDINGS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_saved(found, tmp_path, kind):
     """As the files of predict.py are; the folder is made."""
-    path = tmp_path / "new" / f"a{ENDINGS[kind]}"
+    path = tmp_path / "new" / f"a{KINDS[kind].ending}"
     found.save(path, kind)
     if kind == "json":
         assert path.read_text() == found.to_json() + "\n"
