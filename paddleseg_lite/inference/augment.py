@@ -135,13 +135,6 @@ def infer_values(model: Network | Runtime, images: np.ndarray | Tensor, options:
     return array_if_here(infer(model, _tensor(images), options))
 
 
-def infer_array(model: Network | Runtime, images: np.ndarray, options: InferenceOptions) -> np.ndarray:
-    """Return `infer` of an array as an array, float32 [N, num_classes, H, W], whatever runs the network."""
-    if isinstance(model, Runtime):
-        return infer(model, images, options)
-    return infer(model, paddle.to_tensor(images), options).numpy()
-
-
 def _tensor(images: np.ndarray | Tensor) -> Tensor:
     return paddle.to_tensor(images) if isinstance(images, np.ndarray) else images
 

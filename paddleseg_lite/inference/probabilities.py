@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from paddleseg_lite.inference.augment import InferenceOptions, Network, Runtime, infer_array
+from paddleseg_lite.inference.augment import InferenceOptions, Network, Runtime, infer_values
 from paddleseg_lite.inference.evaluate import network_input
 from paddleseg_lite.inference.logits import Dense, best_classes
 from paddleseg_lite.transforms import Sample
@@ -22,7 +22,7 @@ def predict_probabilities(
         batch: transformed samples of one shape.
         inference: scales, flips, sliding windows; probabilities are the softmax of their mean logits.
     """
-    logits = infer_array(model, network_input(batch), inference)
+    logits = np.asarray(infer_values(model, network_input(batch), inference))
     restored = [np.ascontiguousarray(sample.restore(values)) for sample, values in zip(batch, logits)]
     return [(best_classes(Dense(values)), _softmax(values)) for values in restored]
 

@@ -8,7 +8,7 @@ import pytest
 
 import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy.folding import folded
-from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, infer_array, infer_labels
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, infer_labels, infer_values
 from paddleseg_lite.inference.evaluate import evaluate, predict_labels
 from paddleseg_lite.metrics import METRICS, Metrics, make_metrics
 from paddleseg_lite.transforms import Compose, LimitLong, Normalize, Padding, Resize, ScalePadding
@@ -49,7 +49,7 @@ def predicted(name: str, options: InferenceOptions) -> tuple[np.ndarray, np.ndar
     """Return logits [2, 5, 72, 104] and labels [2, 72, 104] of two images."""
     net = network(name)
     images = np.random.default_rng(1).normal(size=(2, 3, 72, 104)).astype(np.float32)
-    return infer_array(net, images, options), np.asarray(infer_labels(net, images, options))
+    return tuple(np.asarray(infer(net, images, options)) for infer in (infer_values, infer_labels))
 
 
 @pytest.mark.parametrize(
