@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-import paddle
 from PIL import Image
 
 from paddleseg_lite.checkpoint import load_weights
@@ -60,8 +59,6 @@ class Predictor:
         self._segmenter = Segmenter(
             network, transforms, self.classes, self.palette, in_channels, inference, output_op
         )
-        if isinstance(network, paddle.nn.Layer):
-            network.eval()
 
     @classmethod
     def from_config(

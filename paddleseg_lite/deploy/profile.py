@@ -14,14 +14,15 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.datasets.reading.png import encode_png
-from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, Network, Runtime
 from paddleseg_lite.inference.evaluate import predict_labels
-from paddleseg_lite.inference.predict import DEFAULT_RESULTS, read_sample, write_results
+from paddleseg_lite.inference.predict import DEFAULT_RESULTS, write_results
 from paddleseg_lite.inference.segmentation import Segmentation
 from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.transforms import Compose
+from paddleseg_lite.transforms.base import prediction_sample
 
 STAGES = ("decode", "preprocess", "network", "postprocess", "write")
 
@@ -114,14 +115,12 @@ def _one_run(
     else:
         timed = _timed(network, inner)
     began = time.perf_counter()
-    found = read_sample(_timed(transforms, inner), 3, path)
-    if isinstance(found, UserError):
-        raise found
-    image, sample = found
+    image = read_image(path, 3)
+    sample = prediction_sample(_timed(transforms, inner), image, str(path))
     labels = predict_labels(timed, [sample], PLAIN)[0]
     predicted = time.perf_counter()
     segmentation = Segmentation(labels, image, (), palette)
-    write_results(path.parent, DEFAULT_RESULTS, (Path(path.name), segmentation))
+    write_results(segmentation, Path(path.name), path.parent, DEFAULT_RESULTS)
     written = time.perf_counter()
     decoded, _, reached, computed = inner
     marks = [began, decoded, reached, computed, predicted, written]

@@ -27,7 +27,7 @@ from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.evaluate import network_input
 from paddleseg_lite.kernels.threads import cpu_facts
 from paddleseg_lite.metrics import confusion_matrix, scores
-from paddleseg_lite.transforms import Sample
+from paddleseg_lite.transforms.base import prediction_sample
 
 FILE = "model_int8.onnx"
 FLAG = "--calibration"  # of tools/export.py
@@ -115,10 +115,7 @@ def quantize(
     channels = content["input"]["shape"][1]
 
     def prepared(path: Path) -> np.ndarray:
-        sample = transforms(
-            Sample.from_source(read_image(path, channels), label_at_source=True), np.random.default_rng(0)
-        )
-        image = network_input([sample])
+        image = network_input([prediction_sample(transforms, read_image(path, channels))])
         check_size(content, image, str(path))
         return image
 

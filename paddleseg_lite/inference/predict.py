@@ -5,33 +5,26 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import paddle
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from paddleseg_lite.datasets.cityscapes_labels import check_result_names
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map
-from paddleseg_lite.datasets.reading.images import read_image
 from paddleseg_lite.datasets.reading.png import PNG_END
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
-from paddleseg_lite.inference.evaluate import predict_arrays
 from paddleseg_lite.inference.segmentation import JSON_END, KINDS, Segmentation, check_kinds
-from paddleseg_lite.printable import printable
-from paddleseg_lite.progress import Progress
-from paddleseg_lite.transforms import Compose, Sample
+from paddleseg_lite.inference.segmenter import Segmenter, reason_of
+from paddleseg_lite.transforms import Compose
 
 log = logging.getLogger(__name__)
 
-# What one image may lead to: unreadable, too small for the network (as Paddle says), or too large for memory.
-OF_ONE_IMAGE = (UserError, ValueError, RuntimeError, OSError, MemoryError)
 DEFAULT_RESULTS = ("raw", "color", "overlay")
 _EDITED = (b"{\n", b"{\r")  # how a file begins that labelme wrote, and no file of ours, which has one line
 
@@ -103,52 +96,24 @@ def predict(
         _check_corrected(_target(save_dir, "polygons", name) for name in names)
     done = [name for name in names if resume and _is_done(save_dir, name, save)]
     result = PredictResult(skipped=[names.pop(name) for name in done])
-    if isinstance(model, paddle.nn.Layer):
-        model.eval()
-    read = partial(read_sample, transforms, in_channels)
-    write = partial(write_results, save_dir, save, legend=legend)
     classes = tuple(classes) or tuple(f"class {index}" for index in range(len(palette)))
+    segmenter = Segmenter(model, transforms, classes, palette, in_channels, inference)
+    paths = {str(path): name for name, path in names.items()}
 
-    def segmented(readers: Executor) -> Iterator[tuple[Path, Segmentation]]:
-        """Yield each name with what was found, of what can be segmented; say what cannot."""
-        found_ahead = prefetch_map(readers, read, names.values())
-        bar = Progress(found_ahead, total=len(names), desc="predict", unit="image")
-        for (name, path), found in zip(names.items(), bar):
-            try:
-                if isinstance(found, UserError):
-                    raise found
-                image, sample = found
-                ((labels, confidence),) = predict_arrays(model, [sample], inference, "confidence" in save)
-            except OF_ONE_IMAGE as error:
-                result.failed[path] = reason_of(path, error)
-                log.error(f"skipped: {result.failed[path]}")
-            else:
-                yield name, Segmentation(labels, image, classes, palette, None, confidence, str(path))
+    def skip(path: str, error: Exception) -> None:
+        result.failed[Path(path)] = reason = reason_of(path, error)
+        log.error(f"skipped: {reason}")
 
-    with logging_redirect_tqdm(), ThreadPoolExecutor(2) as readers, ThreadPoolExecutor(2) as writers:
-        for name in prefetch_map(writers, write, segmented(readers)):
-            result.written.append(names[name])
+    def write(found: Segmentation) -> Path:
+        name = paths[str(found.path)]
+        write_results(found, name, save_dir, save, legend)
+        return names[name]
+
+    wanted = segmenter.wanted(probabilities=False, confidence="confidence" in save)
+    all_found = segmenter.of_files(list(names.values()), wanted, skip)
+    with logging_redirect_tqdm(), contextlib.closing(all_found), ThreadPoolExecutor(2) as writers:
+        result.written.extend(prefetch_map(writers, write, all_found))
     return result
-
-
-def reason_of(path: str | Path, error: Exception) -> str:
-    """Return why an image is skipped, with its path."""
-    log.debug("the trace", exc_info=error)
-    return str(error) if printable(path) in str(error) else printable(f"{path}: {error}")
-
-
-def read_sample(
-    transforms: Callable[..., Sample], in_channels: int, path: Path
-) -> tuple[np.ndarray, Sample] | UserError:
-    """Return an image and its sample, or what is wrong with it."""
-    try:
-        image = read_image(path, in_channels)
-        source = Sample.from_source(image, path=str(path), label_at_source=True)
-        return image, transforms(source, np.random.default_rng(0))
-    except UserError as error:
-        return error
-    except MemoryError:
-        return UserError(f"{path} takes more memory than there is; make the image smaller")
 
 
 def _target(save_dir: Path, kind: str, name: Path) -> Path:
@@ -189,14 +154,12 @@ def _check_corrected(targets: Iterable[Path]) -> None:
 
 
 def write_results(
-    save_dir: Path, save: Sequence[str], job: tuple[Path, Segmentation], legend: Sequence[str] = ()
-) -> Path:
-    """Write the results of a job, a name and what was found, overlays with a legend; return the name."""
-    name, found = job
+    found: Segmentation, name: Path, save_dir: Path, save: Sequence[str], legend: Sequence[str] = ()
+) -> None:
+    """Write results of an image, `name` being its own below the folders; overlays get a legend."""
     for kind in save:
         target = _target(save_dir, kind, name)
         atomic_write(target, found.encoded(kind, target.parent, legend), sync=False)
-    return name
 
 
 def _result_names(images: Sequence[Path], root: Path) -> list[Path]:

@@ -1,10 +1,10 @@
-"""Images of any source through a network, several of one shape at once: what a Predictor does in a call."""
+"""Images of any source through a network, several of one shape at once: for a Predictor, and for files."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,21 +12,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map, read_ahead
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
 from paddleseg_lite.inference.evaluate import batches_of_one_shape, network_input, predict_arrays
-from paddleseg_lite.inference.predict import OF_ONE_IMAGE, reason_of
 from paddleseg_lite.inference.probabilities import predict_probabilities
 from paddleseg_lite.inference.segmentation import Segmentation
 from paddleseg_lite.inference.sources import find_many, frames_of, is_of_frames, open_one
+from paddleseg_lite.printable import printable
 from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
+from paddleseg_lite.transforms.base import prediction_sample
 
 _log = logging.getLogger(__name__)
+# What one image may lead to: unreadable, too small for the network (as Paddle says), or too large for memory.
+_OF_ONE_IMAGE = (UserError, ValueError, RuntimeError, OSError, MemoryError)
+Skip = Callable[[str, Exception], None]  # is told of an image that is left out, by its path, and why
 # Class ids, probabilities and confidence; see Segmentation.
 _Found = tuple[np.ndarray, "np.ndarray | None", "np.ndarray | None"]
+
+
+def reason_of(path: str, error: Exception) -> str:
+    """Return why an image is skipped, with its path."""
+    _log.debug("the trace", exc_info=error)
+    if isinstance(error, MemoryError):
+        return printable(f"{path} takes more memory than there is; make the image smaller")
+    return str(error) if printable(path) in str(error) else printable(f"{path}: {error}")
+
+
+def _warn(path: str, error: Exception) -> None:
+    _log.warning("skipped: %s", reason_of(path, error))
 
 
 @dataclass(frozen=True)
@@ -50,7 +67,7 @@ class _Prepared:
 
 @dataclass
 class Segmenter:
-    """A network with all that it needs; for most attributes see Predictor.
+    """A network with all that it needs; for most attributes see Predictor. It is put into eval mode.
 
     Attributes:
         check: raises a UserError if a network input [1, C, H, W] of an image, with its name, does not fit.
@@ -67,7 +84,12 @@ class Segmenter:
     check: Callable[[np.ndarray, str], None] = lambda image, path: None
     largest_batch: int | None = None
 
-    def wanted(self, probabilities: bool, confidence: bool, batch_size: int) -> Wanted:
+    def __post_init__(self) -> None:
+        """See the class."""
+        if isinstance(self.network, paddle.nn.Layer):
+            self.network.eval()
+
+    def wanted(self, probabilities: bool, confidence: bool, batch_size: int = 1) -> Wanted:
         """Return what a call asks for; see Predictor's.
 
         Raises:
@@ -96,20 +118,20 @@ class Segmenter:
             prepared = (self._prepared(image, source, frame) for frame, image in enumerate(frames))
             yield from self._segmented(read_ahead(reader, prepared), wanted)
 
-    def of_files(self, files: Sequence[Path], wanted: Wanted) -> Iterator[Segmentation]:
-        """Yield what is found in files; warn of those that cannot be segmented, and leave them out."""
+    def of_files(
+        self, files: Sequence[Path], wanted: Wanted, skip: Skip = _warn
+    ) -> Generator[Segmentation, None, None]:
+        """Yield what is found in files, without those that cannot be segmented, which `skip` is told of."""
         with ThreadPoolExecutor(2) as readers:
             ahead = prefetch_map(readers, self._tried, files)
             with Progress(ahead, total=len(files), desc="predict", unit="image") as bar:
-                whole = (item for item in bar if item is not None)
-                yield from self._segmented(whole, wanted, is_tolerant=True)
+                yield from self._segmented(_whole(files, bar, skip), wanted, skip)
 
-    def _tried(self, path: Path) -> _Prepared | None:
+    def _tried(self, path: Path) -> _Prepared | Exception:
         try:
             return self._opened(path)
-        except OF_ONE_IMAGE as error:
-            _warn(path, error)
-            return None
+        except _OF_ONE_IMAGE as error:
+            return error
 
     def _of_list(self, image: Any) -> _Prepared:
         if is_of_frames(image) or find_many(image) is not None:
@@ -121,13 +143,12 @@ class Segmenter:
 
     def _prepared(self, image: np.ndarray, path: str | None, frame: int | None = None) -> _Prepared:
         name = path or "an image"
-        source = Sample.from_source(image, path=name, label_at_source=True)
-        sample = self.transforms(source, np.random.default_rng(0))
+        sample = prediction_sample(self.transforms, image, name)
         self.check(sample.image.transpose(2, 0, 1)[None], name)
         return _Prepared(image, sample, path, frame)
 
     def _segmented(
-        self, prepared: Iterable[_Prepared], wanted: Wanted, is_tolerant: bool = False
+        self, prepared: Iterable[_Prepared], wanted: Wanted, skip: Skip | None = None
     ) -> Iterator[Segmentation]:
         waiting: deque[_Prepared] = deque()
 
@@ -137,17 +158,17 @@ class Segmenter:
                 yield item.sample
 
         for batch in batches_of_one_shape(samples(), wanted.batch_size):
-            yield from self._results([waiting.popleft() for _ in batch], wanted, is_tolerant)
+            yield from self._results([waiting.popleft() for _ in batch], wanted, skip)
 
-    def _results(self, items: list[_Prepared], wanted: Wanted, is_tolerant: bool) -> list[Segmentation]:
+    def _results(self, items: list[_Prepared], wanted: Wanted, skip: Skip | None) -> list[Segmentation]:
         try:
             found = self._found([item.sample for item in items], wanted)
-        except OF_ONE_IMAGE as error:
-            if not is_tolerant:
+        except _OF_ONE_IMAGE as error:
+            if skip is None:
                 raise
             if len(items) > 1:  # one of them, or all at once, may be too much
-                return [result for item in items for result in self._results([item], wanted, True)]
-            _warn(items[0].path, error)
+                return [result for item in items for result in self._results([item], wanted, skip)]
+            skip(str(items[0].path), error)
             return []
         return [
             Segmentation(mask, x.image, self.classes, self.palette, values, sure, x.path, x.frame)
@@ -181,5 +202,9 @@ class Segmenter:
         return self.network(network_input(batch))  # type: ignore[operator,arg-type,return-value]
 
 
-def _warn(path: str | Path | None, error: Exception) -> None:
-    _log.warning("skipped: %s", reason_of(path or "an image", error))
+def _whole(files: Iterable[Path], found: Iterable[_Prepared | Exception], skip: Skip) -> Iterator[_Prepared]:
+    for path, item in zip(files, found):
+        if isinstance(item, Exception):
+            skip(str(path), item)
+        else:
+            yield item

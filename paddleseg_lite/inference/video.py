@@ -25,6 +25,7 @@ from paddleseg_lite.inference.video_io import Frame, VideoReader, VideoWriter, u
 from paddleseg_lite.inference.video_opencv import OpenCVReader
 from paddleseg_lite.progress import Progress
 from paddleseg_lite.transforms import Compose, Sample
+from paddleseg_lite.transforms.base import prediction_sample
 from paddleseg_lite.visualize import overlay, with_legend
 
 _log = logging.getLogger(__name__)
@@ -170,8 +171,7 @@ def _record(
     """Write the overlays of all frames."""
 
     def prepare(frame: Frame) -> tuple[Frame, Sample]:
-        sample = Sample.from_source(frame.picture, label_at_source=True)
-        return frame, transforms(sample, np.random.default_rng(0))
+        return frame, prediction_sample(transforms, frame.picture)
 
     writing = None
     # One thread each: a reader and a writer are not to be used by two.

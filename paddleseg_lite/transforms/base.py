@@ -188,6 +188,17 @@ class Compose(Transform):
         return "\n".join(map(repr, self.transforms))
 
 
+def prediction_sample(transforms: TransformLike, image: np.ndarray, path: str = "") -> Sample:
+    """Return an image [H, W, C] as a network is to see it; what is predicted can be put back on its pixels.
+
+    Args:
+        transforms: as in evaluation.
+        image: just read.
+        path: its file, for messages.
+    """
+    return transforms(Sample.from_source(image, path=path, label_at_source=True), np.random.default_rng(0))
+
+
 class _Plan(GeometricTransform):
     """A run of geometric transforms with at most one resize and one pair of padding values."""
 

@@ -14,7 +14,7 @@ import yaml
 from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.deploy.sidecar import RULES, ExportMetadata, built_transforms, read_sidecar, write_sidecar
 from paddleseg_lite.inference.logits import Dense, best_classes
-from paddleseg_lite.transforms import Sample
+from paddleseg_lite.transforms.base import prediction_sample
 
 NORMALIZE = {"type": "Normalize", "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]}
 INTERPOLATIONS = {
@@ -151,9 +151,7 @@ def test_the_text_says_what_the_library_does(tmp_path, steps, size, dtype):
     found = image
     for step in content["transforms"]:
         found = read(step, found)
-    sample = built_transforms(read_sidecar(tmp_path))(
-        Sample.from_source(image, label_at_source=True), np.random.default_rng(0)
-    )
+    sample = prediction_sample(built_transforms(read_sidecar(tmp_path)), image)
     assert found.shape == sample.image.shape
     one_level = 1.01 / np.iinfo(dtype).max / min(NORMALIZE["std"])
     np.testing.assert_allclose(found, sample.image, rtol=0, atol=one_level + 1e-6)
@@ -166,8 +164,7 @@ def test_a_resize_after_padding_differs_at_the_edge_alone(tmp_path):
     found = image
     for step in written(tmp_path, steps)["transforms"]:
         found = read(step, found)
-    source = Sample.from_source(image, label_at_source=True)
-    known = built_transforms(read_sidecar(tmp_path))(source, np.random.default_rng(0)).image
+    known = prediction_sample(built_transforms(read_sidecar(tmp_path)), image).image
     rows, columns = np.nonzero(np.abs(found.astype(int) - known).max(axis=2) > 1)
     is_edge = np.isin(rows, (74, 75)) | np.isin(columns, (99, 100))
     assert is_edge.all()
@@ -183,9 +180,7 @@ def test_the_text_says_how_to_go_back(tmp_path, steps, size, output_op):
     for step in content["input"]["resize"]:
         sizes.append((*image.shape[:2], "Padding" in step["type"]))
         image = read(step, image)
-    sample = built_transforms(read_sidecar(tmp_path))(
-        Sample.from_source(np.zeros((*size, 3), np.uint8), label_at_source=True), np.random.default_rng(0)
-    )
+    sample = prediction_sample(built_transforms(read_sidecar(tmp_path)), np.zeros((*size, 3), np.uint8))
     coarse = np.random.default_rng(1).standard_normal((3, 7, 9)).astype(np.float32)
     logits = np.stack(
         [cv2.resize(plane, image.shape[1::-1], interpolation=cv2.INTER_CUBIC) for plane in coarse]
