@@ -90,27 +90,26 @@ def predict(
     check_kinds(save, "--save")
     if "cityscapes" in save:
         check_result_names(images, len(palette))
-    names = dict(zip(_result_names(images, Path(root)), images))
-    _check_targets(images, [_target(save_dir, kind, name) for kind in save for name in names])
+    names = dict(zip(images, _result_names(images, Path(root))))
+    _check_targets(images, [_target(save_dir, kind, name) for kind in save for name in names.values()])
     if "polygons" in save and not resume:
-        _check_corrected(_target(save_dir, "polygons", name) for name in names)
-    done = [name for name in names if resume and _is_done(save_dir, name, save)]
-    result = PredictResult(skipped=[names.pop(name) for name in done])
+        _check_corrected(_target(save_dir, "polygons", name) for name in names.values())
+    done = {path for path, name in names.items() if resume and _is_done(save_dir, name, save)}
+    result = PredictResult(skipped=[path for path in images if path in done])
     classes = tuple(classes) or tuple(f"class {index}" for index in range(len(palette)))
     segmenter = Segmenter(model, transforms, classes, palette, in_channels, inference)
-    paths = {str(path): name for name, path in names.items()}
 
     def skip(path: str, error: Exception) -> None:
         result.failed[Path(path)] = reason = reason_of(path, error)
         log.error(f"skipped: {reason}")
 
     def write(found: Segmentation) -> Path:
-        name = paths[str(found.path)]
-        write_results(found, name, save_dir, save, legend)
-        return names[name]
+        path = Path(str(found.path))
+        write_results(found, names[path], save_dir, save, legend)
+        return path
 
     wanted = segmenter.wanted(probabilities=False, confidence="confidence" in save)
-    all_found = segmenter.of_files(list(names.values()), wanted, skip)
+    all_found = segmenter.of_files([path for path in images if path not in done], wanted, skip)
     with logging_redirect_tqdm(), contextlib.closing(all_found), ThreadPoolExecutor(2) as writers:
         result.written.extend(prefetch_map(writers, write, all_found))
     return result
