@@ -22,6 +22,7 @@ from tests.paths import REPOSITORY
 CONFIGS = REPOSITORY / "configs"
 # By name: what a user saves in configs/ is no business of the tests.
 SHIPPED = (
+    "camvid/lpsnet_s_camvid_480x352_16k.yml",
     "camvid/lpsnet_s_camvid_480x352_1k.yml",
     "camvid/lraspp_mobilenetv3_camvid_480x352_1k.yml",
     "camvid/lraspp_mobilenetv3_camvid_480x352_1k_os32.yml",
@@ -69,7 +70,7 @@ def test_a_users_own_files_in_configs_do_not_matter(tmp_path: Path, monkeypatch:
     """The README has them saved there: the tests of this file do not see them, whole or broken."""
     shutil.copytree(CONFIGS, tmp_path / "configs")
     (tmp_path / "configs" / "mine.yml").write_text("_base_: [\n")
-    (tmp_path / "configs" / "lpsnet" / "mine.yml").write_text(f"_base_: {Path(SHIPPED[3]).name}\n")
+    (tmp_path / "configs" / "lpsnet" / "mine.yml").write_text(f"_base_: {Path(SHIPPED[4]).name}\n")
     monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
     these = runpy.run_path(__file__)
     tested = these["shipped"].args[1]
