@@ -46,13 +46,8 @@ def boxed_weights(name: str) -> Path:
     Raises:
         UserError: there are none of that name, or the file is damaged; the message has the names there are.
     """
-    name, known = name.removeprefix(SCHEME), boxed_names()
-    if name not in known:
-        there_are = f"there are {', '.join(known)}" if known else "there are none"
-        raise UserError(
-            f"no weights '{SCHEME}{name}' come with the package{did_you_mean(name, known)}; {there_are}"
-        )
-    path, expected = BOX / f"{name}.safetensors", read_card(name)["sha256"]
+    expected = read_card(name)["sha256"]
+    path = BOX / f"{name.removeprefix(SCHEME)}.safetensors"
     if (found := sha256(path)) != expected:
         raise UserError(f"{path} is damaged: its SHA-256 is {found}, not {expected}; {_REMEDY}")
     return path
@@ -61,9 +56,18 @@ def boxed_weights(name: str) -> Path:
 def read_card(name: str) -> dict[str, Any]:
     """Return what the card of weights says that come with the package.
 
+    Args:
+        name: with or without "zoo:".
+
     Raises:
-        UserError: it is missing or damaged.
+        UserError: there are none of that name, or the card is missing or damaged.
     """
+    name, known = name.removeprefix(SCHEME), boxed_names()
+    if name not in known:
+        there_are = f"there are {', '.join(known)}" if known else "there are none"
+        raise UserError(
+            f"no weights '{SCHEME}{name}' come with the package{did_you_mean(name, known)}; {there_are}"
+        )
     return read_json(BOX / f"{name}.json", _CARD, _REMEDY)
 
 

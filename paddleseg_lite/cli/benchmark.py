@@ -20,7 +20,7 @@ from paddleseg_lite.printable import say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    flags.add_config(parser)
+    flags.add_config(parser, is_required=False)
     flags.add_device(parser)
     flags.add_model_path(parser, is_required=False)
     parser.add_argument("--size", nargs=2, type=int, default=[2048, 1024], metavar=("W", "H"), help="pixels")

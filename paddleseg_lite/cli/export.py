@@ -17,7 +17,7 @@ from paddleseg_lite.printable import say
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    flags.add_config(parser)
+    flags.add_config(parser, is_required=False)
     flags.add_device(parser)
     flags.add_model_path(parser)
     add = parser.add_argument

@@ -17,9 +17,11 @@ _AUGMENTATIONS = ("scales", "flip_horizontal", "flip_vertical")
 _WINDOW = ("crop_size", "stride")
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add --config and --opts."""
-    parser.add_argument("--config", required=True, type=Path, help="YAML file that says what to build")
+def add_config(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
+    """Add --config and --opts; of a command with --model_path, zoo:NAME stands for its config too."""
+    text = "YAML file that says what to build"
+    text += "" if is_required else "; may be left out with --model_path zoo:NAME"
+    parser.add_argument("--config", required=is_required, type=Path, help=text)
     parser.add_argument(
         "--opts",
         nargs="+",
@@ -41,7 +43,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_model_path(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
     """Add --model_path; where it is not required, random weights do as well."""
-    text = "weights: .pdparams or .safetensors, path or URL; or zoo:NAME"
+    text = "weights: .pdparams or .safetensors, path or URL; or zoo:NAME of the package's own"
     text += "" if is_required else "; default: random"
     parser.add_argument("--model_path", required=is_required, help=text)
 

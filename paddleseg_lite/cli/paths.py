@@ -29,6 +29,26 @@ _FILES = ("json", "save_cityscapes_json", "save_path")  # flags of a file to wri
 _ELSEWHERE = re.compile(r"https?://.*|zoo:.*|auto|\d+", re.IGNORECASE)
 
 
+def config_of(args: argparse.Namespace) -> Path:
+    """Return --config; where it is left out, the config that the package's own weights were trained with.
+
+    Raises:
+        UserError: the weights are others, or there are none of that name.
+    """
+    if args.config is not None:
+        return args.config
+    from paddleseg_lite.checkpoint.box import SCHEME, boxed_names  # and NumPy, for those who need them
+    from paddleseg_lite.config.zoo import config_of_weights
+
+    if str(args.model_path).startswith(SCHEME):
+        return config_of_weights(args.model_path)
+    names = ", ".join(f"{SCHEME}{name}" for name in boxed_names())
+    raise UserError(
+        "there is no --config; give the YAML file of the network, or as --model_path weights that come with "
+        f"the package and know theirs: {names or 'there are none yet'}"
+    )
+
+
 def check_paths(args: argparse.Namespace) -> None:
     """Check that what a command reads is there, and that it can write where it is to.
 

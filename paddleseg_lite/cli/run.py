@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn, TextIO
 
-from paddleseg_lite.cli.paths import check_paths
+from paddleseg_lite.cli.paths import check_paths, config_of
 from paddleseg_lite.config import load_config
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.threads import cpu_facts, thread_count
@@ -46,7 +46,7 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
     try:
         if "config" in args:
             overrides = args.overrides(args) if "overrides" in args else []
-            args.config = load_config(args.config, [*args.opts, *overrides])
+            args.config = load_config(config_of(args), [*args.opts, *overrides])
         check_paths(args)
         if "device" in args:
             set_device(args.device)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    flags.add_config(parser)
+    flags.add_config(parser, is_required=False)
     parser.set_defaults(data=("val_dataset",))
     flags.add_device(parser)
     flags.add_model_path(parser)

@@ -1,21 +1,25 @@
-"""Networks of the zoo by name: what there is, with which weights, and how to build it."""
+"""Networks of the zoo by name: what there is, with which weights, and how to build it.
+
+Paddle is imported only to build one: a command must find its config before that.
+"""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from paddle import nn
-
-from paddleseg_lite.checkpoint import load_weights
-from paddleseg_lite.checkpoint.box import BOX, SCHEME
-from paddleseg_lite.config.build import Plan
+from paddleseg_lite.checkpoint.box import BOX, SCHEME, read_card
 from paddleseg_lite.config.load import load_config
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.json_files import NUMBER, read_json
 from paddleseg_lite.registry import did_you_mean
+
+if TYPE_CHECKING:
+    from paddle import nn
+
+    from paddleseg_lite.config.build import Plan
 
 # Beside the package in a checkout; inside it where pip put it.
 _PLACES = tuple(folder / "configs" for folder in Path(__file__).resolve().parents[1:3])
@@ -105,6 +109,18 @@ def config_path(name: str) -> Path:
     return known[name]
 
 
+def config_of_weights(weights: str) -> Path:
+    """Return the file of the shipped config that weights were trained with.
+
+    Args:
+        weights: "zoo:NAME" of weights that come with the package.
+
+    Raises:
+        UserError: there are none of that name; the message has the names there are.
+    """
+    return config_path(read_card(weights)["config"])
+
+
 def load(name: str, weights: str | Path | None = "released") -> nn.Layer:
     """Build a network of the zoo, in eval mode.
 
@@ -116,6 +132,8 @@ def load(name: str, weights: str | Path | None = "released") -> nn.Layer:
     Raises:
         UserError: there is no such network, it has no weights, or they cannot be had or do not fit.
     """
+    from paddleseg_lite.checkpoint import load_weights
+
     plan = _plan(name)
     source = _weights_of(name) if weights == "released" else weights
     model = plan.model(pretrained=False)
@@ -142,6 +160,8 @@ def create_model(name: str, num_classes: int | None = None, pretrained: bool | s
 
 
 def _plan(name: str) -> Plan:
+    from paddleseg_lite.config.build import Plan
+
     known = _models().get(name)
     return Plan(load_config(config_path(known.config if known else name)))
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from paddleseg_lite.checkpoint import box
 from paddleseg_lite.cli.main import COMMANDS, module_of
-from paddleseg_lite.cli.paths import check_paths
-from paddleseg_lite.config import Config
+from paddleseg_lite.cli.paths import check_paths, config_of
+from paddleseg_lite.config import Config, zoo
 from paddleseg_lite.errors import UserError
 
 TEXTS = ("--model_path", "--pretrained", "--resume_model")  # paths that may be URLs, or auto
@@ -39,6 +41,25 @@ def test_names_that_there_cannot_be_are_told(tmp_path, monkeypatch, command, act
     with pytest.raises(UserError) as caught:
         check_paths(argparse.Namespace(**{action.dest: value}))
     assert str(caught.value).isprintable()
+
+
+def test_a_config_that_is_left_out_is_that_of_the_weights(tmp_path, monkeypatch):
+    """Of the package's weights, by their card; of others it is asked for, with the names that do without."""
+    monkeypatch.setattr(box, "BOX", tmp_path)
+    monkeypatch.setattr(zoo, "_PLACES", (tmp_path,))
+    given = {"config": None, "model_path": "mine.pdparams"}
+    with pytest.raises(UserError, match=r"no --config; give the YAML.*: there are none yet"):
+        config_of(argparse.Namespace(**given))
+    (tmp_path / "streets.safetensors").touch()
+    (tmp_path / "long_name.yml").touch()
+    card = {"config": "long_name", "seed": 0, "versions": {}, "data": "", "terms": "", "sha256": ""}
+    (tmp_path / "streets.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match=r"no --config; give the YAML.*: zoo:streets$"):
+        config_of(argparse.Namespace(**given))
+    given["model_path"] = "zoo:streets"
+    assert config_of(argparse.Namespace(**given)) == tmp_path / "long_name.yml"
+    given["config"] = Path("mine.yml")
+    assert config_of(argparse.Namespace(**given)) == Path("mine.yml")
 
 
 def test_a_file_to_write_may_be_there(tmp_path):

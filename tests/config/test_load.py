@@ -319,7 +319,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 for path in Path("paddleseg_lite/config").glob("*.py"):
-    if path.stem not in ("build", "zoo"):
+    if path.stem != "build":
         import_module(f"paddleseg_lite.config.{path.stem}")
 from paddleseg_lite.config import load_config
 from paddleseg_lite.config.data import DataPlan

@@ -92,6 +92,31 @@ def test_weights_in_the_box_need_no_network(tiny):
     assert (told.name, told.is_in_the_box, told.input_size) == ("tiny_toys", True, (96, 64))
 
 
+@pytest.mark.parametrize(
+    ("command", "flags", "written"),
+    [
+        ("predict", ("--save", "color"), "pseudo_color_prediction"),
+        ("export", ("--no_verify",), "inference.yml"),
+    ],
+)
+def test_a_command_takes_their_config(tiny, tmp_path, street_root, tool, command, flags, written):
+    """Somebody with a photo and the package needs no config, and no data set."""
+    config = tmp_path / "configs" / "toys" / "tiny.yml"
+    config.write_text(config.read_text().replace(str(street_root), "nowhere"))
+    if command == "predict":
+        flags = (*flags, "--backend", "paddle", "--image_path", next(street_root.rglob("*_leftImg8bit.png")))
+    out = tmp_path / "out"
+    code, _, err = tool(command, "--model_path", "zoo:tiny_toys", "--save_dir", out, *flags)
+    assert (code, err) == (0, "")
+    assert (out / written).exists()
+    code, _, err = tool(command, "--model_path", "zoo:tiny_toy", "--save_dir", out, *flags)
+    assert code == 2
+    assert (
+        "no weights 'zoo:tiny_toy' come with the package; did you mean 'tiny_toys'?; there are tiny_toys"
+        in err
+    )
+
+
 def test_a_config_may_name_them(tiny, tmp_path, street_root):
     """pretrained: zoo:NAME; the classifier stays random for other classes."""
     path = tmp_path / "configs" / "toys" / "tiny.yml"
