@@ -7,6 +7,7 @@ ones, as in COCO-Stuff's maps; crowds (iscrowd) are not counted, and lie below a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ class CocoSource(ShapeSource):
         self._entries: dict[str, _Entry] = {}
         self._files: dict[str, Path | None] = {}
         splits: dict[str, str] = {}
-        used: dict[str, None] = {}
+        used: Counter[str] = Counter()
         defined: dict[str, None] = {}
         for path in files_ending(folder, ".json"):
             try:
@@ -68,15 +69,16 @@ class CocoSource(ShapeSource):
             names = self._read_categories(content, path)
             entries = self._read_images(content, path, split or "")
             defined.update(dict.fromkeys(names.values()))
-            used.update(dict.fromkeys(self._read_annotations(content, path, names, entries)))
+            used.update(self._read_annotations(content, path, names, entries))
             splits.update((entry.item.name, split) for entry in entries.values() if split)
         if not self._entries:
             found = "; ".join(finding.message for finding in self._notes.findings())
             raise UserError(f"{folder}: no COCO JSON with images{f': {found}' if found else ''}")
         self._add_unlisted()
-        for name in defined.keys() - used.keys():
+        for name in sorted(defined.keys() - used.keys() - choices.classes.keys()):
             self._notes.add("unused class", f"'{name}'")
-        named = ClassNames([name for name in defined if name in used], choices.classes, self._notes)
+        order = [name for name in defined if name in used]
+        named = ClassNames(order, choices.classes, self._notes, used)
         named.index[NOT_COUNTED[0]] = IGNORED  # what crowds become, whatever the file's classes
         items = {name: entry.item for name, entry in self._entries.items()}
         super().__init__(items, self._files, named, self._notes, splits)
@@ -89,7 +91,7 @@ class CocoSource(ShapeSource):
                 self._notes.add("damaged entry", f"{path}, category {number}")
             elif names.setdefault(raw["id"], raw["name"]) != raw["name"]:
                 self._notes.add("damaged entry", f"{path}, category {number}: its id is that of another")
-        for name in {name for name in names.values() if list(names.values()).count(name) > 1}:
+        for name in sorted(name for name, count in Counter(names.values()).items() if count > 1):
             self._notes.add("same class twice", f"'{name}' ({path})")
         return dict(sorted(names.items(), key=lambda pair: (isinstance(pair[0], str), pair[0])))
 

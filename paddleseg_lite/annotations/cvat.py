@@ -7,6 +7,7 @@ turned by their EXIF orientation.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +78,12 @@ class CvatSource(ShapeSource):
         unlisted = self._index_of_images.unlisted(self._files.values(), self._items, self._notes)
         for name, file in unlisted:
             self._items[name], self._files[name] = Item(name, file, False), file
-        names = {_label(attributes) for raw in self._raw.values() for _, attributes in raw.shapes}
-        for name in self._colors.keys() - names:
+        drawn = Counter(_label(attributes) for raw in self._raw.values() for _, attributes in raw.shapes)
+        for name in sorted(self._colors.keys() - drawn.keys() - choices.classes.keys()):
             self._notes.add("unused class", f"'{name}'")
-        order = [name for name in self._colors if name in names] + alphabetical(names - self._colors.keys())
-        named = ClassNames(order, choices.classes, self._notes)
+        order = [name for name in self._colors if name in drawn]
+        order += alphabetical(drawn.keys() - self._colors.keys())
+        named = ClassNames(order, choices.classes, self._notes, drawn)
         super().__init__(self._items, self._files, named, self._notes, splits)
         self.palette = named.palette(self._colors)
 

@@ -48,20 +48,31 @@ class Notes:
 
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
+        self._groups: dict[str, list[tuple[str, ...]]] = {}
 
-    def add(self, kind: str, name: object) -> None:
-        """Note one thing; `name` says which: an item, a file, a class, with what is the matter."""
+    def add(self, kind: str, name: object, group: tuple[str, ...] = ()) -> None:
+        """Note one thing.
+
+        Args:
+            kind: of the matter.
+            name: says which: an item, a file, a class, with what is the matter.
+            group: the names of classes that `name` tells of, if it tells of several.
+        """
         self._names.setdefault(kind, []).append(str(name))
+        if group:
+            self._groups.setdefault(kind, []).append(group)
 
     def findings(self) -> list[Finding]:
         """Return a finding for each kind that was noted."""
-        return [_finding(kind, names) for kind, names in self._names.items()]
+        return [
+            _finding(kind, names, tuple(self._groups.get(kind, []))) for kind, names in self._names.items()
+        ]
 
 
-def _finding(kind: str, names: list[str]) -> Finding:
+def _finding(kind: str, names: list[str], groups: tuple[tuple[str, ...], ...]) -> Finding:
     noun, matter, remedy = _SENTENCES[kind]
     shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
     number = counted(len(names), noun)
     for singular, plural in (("classs", "classes"), ("entrys", "entries")):
         number = number.replace(singular, plural)
-    return Finding(kind, f"{number} {matter}: {shown}; {remedy}", tuple(names))
+    return Finding(kind, f"{number} {matter}: {shown}", remedy, tuple(names), groups)

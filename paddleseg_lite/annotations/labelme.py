@@ -24,11 +24,12 @@ from paddleseg_lite.annotations.sizes import size_of_bytes
 from paddleseg_lite.annotations.source import Choices, Item
 from paddleseg_lite.datasets.reading.images import decode_image
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.json_files import ANYTHING, NUMBER, read_json
+from paddleseg_lite.json_files import ANYTHING, NUMBER, mismatch, read_json
 
 _REMEDY = "save it anew in labelme, or remove it"
 _SCHEMA = {
     "shapes": [{"label": (str, int), "points": ANYTHING, "shape_type?": (str, None), "mask?": (str, None)}],
+    "classes?": ANYTHING,  # of predictions; labelme keeps what it does not know
     "imagePath?": (str, None),
     "imageData?": (str, None),
     "imageHeight?": (NUMBER, None),
@@ -47,6 +48,7 @@ class LabelmeSource(ShapeSource):
         items: dict[str, Item] = {}
         images: dict[str, Path | None] = {}
         found: Counter[str] = Counter()
+        declared: dict[str, None] = {}  # classes of who predicted, whether they were seen or not
         damaged: list[Path | None] = []  # images whose annotation is
         for path in files_ending(folder, ".json"):
             try:
@@ -65,10 +67,13 @@ class LabelmeSource(ShapeSource):
                 continue
             images[name], items[name] = image, Item(name, path, True)
             found.update(self._noted(content, path, notes))
+            if mismatch(classes := content.get("classes"), [str]) is None:
+                declared.update(dict.fromkeys(classes))
+        order = [*declared, *alphabetical(found.keys() - declared)]
         listed = [*images.values(), *damaged]
         for name, file in index.unlisted(listed, items, notes):
             images[name], items[name] = file, Item(name, file, False)
-        named = ClassNames(alphabetical(found), choices.classes, notes)
+        named = ClassNames(order, choices.classes, notes, found)
         super().__init__(items, images, named, notes, splits={})
 
     def _noted(self, content: dict[str, Any], path: Path, notes: Notes) -> Iterator[str]:

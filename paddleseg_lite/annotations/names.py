@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from paddleseg_lite.annotations.alike import alike
 from paddleseg_lite.annotations.findings import Notes
 from paddleseg_lite.annotations.source import IGNORED, MAX_CLASSES, ClassChoice, Color
 from paddleseg_lite.errors import UserError
@@ -23,6 +23,7 @@ class ClassNames:
         found: names in the source, in the order that the classes shall have.
         choice: see Choices.classes.
         notes: where names that are alike, and unknown ones of the choice, are noted.
+        counts: {name: how often it was drawn}, where that is known; then misspelt names are noted, too.
 
     Attributes:
         classes: the classes' names.
@@ -32,11 +33,19 @@ class ClassNames:
         UserError: there are more classes than a label file has ids.
     """
 
-    def __init__(self, found: Iterable[str], choice: ClassChoice, notes: Notes) -> None:
+    def __init__(
+        self,
+        found: Iterable[str],
+        choice: ClassChoice,
+        notes: Notes,
+        counts: Mapping[str, int] | None = None,
+    ) -> None:
         names = list(dict.fromkeys(found))
         targets = {name: choice.get(name, None if name in NOT_COUNTED else name) for name in names}
-        for name in choice:
-            if name not in targets:
+        for name, target in choice.items():
+            if name not in targets and name == target:  # nobody drew it yet
+                targets[name] = target
+            elif name not in targets:
                 notes.add("no such class", f"'{name}'{did_you_mean(name, targets)}")
         used = {target for target in targets.values() if target is not None}
         order = [*choice.values(), *targets.values()]
@@ -50,8 +59,12 @@ class ClassNames:
             name: IGNORED if target is None else self.classes.index(target)
             for name, target in targets.items()
         }
-        for group in _alike(self.classes):
-            notes.add("names alike", " = ".join(f"'{name}'" for name in group))
+        drawn: Counter[str] = Counter()
+        for name, count in (counts or {}).items():
+            drawn[targets.get(name) or ""] += count
+        for group in alike(self.classes, drawn):
+            shown = (f"'{name}'" + (f" ({drawn[name]} drawn)" if drawn[name] else "") for name in group)
+            notes.add("names alike", " = ".join(shown), group)
 
     def palette(self, colors: Mapping[str, Color]) -> np.ndarray | None:
         """Return the classes' colors, uint8 [K, 3], of those of the names; None if a class has none."""
@@ -68,11 +81,3 @@ class ClassNames:
 def alphabetical(names: Iterable[str]) -> list[str]:
     """Return the order of names where the source has none: the background first, which is class 0 usually."""
     return sorted(set(names), key=lambda name: ("background" not in name.lower(), name.casefold(), name))
-
-
-def _alike(names: Iterable[str]) -> list[list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        plain = unicodedata.normalize("NFKC", name).casefold()
-        groups.setdefault(re.sub(r"[\s_-]+", " ", plain).strip(), []).append(name)
-    return [group for group in groups.values() if len(group) > 1]

@@ -35,8 +35,15 @@ class Finding:
     """Something that the user should know, or decide."""
 
     kind: str  # a few words that stay the same, such as "names alike"
-    message: str  # one sentence: what was found, where, what to do
+    found: str  # what was found, and where
+    remedy: str  # what to do; who knows the flag for it says that instead
     names: tuple[str, ...] = ()  # all the items, files or classes that it is about
+    groups: tuple[tuple[str, ...], ...] = ()  # of "names alike": the classes' names, the commonest first
+
+    @property
+    def message(self) -> str:
+        """One sentence: what was found, where, what to do."""
+        return f"{self.found}; {self.remedy}"
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,9 @@ class Choices:
 
     Attributes:
         classes: {name in the source: class that it becomes, or None for not counted}. Classes come in this
-            order; names of the source that aren't here keep theirs and come after them. Masks of ids have
-            the names "0", "1" and so on, masks of colors "#804080".
+            order; names of the source that aren't here keep theirs and come after them. A name that the
+            source lacks and that becomes itself is a class that nobody drew yet. Masks of ids have the
+            names "0", "1" and so on, masks of colors "#804080".
         colors: {color in the masks: its name}, for masks of colors.
         line_width: pixels, of lines, and of the disc that a point becomes.
         channels: of the images.

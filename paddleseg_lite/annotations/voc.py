@@ -42,7 +42,7 @@ def open_voc(folder: Path, choices: Choices) -> MaskSource:
 
 def _triples(folder: Path, notes: Notes) -> list[Triple]:
     images, masks = (_by_name(folder / name, notes) for name in (IMAGES, MASKS))
-    for name in masks.keys() - images.keys():
+    for name in sorted(masks.keys() - images.keys()):
         notes.add("no image", masks[name])
     return [Triple(name, images[name], masks.get(name)) for name in sorted(images)]
 

@@ -33,8 +33,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("what counts").add_argument
     text = "images without annotation, and pixels that nothing covers: background, ignore or drop"
     add("--unlabeled", choices=("background", "ignore", "drop"), help=text)
-    text = "the class that a name in SOURCE becomes; NAME= does not count"
-    add("--classes", nargs="+", default=[], metavar="NAME=CLASS", help=text)
+    text = "the class that a name in SOURCE becomes; NAME= does not count, NAME=NAME keeps one nobody drew"
+    add("--classes", nargs="+", action="extend", default=[], metavar="NAME=CLASS", help=text)
     add("--colors", type=Path, metavar="FILE", help="lines R G B NAME: the colors of masks")
     add("--line_width", type=int, default=10, help="pixels, of lines and points; default 10")
     add("--img_channels", type=int, default=3, help="channels of the images; default 3")

@@ -91,13 +91,16 @@ def labelme_shapes(mask: np.ndarray, classes: Sequence[str], min_pixels: int = M
     return shapes
 
 
-def labelme_file(shapes: list[dict], image_path: str, size: tuple[int, int]) -> dict:
+def labelme_file(
+    shapes: list[dict], image_path: str, size: tuple[int, int], classes: Sequence[str] = ()
+) -> dict:
     """Return the content of a labelme file.
 
     Args:
         shapes: as of `labelme_shapes`.
         image_path: relative to the file's folder, with "/"; labelme opens that image.
         size: (height, width).
+        classes: all names, of which some may have no shape: who reads the file back has the same ids then.
     """
     return {
         "version": LABELME,
@@ -107,6 +110,7 @@ def labelme_file(shapes: list[dict], image_path: str, size: tuple[int, int]) -> 
         "imageData": None,
         "imageHeight": size[0],
         "imageWidth": size[1],
+        "classes": list(classes),  # labelme keeps what it does not know
     }
 
 

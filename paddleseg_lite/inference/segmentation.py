@@ -198,7 +198,7 @@ def _polygons(found: Segmentation, folder: Path, _: Sequence[str]) -> bytes:
         raise UserError("a file of labelme's names an image's file, and this result is of none; give a path")
     image = os.path.relpath(found.path, folder).replace(os.sep, "/")
     shapes = labelme_shapes(found.mask, found.classes)
-    return _one_line(json.dumps(labelme_file(shapes, image, found.mask.shape)))
+    return _one_line(json.dumps(labelme_file(shapes, image, found.mask.shape, found.classes)))
 
 
 def _one_line(text: str) -> bytes:

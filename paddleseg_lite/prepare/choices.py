@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 
 from paddleseg_lite.annotations.source import Source
 from paddleseg_lite.errors import UserError
@@ -34,19 +35,30 @@ def check_decided(source: Source, decided: Sequence[str]) -> None:
     Raises:
         UserError: some are not decided upon, or --classes has names that the source lacks.
     """
+    open_groups = []
     for finding in source.findings:
         if finding.kind == "no such class":
-            raise UserError(f"--classes: {finding.message}")
-        if finding.kind != "names alike":
-            continue
-        known = {f"'{name}'" for name in decided}
-        for group in finding.names:
-            names = group.split(" = ")
-            if not known.issuperset(names):
-                first = names[0].strip("'")
-                join = " ".join(f"{name[:-1]}={first}'" for name in names[1:])
-                apart = " ".join(f"{name[:-1]}={name[1:]}" for name in names)
-                raise UserError(
-                    f"the classes {group} are nearly the same name; join them by --classes {join}, or keep "
-                    f"them apart by --classes {apart}"
-                )
+            known = ", ".join(f"'{name}'" for name in source.classes)
+            raise UserError(
+                f"--classes: {finding.found}; the classes are {known}; NAME=NAME is for one that nobody "
+                "drew yet"
+            )
+        open_groups += [
+            (text, group)
+            for text, group in zip(finding.names, finding.groups)
+            if not set(decided).issuperset(group)
+        ]
+    if open_groups:
+        shown = " and ".join(text for text, _ in open_groups)
+        groups = [group for _, group in open_groups]
+        join = _flag((name, group[0]) for group in groups for name in group[1:])
+        apart = _flag((name, name) for group in groups for name in group)
+        raise UserError(
+            f"the classes {shown} are nearly the same name; join them by {join}, or keep them apart by "
+            f"{apart}"
+        )
+
+
+def _flag(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return --classes with NAME=CLASS, as a shell takes it; each pair once."""
+    return f"--classes {shlex.join(dict.fromkeys(f'{name}={target}' for name, target in pairs))}"

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +216,10 @@ def _texts(
         "split": {side: len(split.names(side)) for side in sides},
         **found.as_dict(),
         "notes": list(notes),
-        "findings": [asdict(finding) for finding in source.findings],
+        "findings": [
+            {"kind": finding.kind, "message": finding.message, "names": finding.names}
+            for finding in source.findings
+        ],
         "left_out": work.problems,
     }
     texts[FINGERPRINT] = json.dumps(values, indent=1) + "\n"

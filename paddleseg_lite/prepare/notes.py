@@ -16,14 +16,16 @@ from paddleseg_lite.prepare.tally import Tally
 from paddleseg_lite.printable import counted
 
 _SHOWN = 3
-# Findings of a source, and the flag that decides about them.
-_FLAGS = {
-    "binary masks": "--classes 0=NAME 255=NAME",
-    "palette": "--colors FILE",
-    "rare colors": "--colors FILE",
-    "other colors": "--colors FILE",
-    "ids renumbered": "--classes ID=NAME",
+# Findings of a source, and what to do by a flag.
+_REMEDIES = {
+    "binary masks": "--classes 0=NAME 255=NAME names them",
+    "palette": "--colors FILE names them",
+    "rare colors": "--colors FILE names those that are classes",
+    "other colors": "--colors FILE names more",
+    "ids renumbered": "nothing to do; --classes ID=NAME names them",
+    "unused class": "--classes NAME=NAME keeps one",
 }
+_DECIDED = ("no annotation", "names alike")  # by flags, before anything is written
 
 
 def notes_of(source: Source, work: Tally, groups: Groups, split: Split) -> list[str]:
@@ -45,9 +47,8 @@ def notes_of(source: Source, work: Tally, groups: Groups, split: Split) -> list[
         *split.notes,
     ]
     for finding in source.findings:
-        if finding.kind != "no annotation":  # which has been decided
-            flag = f" ({_FLAGS[finding.kind]})" if finding.kind in _FLAGS else ""
-            notes.append(f"found: {finding.message}{flag}")
+        if finding.kind not in _DECIDED:
+            notes.append(f"found: {finding.found}; {_REMEDIES.get(finding.kind, finding.remedy)}")
     for side, names in ((TRAIN, sizes[0]), (VAL, sizes[1])):
         shown = np.any([work.holds[name] for name in names], axis=0)
         lacking = [found.classes[i] for i in np.flatnonzero(~shown & (found.class_pixels > 0))]

@@ -68,6 +68,20 @@ def test_masks_come_back_from_run_lengths(is_compressed, tmp_path_factory, seed)
     assert (label_of(source, "a") == label).all()
 
 
+def test_a_category_without_annotations_can_be_kept(tmp_path):
+    """It is left out otherwise, of which there are dozens in files of some tools; and told in one order."""
+    path = write_coco(tmp_path / "a.json", annotation(3, [TRIANGLE]))
+    content = json.loads(path.read_text())
+    content["categories"] += [{"id": 20 + number, "name": name} for number, name in enumerate("zebra")]
+    write_json(path, content)
+    source = open_source(tmp_path)
+    assert source.classes == ("road",)
+    assert kinds(source)["unused class"] == tuple(f"'{name}'" for name in ["a", "b", "car", "e", "r", "z"])
+    kept = open_source(tmp_path, choices=Choices({"road": "road", "car": "car"}))
+    assert kept.classes == ("road", "car")
+    assert "'car'" not in kinds(kept)["unused class"]
+
+
 def test_polygons_are_those_of_pycocotools(tmp_path):
     """Protects the borders, and objects of several parts."""
     objects = annotation(3, [TRIANGLE]), annotation(7, [SQUARE, [1, 1, 9, 1, 9, 9]])

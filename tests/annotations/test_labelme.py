@@ -190,6 +190,37 @@ def test_what_is_odd_is_named_and_the_rest_goes_on(tmp_path):
     assert joined.classes == ("road",)
 
 
+def test_classes_that_a_file_lists_are_there_in_their_order(tmp_path):
+    """Predictions list the network's: what it never saw on these photos stays a class, and ids stay."""
+    write_labelme(tmp_path / "a.json", shape("sky", POLYGON), classes=["road", "bus", "sky"])
+    write_labelme(tmp_path / "b.json", shape("bird", POLYGON), classes=["road", "bus", "sky"])
+    write_labelme(tmp_path / "c.json", shape("sky", POLYGON), classes={"of": "another tool"})
+    source = open_source(tmp_path)
+    assert source.classes == ("road", "bus", "sky", "bird")
+    assert not source.findings
+    joined = open_source(tmp_path, choices=Choices({"bus": None, "bird": "road"}))
+    assert joined.classes == ("road", "sky")
+
+
+def test_a_class_that_nobody_drew_yet_can_be_named(tmp_path):
+    """So that ids stay when the first one is drawn; a name that becomes another one is misspelt."""
+    write_labelme(tmp_path / "a.json", shape("sky", POLYGON))
+    source = open_source(tmp_path, choices=Choices({"sky": "sky", "bus": "bus"}))
+    assert source.classes == ("sky", "bus")
+    assert not source.findings
+    misspelt = open_source(tmp_path, choices=Choices({"skyy": "sky"}))
+    assert kinds(misspelt) == {"no such class": ("'skyy'; did you mean 'sky'?",)}
+
+
+def test_a_misspelt_class_is_named_with_the_common_one(tmp_path):
+    """One slip in many files; the common name is what it is to become."""
+    write_labelme(tmp_path / "a.json", *[shape("road", POLYGON)] * 10, shape("raod", POLYGON))
+    (finding,) = open_source(tmp_path).findings
+    assert (finding.kind, finding.groups) == ("names alike", (("road", "raod"),))
+    assert finding.names == ("'road' (10 drawn) = 'raod' (1 drawn)",)
+    assert not open_source(tmp_path, choices=Choices({"raod": "road"})).findings
+
+
 def test_a_folder_without_a_usable_file_says_what_it_has(tmp_path):
     """Protects a user who gave the wrong folder."""
     (tmp_path / "a.json").write_text('{"shapes": 3}')

@@ -64,9 +64,10 @@ def test_predicted_polygons_are_a_source_of_annotations(folder):
     """Predict into the folder of the images, correct, and train: each file finds its image, names stay."""
     images, root = find_images(folder, FLAG)
     work = (bright, images, Compose([Normalize()]), PALETTE, folder, root)
-    predict(*work, save=["polygons"], classes=("dark", "light"))
+    predict(*work, save=["polygons"], classes=("never seen", "light", "dark")[::-1])
     source = open_source(folder)
     assert source.format == "labelme"
+    assert source.classes == ("dark", "light", "never seen")
     assert [item.name for item in source.items] == ["a", "sub/b ü"]
     assert source.findings == []
     expected = np.zeros((10, 20), np.uint8)

@@ -383,14 +383,16 @@ def test_what_is_lacking_is_told(tmp_path):
 
 
 def test_findings_of_a_source_are_told_with_the_flag_that_decides(tmp_path):
-    """The source knows no flags."""
+    """The source knows no flags; its own advice is not given beside it."""
     found = [
-        Finding("palette", "2 colors found; name them", ("a", "b")),
-        Finding("no annotation", "decided", ("c",)),
-        Finding("no image", "1 annotation without its image", ("d",)),
+        Finding("palette", "2 colors found", "name them", ("a", "b")),
+        Finding("no annotation", "decided", "", ("c",)),
+        Finding("names alike", "decided", "", ("e",)),
+        Finding("no image", "1 annotation without its image", "put it there", ("d",)),
     ]
     made = prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES, findings=found))
-    assert "found: 2 colors found; name them (--colors FILE)" in made.lines
+    assert "found: 2 colors found; --colors FILE names them" in made.lines
+    assert "found: 1 annotation without its image; put it there" in made.lines
     assert not any("decided" in line for line in made.lines)
     assert made.lost == 1
 
