@@ -9,10 +9,12 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import TRANSFORMS
-from paddleseg_lite.transforms.arguments import number, padding, positive, size_pair
+from paddleseg_lite.transforms.arguments import number, ordered, padding, positive, size_pair
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.sample import Sample, render, render_array
 from paddleseg_lite.transforms.window import Window
+
+_DRAWS = 10
 
 
 @TRANSFORMS.register
@@ -141,3 +143,76 @@ class RandomScaleAspect(GeometricTransform):
         height, width = fitting[:, 0].tolist()
         top, left = rng.integers(canvas[:, 0] - fitting[:, 0]).tolist()
         return window.crop(top, left, height, width).resize(window.height, window.width)
+
+
+@TRANSFORMS.register
+class RandomResizedCrop(GeometricTransform):
+    """Crop a rectangle of random area and aspect, and resize it; Inception's augmentation.
+
+    Args:
+        size: side of the result, or (width, height).
+        scale: (smallest, largest) area as a share of the image's; drawn uniformly.
+        ratio: (smallest, largest) aspect, width by height; its logarithm is drawn uniformly. If none of ten
+            draws fits into the image, its middle is taken, as large as the aspects allow.
+    """
+
+    resamples = True
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        scale: Sequence[float] = (0.08, 1.0),
+        ratio: Sequence[float] = (3 / 4, 4 / 3),
+    ) -> None:
+        owner = type(self).__name__
+        self.size = _size(owner, size)
+        for name, value in (("scale", scale), ("ratio", ratio)):
+            if not isinstance(value, (list, tuple)) or len(value) != 2:
+                raise UserError(f"{owner}: {name} must be two numbers, got {value!r}")
+            ordered(owner, f"{name}[0]", value[0], f"{name}[1]", value[1], least=1e-6)
+        number(owner, "scale[1]", scale[1], 0, 1)
+        self.scale, self.ratio = (scale[0], scale[1]), (ratio[0], ratio[1])
+
+    def plan(self, window: Window, rng: np.random.Generator) -> Window:
+        height, width = self._sides(window, rng)
+        top = int(rng.integers(0, window.height - height + 1))
+        left = int(rng.integers(0, window.width - width + 1))
+        return window.crop(top, left, height, width).resize(*self.size[::-1])
+
+    def _sides(self, window: Window, rng: np.random.Generator) -> tuple[int, int]:
+        """Return the height and width of what is cropped."""
+        narrow, wide = self.ratio
+        for _ in range(_DRAWS):
+            area = window.height * window.width * rng.uniform(*self.scale)
+            aspect = np.exp(rng.uniform(np.log(narrow), np.log(wide)))
+            width, height = round(np.sqrt(area * aspect)), round(np.sqrt(area / aspect))
+            if 0 < width <= window.width and 0 < height <= window.height:
+                return height, width
+        width = max(min(window.width, round(window.height * wide)), 1)
+        return max(min(window.height, round(width / narrow)), 1), width
+
+
+@TRANSFORMS.register
+class CenterCrop(GeometricTransform):
+    """Keep the middle.
+
+    Args:
+        size: side of the result, or (width, height).
+    """
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        self.size = _size(type(self).__name__, size)
+
+    def plan(self, window: Window, rng: np.random.Generator) -> Window:
+        width, height = self.size
+        if window.width < width or window.height < height:
+            raise UserError(
+                f"CenterCrop: size is {width}x{height} (width x height), but the image has {window.width}x"
+                f"{window.height}; put ResizeByShort before it"
+            )
+        return window.crop((window.height - height) // 2, (window.width - width) // 2, height, width)
+
+
+def _size(owner: str, size: int | Sequence[int]) -> tuple[int, int]:
+    """Return (width, height) of a side or of both."""
+    return size_pair(owner, "size", [size, size] if isinstance(size, int) else size)

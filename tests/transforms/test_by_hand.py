@@ -26,6 +26,7 @@ from paddleseg_lite.transforms import (
 
 # Arguments of those that need some, and of each kind: positional, lists, texts, None.
 GIVEN = {
+    "CenterCrop": (([40, 32],), {}),
     "LimitLong": ((40, None), {}),
     "Normalize": ((), {"mean": (0.5, 0.4, 0.3), "std": [1e-5, 0.25, 1]}),
     "Padding": (((70, 60),), {"im_padding_value": 0}),
@@ -33,6 +34,7 @@ GIVEN = {
     "RandomDistort": ((0.25,), {"hue_prob": 1.0}),
     "RandomHorizontalFlip": ((), {"prob": np.float64(0.75)}),
     "RandomPaddingCrop": (([32, 24],), {}),
+    "RandomResizedCrop": ((24,), {"scale": (0.5, 1)}),
     "Resize": (([40, 20],), {"keep_ratio": True, "interp": "RANDOM"}),
     "ResizeByLong": ((30,), {}),
     "ResizeByShort": (((20, 30),), {}),
@@ -61,6 +63,8 @@ def through_a_config(tmp_path, text: str) -> Compose:
 def test_every_transform_works_by_hand_and_prints_its_yaml(tmp_path, name):
     """The same result as through a sample, with and without a label, and as that of what its YAML makes."""
     image, label = arrays()
+    if name == "RandomErasing":
+        image = Normalize().apply(image)
     before = image.copy(), label.copy()
     given, options = GIVEN.get(name, ((), {}))
     transform = TRANSFORMS.get(name)(*given, **options)
