@@ -16,11 +16,14 @@ import argparse
 import os
 import shlex
 import sys
+from itertools import chain, count
 from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError, missing_modules
 from paddleseg_lite.printable import counted, say
+
+_NETWORK = "lpsnet_s"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +31,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("source", type=Path, metavar="SOURCE", help="folder with images and annotations")
     add("--save_dir", type=Path, required=True, help="folder of the data set")
     add("--format", help="of the annotations; default: found out")
-    add("--network", default="lpsnet_s", help="what the config is for; default lpsnet_s, fast on a CPU")
+    add("--network", default=_NETWORK, help=f"what the config is for; default {_NETWORK}, fast on a CPU")
 
     add = parser.add_argument_group("what counts").add_argument
     text = "images without annotation, and pixels that nothing covers: background, ignore or drop"
@@ -65,11 +68,11 @@ def work(args: argparse.Namespace) -> None:
     choices = Choices(classes, colors, args.line_width, args.img_channels, args.num_workers)
     source = open_source(args.source, args.format, choices)
     check_decided(source, [*classes, *(name for name in classes.values() if name is not None)])
-    commands = next_commands(args.save_dir)
+    run = Path("output") / _run_name(args.save_dir, args.network)
     head = [
         f"{args.save_dir.name}: {source.format}, made by the command init; change what you like, it is kept.",
         "",
-        *(f"  {command}" for command in commands),
+        *(f"  {command}" for command in next_commands(args.save_dir, run)),
     ]
     settings = {
         "source": _relative(args.source, args.save_dir),
@@ -91,7 +94,7 @@ def work(args: argparse.Namespace) -> None:
         f"{args.save_dir / CONFIG} has a reason beside each line; look at {args.save_dir / PAGE}; go on with",
         "",
     )
-    say(*(f"  {command}" for command in commands))
+    say(*(f"  {command}" for command in next_commands(args.save_dir, _free(run))))
     if made.left_out:
         say("", *(f"left out: {problem}" for problem in made.left_out.values()))
     if number := len(made.left_out) + made.lost:
@@ -107,9 +110,27 @@ def _relative(path: Path, folder: Path) -> str:
         return str(path.absolute())
 
 
-def next_commands(save_dir: Path) -> list[str]:
-    """Return the commands that train, predict and export, as this one was called."""
-    config, run = save_dir / "config.yml", Path("output") / save_dir.absolute().name
+def _run_name(save_dir: Path, network: str) -> str:
+    name = save_dir.absolute().name
+    return name if network == _NETWORK else f"{name}_{network}"
+
+
+def _free(run: Path) -> Path:
+    """Return a folder for a run, the first of RUN, RUN_2, RUN_3 ... that holds none: train refuses others."""
+    from paddleseg_lite.checkpoint.folders import holds_run
+
+    names = chain([run], (run.with_name(f"{run.name}_{number}") for number in count(2)))
+    return next(folder for folder in names if not holds_run(folder))
+
+
+def next_commands(save_dir: Path, run: Path) -> list[str]:
+    """Return the commands that train, predict and export, as this one was called.
+
+    Args:
+        save_dir: folder of the data set.
+        run: folder of the run.
+    """
+    config = save_dir / "config.yml"
     weights = run / "best_model" / "model.pdparams"
     kind = "paddle" if missing_modules("paddle2onnx", "onnx", "onnxruntime") else "onnx"
     arguments = {

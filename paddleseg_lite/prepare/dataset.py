@@ -34,6 +34,7 @@ from paddleseg_lite.prepare.notes import notes_of, outcome
 from paddleseg_lite.prepare.page import choose, page_text
 from paddleseg_lite.prepare.recipe import make_recipe
 from paddleseg_lite.prepare.record import CLASSES, open_record
+from paddleseg_lite.prepare.remake import clear_outdated
 from paddleseg_lite.prepare.split import Split, split_images
 from paddleseg_lite.prepare.tally import Tally
 from paddleseg_lite.prepare.unlabeled import decide
@@ -103,9 +104,9 @@ def prepare_dataset(source: Source, options: InitOptions) -> Prepared:
     folder = options.save_dir
     items = [item for item in source.items if item.name not in treatment.left_out]
     targets = plan_targets(source, items, folder)
-    # Other ids would make labels and a config wrong that somebody edited, and weights that were trained.
     record = open_record(folder, {**options.settings, CLASSES: list(treatment.classes)})
     _check_space(targets, folder)
+    changes = clear_outdated(folder, record)
     record.save(folder)
     work = Tally(treatment)
     for written in process_map(
@@ -125,7 +126,7 @@ def prepare_dataset(source: Source, options: InitOptions) -> Prepared:
     kept_lists = _LISTS if has_edited_lists else ()
     texts = {name: text for name, text in texts.items() if name not in kept_lists}
     edited = [*kept_lists, *record.write_all(folder, texts)]
-    lines = [*notes, *outcome(work, edited, folder)]
+    lines = [*changes, *notes, *outcome(work, edited, folder)]
     images = {side: len(split.names(side)) for side in (TRAIN, VAL, TEST)}
     lost = sum(len(finding.names) for finding in source.findings if finding.kind in _LOST)
     return Prepared(lines, work.problems, lost, images)

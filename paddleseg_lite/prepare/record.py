@@ -27,10 +27,12 @@ class Record:
     Attributes:
         settings: {flag without dashes: its value}, of the run that made it.
         written: {file relative to the folder: the last two SHA-256 that it had or was to have}.
+        changed: {flag: (before, now)} of those that are others than the folder was made whole with.
     """
 
     settings: dict[str, Any]
     written: dict[str, list[str]] = field(default_factory=dict)
+    changed: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write it, if it changed."""
@@ -72,7 +74,7 @@ def open_record(folder: Path, settings: Mapping[str, Any]) -> Record:
     """Return the record of a folder to write to, or a new one.
 
     Raises:
-        UserError: the folder was made whole with other settings, or has such files of somebody else.
+        UserError: the record is damaged, or the folder has such files of somebody else.
     """
     path = folder / RECORD
     if not os.path.lexists(path):
@@ -84,20 +86,7 @@ def open_record(folder: Path, settings: Mapping[str, Any]) -> Record:
     values = read_json(path, _SCHEMA, f"remove {folder}, or give another --save_dir")
     if values["format"] != _FORMAT:
         raise UserError(f"{path} is of another version (format {values['format']}); give another --save_dir")
-    for name, value in settings.items():
-        before = values["settings"].get(name)
-        if before != value and os.path.lexists(folder / f"{TRAIN}.txt"):  # else nothing depends on it yet
-            raise UserError(
-                f"{folder} was made with {_flag(name, before)}, not with {_flag(name, value)}; give another "
-                "--save_dir, or remove the folder to make it anew"
-            )
-    return Record(dict(settings), values["written"])
-
-
-def _flag(name: str, value: Any) -> str:
-    shown = " ".join(map(str, value)) if isinstance(value, list) else value
-    if name == "source":
-        return f"SOURCE {shown}"
-    if name == CLASSES:
-        return f"the classes {', '.join(value)}"
-    return f"no --{name}" if shown in (None, "") else f"--{name} {shown}"
+    before, is_whole = values["settings"], os.path.lexists(folder / f"{TRAIN}.txt")
+    pairs = {name: (before.get(name), value) for name, value in settings.items()}
+    changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1] and is_whole}
+    return Record(dict(settings), values["written"], changed)

@@ -116,16 +116,16 @@ def _edited(path: Path) -> np.ndarray | None:
     Raises:
         UserError: it cannot be read.
     """
-    if not os.path.lexists(path):
-        return None
+    return None if not os.path.lexists(path) or is_as_written(path) else read_label(path)
+
+
+def is_as_written(path: Path) -> bool:
+    """Return whether a label's file is as `label_file` made it."""
     data = path.read_bytes()
-    found = next(
-        (bytes(piece) for name, piece in chunks(data) if name == b"tEXt" and _MARK in piece[:40]), b""
-    )
-    plain = data.replace(found, b"", 1) if found else data
-    if found and hashlib.sha256(plain).hexdigest().encode() == found[8 + len(_MARK) : -4]:
-        return None
-    return read_label(path)
+    texts = (bytes(piece) for name, piece in chunks(data) if name == b"tEXt")
+    found = next((text for text in texts if text[8:].startswith(_MARK)), b"")
+    plain = data.replace(found, b"", 1)
+    return bool(found) and hashlib.sha256(plain).hexdigest().encode() == found[8 + len(_MARK) : -4]
 
 
 def _is_other(label: np.ndarray, num_classes: int) -> bool:

@@ -91,6 +91,37 @@ def test_masks_become_a_data_set(tmp_path, monkeypatch, tool):
     assert (code, out.count("no problem found")) == (0, 2)
 
 
+def test_commands_name_a_folder_that_train_takes(tmp_path, monkeypatch, tool):
+    """After a run, and for another network; the data set stays as it is, byte by byte."""
+    monkeypatch.chdir(tmp_path)
+    write_masks(tmp_path / "photos")
+    arguments = ("photos", "--save_dir", "data/mine", "--num_workers", 0)
+
+    def folders(*more: str) -> set[str]:
+        code, out, err = tool("init_dataset", *arguments, *more)
+        assert (code, err) == (0, "")
+        return set(re.findall(r"output/[^/ \n]+", out))
+
+    assert folders() == {"output/mine"}
+    before = digests(tmp_path / "data")
+    for folder, checkpoint in (("mine", "iter_2"), ("mine_2", "best_model")):
+        (tmp_path / "output" / folder / checkpoint).mkdir(parents=True)
+    assert folders() == {"output/mine_3"}
+    assert digests(tmp_path / "data") == before
+    assert folders("--network", "lraspp_os32") == {"output/mine_lraspp_os32"}
+    assert "output/mine_lraspp_os32/best_model" in (tmp_path / "data" / "mine" / "config.yml").read_text()
+
+
+def test_classes_may_be_given_in_several_flags(tmp_path, monkeypatch, tool):
+    """What a message says to give does not undo what was given before."""
+    monkeypatch.chdir(tmp_path)
+    write_masks(tmp_path / "photos")
+    flags = ("--classes", "0=road", "--classes", "1=car", "2=sky")
+    code, out, _ = tool("init_dataset", "photos", "--save_dir", "mine", "--num_workers", 0, *flags)
+    assert code == 0
+    assert "classes road, car, sky" in out
+
+
 def test_images_of_other_channels(tmp_path, monkeypatch, tool):
     """Four channels of 16 bits, as of an infrared camera: normalised by their own mean and spread."""
     monkeypatch.chdir(tmp_path)

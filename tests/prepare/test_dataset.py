@@ -210,6 +210,16 @@ def test_what_people_edit_is_kept(tmp_path):
     assert last == first
 
 
+def test_an_annotation_that_was_corrected_is_read_anew(tmp_path):
+    """In the tool that drew it: the label of before is nobody's work, and makes way."""
+    prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES))
+    corrected = StubSource(tmp_path / "s", NAMES, lambda name: np.full(SIZE, name == NAMES[0], np.int16))
+    made = prepared(tmp_path / "out", corrected, unlabeled="background")
+    assert "8 labels written, 0 were there already" in made.lines
+    assert not any("changed since" in line for line in made.lines)
+    assert (read_label(tmp_path / "out" / "labels" / f"{NAMES[0]}.png") == 2).all()
+
+
 def test_an_edited_label_that_fits_no_more_is_told(tmp_path):
     """It would end a training."""
     source = StubSource(tmp_path / "s", NAMES)
@@ -326,22 +336,92 @@ def test_the_folder_stands_alone(tmp_path):
     assert len(DataPlan(load_config(tmp_path / "moved" / "config.yml")).dataset("train_dataset")) == 6
 
 
-def test_other_settings_are_refused(tmp_path):
-    """The message has both, and the way out; what somebody else made is left alone."""
-    source = StubSource(tmp_path / "s", NAMES)
-    prepared(tmp_path / "out", source, settings={"seed": 0, "classes": []})
-    with pytest.raises(UserError, match="made with --seed 0, not with --seed 1; give another --save_dir"):
-        prepared(tmp_path / "out", source, settings={"seed": 1, "classes": []})
-    with pytest.raises(UserError, match="made with no --classes, not with --classes a=b c=d"):
-        prepared(tmp_path / "out", source, settings={"seed": 0, "classes": ["a=b", "c=d"]})
-    more = StubSource(tmp_path / "s", NAMES, classes=("leaf", "root", "stem"))
-    with pytest.raises(UserError, match="made with the classes background, leaf, stem, not with the classes"):
-        prepared(tmp_path / "out", more, settings={"seed": 0, "classes": []})
-    (tmp_path / "out" / "train.txt").unlink()  # as after an interruption: nothing depends on it
-    prepared(tmp_path / "out", source, settings={"seed": 1, "classes": []})
+def test_another_source_or_split_is_refused(tmp_path):
+    """The message has both, and the way out, which works; what somebody else made is left alone."""
+    source, out = StubSource(tmp_path / "s", NAMES), tmp_path / "out"
+    settings = {"seed": 0, "source": "../s"}
+    prepared(out, source, settings=settings)
+    before = contents(out)
+    for name, value, told in (
+        ("seed", 1, "--seed 0, not with --seed 1"),
+        ("source", "x", "../s, not with SOURCE x"),
+    ):
+        with pytest.raises(
+            UserError, match=f"made with .*{told}; give that as before, or another --save_dir"
+        ):
+            prepared(out, source, settings={**settings, name: value})
+    assert contents(out) == before
+    for name in ("train.txt", "val.txt"):  # as after an interruption: nothing depends on it
+        (out / name).unlink()
+    prepared(out, source, settings={**settings, "seed": 1})
     (tmp_path / "mine" / "labels").mkdir(parents=True)
     with pytest.raises(UserError, match="labels is there already and is not by init"):
         prepared(tmp_path / "mine", source)
+
+
+OLD, NEW = ({"classes": given} for given in ([], ["root=root"]))
+MORE = ("leaf", "root", "stem")
+
+
+def test_classes_can_be_corrected(tmp_path):
+    """Nothing is to be removed by hand: it is as if they had been right from the start, in the same split."""
+    before, after = (
+        StubSource(tmp_path / "s", NAMES, classes=classes) for classes in (("leaf", "stem"), MORE)
+    )
+    out, right = tmp_path / "a" / "out", tmp_path / "b" / "out"
+    prepared(out, before, settings=OLD)
+    sides = {section: set(pairs(out, section)) for section in ("train_dataset", "val_dataset")}
+    made = prepared(out, after, settings=NEW)
+    assert "made with no --classes, not with --classes root=root: all labels and config.yml" in made.lines[0]
+    assert "8 labels written, 0 were there already" in made.lines
+    assert {section: set(pairs(out, section)) for section in sides} == sides
+    prepared(right, after, settings=NEW)
+    got, wanted = digests(out), digests(right)
+    assert {name for name in got if got[name] != wanted[name]} == {
+        "config.yml",
+        "init.json",
+    }  # which has its path
+    assert load_config(out / "config.yml").section("val_dataset")["classes"] == ["background", *MORE]
+    fewer = prepared(out, StubSource(tmp_path / "s", NAMES, classes=MORE[:2]), settings=NEW)
+    assert "the classes background, leaf, root, stem, not with the classes background, leaf" in fewer.lines[0]
+
+
+def test_classes_that_were_given_before_are_not_forgotten(tmp_path):
+    """Called again without the flag, it does not undo it on the quiet."""
+    prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES, classes=MORE), settings=NEW)
+    with pytest.raises(UserError, match="--classes root=root, not with no --classes; give that as before"):
+        prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES), settings=OLD)
+
+
+@pytest.mark.parametrize("name", ["config.yml", f"labels/{NAMES[0]}.png"])
+def test_classes_are_not_corrected_over_changes_of_somebody(tmp_path, name):
+    """They would be lost; without them it goes on."""
+    after, out = StubSource(tmp_path / "s", NAMES, classes=MORE), tmp_path / "out"
+    prepared(out, StubSource(tmp_path / "s", NAMES), settings=OLD)
+    if name == "config.yml":
+        (out / name).write_text((out / name).read_text().replace("iters: 400", "iters: 7"))
+    else:
+        cv2.imwrite(str(out / name), np.full(SIZE, 2, np.uint8))
+    before = contents(out)
+    with pytest.raises(UserError, match=rf"1 file in it changed since \({name}\) would be lost; remove"):
+        prepared(out, after, settings=NEW)
+    assert contents(out) == before
+    (out / name).unlink()
+    assert "8 labels written, 0 were there already" in prepared(out, after, settings=NEW).lines
+
+
+def test_a_correction_that_is_interrupted_leaves_no_labels_of_two_kinds(tmp_path, monkeypatch):
+    """A config would train on them; called again it goes on."""
+    after, out = StubSource(tmp_path / "s", NAMES, classes=MORE), tmp_path / "out"
+    prepared(out, StubSource(tmp_path / "s", NAMES), settings=OLD)
+    monkeypatch.setattr(StubSource, "label", lambda self, item: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        prepared(out, after, settings=NEW, unlabeled="background")
+    assert not (out / "config.yml").exists()
+    assert not list((out / "labels").glob("*.png"))
+    monkeypatch.undo()
+    prepared(out, after, settings=NEW)
+    assert len(pairs(out, "train_dataset")) == 6
 
 
 def test_a_full_disk_is_told_first(tmp_path, monkeypatch):
