@@ -13,25 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from paddleseg_lite.files import atomic_write
-from paddleseg_lite.json_files import ANYTHING, NUMBER
 from paddleseg_lite.printable import counted
 
 FILE = "doctor.json"
 RIGHT, WRONG, LEFT_OUT = "right", "wrong", "left out"
 _PATH = re.compile(r"""(?<![\w./])[~.]*(?:/[^\s/:'"]+){3,}""")  # of more than two names
-SCHEMA = {
-    "format": int,
-    "date": str,
-    "machine": {str: ANYTHING},
-    "device": {str: ANYTHING},
-    "checks": [
-        {
-            **dict.fromkeys(("check", "verdict", "expected", "seen", "remedy", "output"), str),
-            "seconds": NUMBER,
-            "facts": {str: ANYTHING},
-        }
-    ],
-}
 
 
 @dataclass(frozen=True)

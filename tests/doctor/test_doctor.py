@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from paddleseg_lite.doctor.machine import machine
-from paddleseg_lite.doctor.report import FILE, LEFT_OUT, RIGHT, SCHEMA, WRONG
+from paddleseg_lite.doctor.report import FILE, LEFT_OUT, RIGHT, WRONG
 from paddleseg_lite.doctor.table import CHECKS
-from paddleseg_lite.json_files import read_json
 from tests.device.fake import NAME, compile_plug_in
+from tests.doctor.written import written
 from tests.paths import ENVIRONMENT, REPOSITORY, TOOLS
 
 Tool = Callable[..., tuple[int, str, str]]
@@ -26,7 +26,7 @@ def examined(folder: Path, *flags: str, **variables: str) -> tuple[int, str, dic
     command = [sys.executable, str(TOOLS / "doctor.py"), "--save_dir", str(folder), *flags]
     environment = {**ENVIRONMENT, **variables}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=590)
-    return done.returncode, done.stdout + done.stderr, read_json(folder / "doctor.json", SCHEMA, "")
+    return done.returncode, done.stdout + done.stderr, written(folder)
 
 
 @pytest.mark.slow

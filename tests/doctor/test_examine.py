@@ -12,10 +12,10 @@ import pytest
 
 from paddleseg_lite.doctor import examine as examining
 from paddleseg_lite.doctor.examine import examine
-from paddleseg_lite.doctor.report import LEFT_OUT, RIGHT, SCHEMA, WRONG, Report
+from paddleseg_lite.doctor.report import LEFT_OUT, RIGHT, WRONG, Report
 from paddleseg_lite.doctor.table import INSTALL, SHOW_GPU, Check
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.json_files import read_json
+from tests.doctor.written import written
 
 # What stands for a check's process: `found(is_right, seen, facts)` writes as a real one does.
 START = """
@@ -107,7 +107,7 @@ def test_after_ctrl_c_there_is_what_was_found_until_then(tmp_path: Path) -> None
             examined(tmp_path, first=SOUND, second=stop, third=SOUND)
     finally:
         signal.signal(signal.SIGINT, before)
-    saved = read_json(tmp_path / "doctor.json", SCHEMA, "")
+    saved = written(tmp_path)
     assert [line["verdict"] for line in saved["checks"]] == [RIGHT, LEFT_OUT, LEFT_OUT]
     assert {line["seen"] for line in saved["checks"][1:]} == {"interrupted"}
 
@@ -142,7 +142,7 @@ def test_a_device_that_there_is_not_is_a_mistake_of_the_command_line(tmp_path: P
     program = "print('error: --device gpu: Paddle finds no GPU', file=sys.stderr); sys.exit(2)"
     with pytest.raises(UserError, match=r"^--device gpu: Paddle finds no GPU$"):
         examined(tmp_path, "gpu", {"cores": 2}, device=program, other=SOUND)
-    assert read_json(tmp_path / "doctor.json", SCHEMA, "")["machine"] == {"cores": 2}
+    assert written(tmp_path)["machine"] == {"cores": 2}
 
 
 def test_a_report_names_no_user_no_host_and_no_folder(
@@ -162,7 +162,7 @@ def test_a_report_names_no_user_no_host_and_no_folder(
 def test_the_report_is_data_of_a_known_form(tmp_path: Path) -> None:
     """Somebody may read a hundred of them by a program."""
     examined(tmp_path, one="found(True, 'well', speed=2.5)")
-    saved = read_json(tmp_path / "doctor.json", SCHEMA, "")
+    saved = written(tmp_path)
     (line,) = saved["checks"]
     assert line["facts"] == {"speed": 2.5}
     assert saved["format"] == 1
