@@ -263,12 +263,12 @@ def checked_mode(mode: str) -> str:
     return str(mode).lower()
 
 
-def checked_folder(path: str | Path | None, key: str = "dataset_root") -> Path:
-    """Return an existing folder.
+def checked_folder(path: str | Path | None) -> Path:
+    """Return a data set's folder, which exists.
 
     Raises:
         UserError: there is none.
     """
     if path is None or not os.path.isdir(path):
-        raise UserError(f"{key}: there is no folder {path!s}; put the data there or set {key}")
+        raise UserError(f"dataset_root: there is no folder {path!s}; put the data there or set dataset_root")
     return Path(path)

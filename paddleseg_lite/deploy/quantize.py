@@ -32,6 +32,7 @@ from paddleseg_lite.transforms.base import prediction_sample
 FILE = "model_int8.onnx"
 FLAG = "--calibration"  # of tools/export.py
 MAX_IMAGES = 64  # to measure ranges on
+_MAX_LABELLED = 40  # to measure the mIoU on
 TIMED_RUNS = 7
 WORTH = 1.1  # times as fast
 LOSS = 0.01  # of mIoU, above which no speed is worth it
@@ -90,7 +91,6 @@ def quantize(
     folder: Path,
     calibration: Path,
     dataset: SegmentationDataset | None = None,
-    count: int = 40,
     separator: str = " ",
 ) -> QuantizeReport:
     """Write model_int8.onnx beside a folder's model.onnx.
@@ -99,8 +99,7 @@ def quantize(
         folder: an export with model.onnx and inference.yml.
         calibration: images to measure the ranges on: an image, a folder or a list; 64 of them are used,
             spread over all.
-        dataset: labelled images for the mIoU before and after, or None.
-        count: how many of them at most.
+        dataset: labelled images for the mIoU before and after, 40 of them at most, or None.
         separator: of a list's lines, which may name labels too.
 
     Raises:
@@ -134,9 +133,9 @@ def quantize(
         layers,
         (source.stat().st_size / 1e6, target.stat().st_size / 1e6),
         _alternating_medians(lambda: before(image), lambda: after(image)),
-        None if dataset is None else (_miou(before, dataset, op, count), _miou(after, dataset, op, count)),
+        None if dataset is None else (_miou(before, dataset, op), _miou(after, dataset, op)),
         float(np.mean(same)),
-        0 if dataset is None else min(count, len(dataset)),
+        0 if dataset is None else min(_MAX_LABELLED, len(dataset)),
     )
 
 
@@ -198,7 +197,7 @@ def _write(source: Path, target: Path, images: Iterator[np.ndarray]) -> tuple[in
             nodes_to_quantize=chosen,
             per_channel=True,
             # Without AVX512-VNNI the products of two full bytes would overflow 16 bits.
-            reduce_range=not _has_vnni(),
+            reduce_range="vnni" not in cpu_facts(),
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
@@ -247,11 +246,9 @@ def _labels(run: Callable[[np.ndarray], np.ndarray], image: np.ndarray, output_o
     return output if output_op == "argmax" else output.argmax(axis=0)
 
 
-def _miou(
-    run: Callable[[np.ndarray], np.ndarray], dataset: SegmentationDataset, output_op: str, count: int
-) -> float:
+def _miou(run: Callable[[np.ndarray], np.ndarray], dataset: SegmentationDataset, output_op: str) -> float:
     confusion = np.zeros((dataset.num_classes, dataset.num_classes), np.int64)
-    for index in range(min(count, len(dataset))):
+    for index in range(min(_MAX_LABELLED, len(dataset))):
         sample = dataset[index]
         labels = sample.restore(_labels(run, network_input([sample]), output_op).astype(np.uint8))
         if sample.label is not None:
@@ -269,10 +266,6 @@ def _alternating_medians(*runs: Callable[[], object]) -> tuple[float, float]:
             found.append(1e3 * (time.perf_counter() - start))
     first, second = (float(np.median(found[1:])) for found in times)
     return first, second
-
-
-def _has_vnni() -> bool:
-    return "vnni" in cpu_facts()
 
 
 @contextlib.contextmanager

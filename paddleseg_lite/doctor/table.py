@@ -12,10 +12,6 @@ from typing import Any
 Needs = Callable[[Mapping[str, Any]], str]
 
 
-def _nothing(device: Mapping[str, Any]) -> str:
-    return ""
-
-
 def _not_the_cpu(device: Mapping[str, Any]) -> str:
     return "the device is the CPU" if device.get("device") == "cpu" else ""
 
@@ -51,7 +47,7 @@ class Check:
     module: str
     expected: str
     remedy: str
-    needs: Needs = _nothing
+    needs: Needs = lambda device: ""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -55,20 +55,19 @@ def regions(mask: np.ndarray, min_pixels: int = MIN_PIXELS) -> list[Region]:
     return found
 
 
-def labelme_shapes(mask: np.ndarray, classes: Sequence[str], min_pixels: int = MIN_PIXELS) -> list[dict]:
+def labelme_shapes(mask: np.ndarray, classes: Sequence[str]) -> list[dict]:
     """Return labelme's shapes of a mask: drawn one over the other, they give it again up to border pixels.
 
     Lines are at most a pixel off, so that they have few points to move. What is in a hole is drawn later.
-    Regions of fewer than `min_pixels` pixels take the class of the nearest larger one.
+    Regions of fewer than MIN_PIXELS pixels take the class of the nearest larger one.
 
     Args:
         mask: class ids, uint8 [H, W].
         classes: K names.
-        min_pixels: see above.
     """
     last = np.array(mask.shape[::-1]) - 1
     # Beyond the image's edge, where points are put back to it, lines may be off without leaving gaps.
-    mask = np.pad(_without_specks(mask, min_pixels), _EDGE, mode="edge")
+    mask = np.pad(_without_specks(mask, MIN_PIXELS), _EDGE, mode="edge")
     parts = sorted(_parts(mask, 1), key=lambda part: -_area(part[1]))
     order = np.zeros(mask.shape, np.int32)
     for number, (_, part, (left, top), _) in enumerate(parts):
