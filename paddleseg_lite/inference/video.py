@@ -120,12 +120,7 @@ def predict_video(
         UserError: the source cannot be opened or has no frame, or the video cannot be written.
     """
     text = str(source)
-    if Path(text).suffix.lower() in VIDEO_ENDINGS and not os.path.isfile(text):
-        raise UserError(f"there is no video {text}; check --image_path")
-    name = f"camera{text}" if text.isdigit() else Path(text).name.removesuffix(".mp4")
-    path = Path(save_dir) / KINDS["overlay"].folder / f"{name}.mp4"
-    if os.path.realpath(path) == os.path.realpath(text):
-        raise UserError(f"the result would replace {text}; give another --save_dir")
+    path = _target(text, Path(save_dir))
     reader = open_video(text)
     if isinstance(model, paddle.nn.Layer):
         model.eval()
@@ -157,6 +152,17 @@ def predict_video(
     if Path(text).suffix.lower() not in _COUNTED:
         lost = 0
     return VideoResult(path, frames, time.perf_counter() - start, lost)
+
+
+def _target(source: str, save_dir: Path) -> Path:
+    """Return where the result of a video, which there is, is written."""
+    if Path(source).suffix.lower() in VIDEO_ENDINGS and not os.path.isfile(source):
+        raise UserError(f"there is no video {source}; check --image_path")
+    name = f"camera{source}" if source.isdigit() else Path(source).name.removesuffix(".mp4")
+    path = save_dir / KINDS["overlay"].folder / f"{name}.mp4"
+    if os.path.realpath(path) == os.path.realpath(source):
+        raise UserError(f"the result would replace {source}; give another --save_dir")
+    return path
 
 
 def _record(
