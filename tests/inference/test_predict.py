@@ -26,16 +26,10 @@ def bright(images):
     return [paddle.concat([-grey, grey], axis=1)]
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Two pictures in a folder and a subfolder; the right half of each is bright."""
-    image = np.zeros((10, 20, 3), np.uint8)
-    image[:, 10:] = 255
-    root = tmp_path / "in put"
-    (root / "sub").mkdir(parents=True)
-    for name in ("a.png", "sub/b ü.jpg"):
-        cv2.imencode(name[-4:], image)[1].tofile(str(root / name))
-    return root
+def segment(source, out, network=bright, **options):
+    """Predict what a path stands for, a folder of images or a list; return what became of each."""
+    images, root = find_images(source, FLAG)
+    return predict(network, images, Compose([Normalize()]), PALETTE, out, root, **options)
 
 
 def test_results_inside_of_the_folder_are_no_images(folder, tmp_path):
@@ -70,10 +64,8 @@ def test_ids_colours_and_overlays(folder, tmp_path):
 
 def test_overlays_with_a_legend(folder, tmp_path):
     """It stands below the overlay, which stays as it is; class ids and colors have none."""
-    images, root = find_images(folder, FLAG)
-    work = (bright, images, Compose([Normalize()]), PALETTE)
-    predict(*work, tmp_path / "plain", root)
-    predict(*work, tmp_path / "told", root, legend=("road", "sky"))
+    segment(folder, tmp_path / "plain")
+    segment(folder, tmp_path / "told", legend=("road", "sky"))
     plain, told = (cv2.imread(str(tmp_path / name / "added_prediction/a.png")) for name in ("plain", "told"))
     np.testing.assert_array_equal(told[:10], plain)
     assert told.shape[0] > plain.shape[0]
@@ -83,8 +75,7 @@ def test_overlays_with_a_legend(folder, tmp_path):
 def test_an_unreadable_image_does_not_stop_the_others(folder, tmp_path):
     """It is named; the others have their files."""
     (folder / "broken.png").write_bytes(b"no picture")
-    images, root = find_images(folder, FLAG)
-    result = predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    result = segment(folder, tmp_path / "out")
     assert [path.name for path in result.failed] == ["broken.png"]
     assert "broken.png" in next(iter(result.failed.values()))
     assert len(result.written) == 2
@@ -100,8 +91,7 @@ def test_an_image_that_the_network_fails_on_does_not_stop_the_others(folder, tmp
         return bright(images)
 
     assert cv2.imwrite(str(folder / "tiny.png"), np.zeros((3, 3, 3), np.uint8))
-    images, root = find_images(folder, FLAG)
-    result = predict(picky, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+    result = segment(folder, tmp_path / "out", picky)
     assert [path.name for path in result.failed] == ["tiny.png"]
     assert len(result.written) == 2
 
@@ -109,9 +99,8 @@ def test_an_image_that_the_network_fails_on_does_not_stop_the_others(folder, tmp
 def test_two_images_never_share_a_result(folder, tmp_path):
     """a.png and a.jpg would both write a.png: refused before anything is written."""
     (folder / "a.jpg").write_bytes((folder / "sub/b ü.jpg").read_bytes())
-    images, root = find_images(folder, FLAG)
     with pytest.raises(UserError, match=r"a\.jpg.*a\.png"):
-        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+        segment(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -120,16 +109,14 @@ def test_a_result_never_leaves_its_folder_nor_replaces_an_image(folder, tmp_path
     (folder / "photo.png").write_bytes((folder / "a.png").read_bytes())
     before = (folder / "photo.png").read_bytes()
     (folder / "sub" / "list.txt").write_text("../photo.png\n")
-    images, root = find_images(folder / "sub" / "list.txt", FLAG)
     save_dir = folder / "sub"  # whose label_prediction/../photo.png is the image
-    work = (Compose([Normalize()]), PALETTE)
-    predict(bright, images, *work, save_dir, root)
+    segment(folder / "sub" / "list.txt", save_dir)
     assert (folder / "photo.png").read_bytes() == before
     assert (save_dir / "label_prediction" / "photo.png").exists()
     again = save_dir / "label_prediction"
     before = (again / "photo.png").read_bytes()
     with pytest.raises(UserError, match="would replace the image"):
-        predict(bright, [again / "photo.png"], *work, save_dir, again)
+        segment(again / "photo.png", save_dir)
     assert (again / "photo.png").read_bytes() == before
 
 
@@ -158,18 +145,15 @@ def test_nothing_to_predict_is_an_error(tmp_path, name, content):
 
 def test_only_what_is_asked_for_is_written(folder, tmp_path):
     """--save; an unknown name is refused before anything is read."""
-    images, root = find_images(folder, FLAG)
-    predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root, save=["color"])
+    segment(folder, tmp_path / "out", save=["color"])
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["pseudo_color_prediction"]
     with pytest.raises(UserError, match=r"'colour'.*raw, color, overlay"):
-        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root, save=["colour"])
+        segment(folder, tmp_path / "out", save=["colour"])
 
 
 def test_resume_skips_what_is_there(folder, tmp_path):
     """Only images that lack one of the results are run; the others' files are not touched."""
-    images, root = find_images(folder, FLAG)
-    work = (images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
-    predict(bright, *work)
+    segment(folder, tmp_path / "out")
     (tmp_path / "out/added_prediction/a.png").unlink()
     kept = tmp_path / "out/label_prediction/sub/b ü.png"
     before = kept.stat().st_mtime_ns
@@ -179,7 +163,7 @@ def test_resume_skips_what_is_there(folder, tmp_path):
         seen.append(x.shape)
         return bright(x)
 
-    result = predict(network, *work, resume=True)
+    result = segment(folder, tmp_path / "out", network, resume=True)
     assert len(seen) == 1
     assert [path.name for path in result.written] == ["a.png"]
     assert [path.name for path in result.skipped] == ["b ü.jpg"]
@@ -187,24 +171,11 @@ def test_resume_skips_what_is_there(folder, tmp_path):
     assert (tmp_path / "out/added_prediction/a.png").exists()
 
 
-@pytest.mark.parametrize("left", [0, 5, -1])
-def test_resume_does_again_what_is_cut(folder, tmp_path, left):
-    """A power failure leaves empty or cut files, which count as missing."""
-    images, root = find_images(folder, FLAG)
-    work = (images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
-    predict(bright, *work)
-    path = tmp_path / "out/label_prediction/a.png"
-    whole = path.read_bytes()
-    path.write_bytes(whole[:left])
-    assert [name.name for name in predict(bright, *work, resume=True).written] == ["a.png"]
-    assert path.read_bytes() == whole
-
-
 def test_a_name_with_a_line_end_is_told_in_one_line(tmp_path, caplog):
     """It must not look like a line of the log's own, nor reach the terminal's escapes."""
     path = tmp_path / "x\x1b[31m\nfake.png"
     path.write_bytes(b"junk")
-    result = predict(bright, [path], Compose([Normalize()]), PALETTE, tmp_path / "out", tmp_path)
+    result = segment(path, tmp_path / "out")
     (reason,) = result.failed.values()
     assert reason.count("x\\x1b[31m\\nfake.png") == 1
     assert caplog.messages == [f"skipped: {reason}"]
@@ -212,10 +183,9 @@ def test_a_name_with_a_line_end_is_told_in_one_line(tmp_path, caplog):
 
 def test_a_file_in_the_folders_place_is_told(folder, tmp_path):
     """What cannot be written for it is an error of the user's, not a trace from a thread."""
-    images, root = find_images(folder, FLAG)
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="cannot write"):
-        predict(bright, images, Compose([Normalize()]), PALETTE, tmp_path / "out", root)
+        segment(folder, tmp_path / "out")
 
 
 def test_one_odd_file_does_not_stop_the_others(folder, tmp_path):
@@ -227,10 +197,8 @@ def test_one_odd_file_does_not_stop_the_others(folder, tmp_path):
     lines = "\n".join(["a.png", "nul\0.png", 300 * "n" + ".png"])
     (folder / "list.txt").write_text(lines)
     for source, written, failed in ((folder, 2, 4), (folder / "list.txt", 1, 2)):
-        images, root = find_images(source, FLAG)
         for resume in (False, True):
-            work = (Compose([Normalize()]), PALETTE, tmp_path / source.name, root)
-            result = predict(bright, images, *work, resume=resume)
+            result = segment(source, tmp_path / "out" / source.name, resume=resume)
             assert len(result.written) + len(result.skipped) == written
             assert len(result.failed) == failed
             assert all(reason.isprintable() for reason in result.failed.values())

@@ -14,7 +14,7 @@ from paddleseg_lite.inference import video
 from paddleseg_lite.inference.video import predict_video
 from paddleseg_lite.transforms import Compose, Normalize
 from tests.inference.test_predict import PALETTE, bright
-from tests.inference.videos import FourFrames, replace_source
+from tests.inference.videos import FourFrames, record, replace_source
 from tests.paths import REPOSITORY
 
 
@@ -46,11 +46,7 @@ def test_a_video_goes_in_and_one_comes_out(tmp_path, reads_by):
 
 def test_a_video_with_a_legend(tmp_path, reads_by):
     """Below each frame; its colors are the palette's."""
-    source = tmp_path / "drive.avi"
-    writer = cv2.VideoWriter(str(source), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for _ in range(3):
-        writer.write(np.zeros((48, 64, 3), np.uint8))
-    writer.release()
+    source = record(tmp_path / "drive.avi", frames=3)
     work = (bright, source, Compose([Normalize()]), PALETTE)
     result = predict_video(*work, tmp_path / "out", legend=("road", "sky"))
     found, frame = cv2.VideoCapture(str(result.path)).read()

@@ -267,12 +267,3 @@ def test_opencv_reads_what_pyav_does_not(tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(cv2.VideoCapture, "isOpened", lambda _: True, raising=False)
     assert isinstance(open_video("97"), OpenCVReader)
-
-
-def test_a_list_of_other_files_is_not_followed(tmp_path):
-    """A playlist may have a video's name, and would open what it names."""
-    record(tmp_path / "secret.mp4")
-    playlist = tmp_path / "list.mp4"
-    playlist.write_text("ffconcat version 1.0\nfile secret.mp4\n")
-    with pytest.raises(video.UserError, match="cannot decode"):
-        open_video(str(playlist))
