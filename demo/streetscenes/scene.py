@@ -35,8 +35,9 @@ def _shadows(canvas: Canvas, items: list[Item]) -> None:
 
 def _fill_hulls(canvas: Canvas, mask: np.ndarray, points: np.ndarray, value: int) -> None:
     """Fill the convex hulls of N sets of ground points (x, z) [N, K, 2], cut off near the camera."""
+    near = canvas.camera.eye[2] + 1.5
     ground = np.stack(
-        [points[..., 0], np.full(points.shape[:2], 0.03), np.maximum(points[..., 1], 1.5)], axis=-1
+        [points[..., 0], np.full(points.shape[:2], 0.03), np.maximum(points[..., 1], near)], axis=-1
     )
     for pixels in np.rint(canvas.camera.pixels(ground) * 16).astype(np.int32):
         cv2.fillConvexPoly(mask, cv2.convexHull(pixels), value, cv2.LINE_8, 4)
@@ -57,7 +58,7 @@ def _bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def render_scene(
-    seed: int, index: int, width: int = 1024, height: int = 512
+    seed: int, index: int, width: int = 1024, height: int = 512, ahead: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one road scene.
 
@@ -67,12 +68,13 @@ def render_scene(
         seed: names the data set; any integer >= 0.
         index: names the scene within it; any integer >= 0.
         width, height: size in pixels, meant to be 2:1.
+        ahead: how far the camera has driven on, in metres: the next frame of a video.
 
     Returns:
         The image, uint8 [H, W, 3], RGB, and its labels, uint8 [H, W], Cityscapes' labelIds.
     """
     plan_rng, draw_rng, sensor_rng = (np.random.default_rng([seed, index, part]) for part in range(3))
-    camera, light = make_camera(plan_rng, width, height), make_light(plan_rng)
+    camera, light = make_camera(plan_rng, width, height, ahead), make_light(plan_rng)
     canvas = Canvas(camera, light)
     street = Street.draw_plan(plan_rng)
     items = furnish(street, plan_rng)

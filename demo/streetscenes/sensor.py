@@ -17,9 +17,9 @@ ROUGHNESS = {
 }  # fmt: skip
 
 
-def make_camera(rng: np.random.Generator, width: int, height: int) -> Camera:
-    """A camera behind the windscreen of a car in the lane right of the axis."""
-    eye = (float(rng.uniform(1.2, 2.1)), float(rng.uniform(1.35, 2.1)), 0.0)
+def make_camera(rng: np.random.Generator, width: int, height: int, ahead: float) -> Camera:
+    """A camera behind the windscreen of a car in the lane right of the axis, `ahead` metres along it."""
+    eye = (float(rng.uniform(1.2, 2.1)), float(rng.uniform(1.35, 2.1)), ahead)
     focal, horizon = float(rng.uniform(0.72, 0.98)), float(rng.uniform(0.40, 0.52))
     yaw, roll = float(rng.normal(0.0, 0.05)), float(rng.normal(0.0, 0.012))
     return Camera(width, height, eye, focal, horizon, float(np.clip(yaw, -0.12, 0.12)), roll)

@@ -197,7 +197,8 @@ def _grain(canvas: Canvas, rng: np.random.Generator) -> None:
     """Multiply the ground with noise laid out in perspective, fading with distance (where it would alias)."""
     camera = canvas.camera
     tile, metres = noise_tile(512, 5, 11), 14.0
-    corners = np.array([(-3.0, 0, 2.0), (3.0, 0, 2.0), (10.0, 0, 30.0), (-10.0, 0, 30.0)])
+    near = camera.eye[2] + 2.0
+    corners = np.array([(-3.0, 0, near), (3.0, 0, near), (10.0, 0, near + 28), (-10.0, 0, near + 28)])
     pixels = camera.pixels(corners).astype(np.float32)
     cells = ((corners[:, [0, 2]] + rng.uniform(0, metres, 2)) * (512 / metres)).astype(np.float32)
     to_tile = cv2.getPerspectiveTransform(pixels, cells)
