@@ -81,7 +81,7 @@ x-data: &data  # what both data sets have in common
 
 
 def _sections(recipe: Recipe, data: DataFacts) -> list[str]:
-    model = "\n".join(f"  {line}" for line in recipe.network.model.split("\n"))
+    model = "\n".join(f"  {line}" for line in recipe.network.section.split("\n"))
     resize = _limit(recipe)
     normalize = _step("Normalize", recipe.normalize.value, recipe.normalize.why)
     low, high = recipe.scales.value
@@ -92,9 +92,7 @@ def _sections(recipe: Recipe, data: DataFacts) -> list[str]:
     )
     crop = [f"crop_size: {list(recipe.crop.value)}"]
     if recipe.padding is not None:
-        crop.append(
-            f"im_padding_value: {recipe.padding}  # the mean of these images, which Normalize makes 0"
-        )
+        crop.append(f"im_padding_value: {recipe.padding}  # the mean below, which Normalize makes 0")
     augment += _step("RandomPaddingCrop", crop, recipe.crop.why)
     flip = (
         _step("RandomHorizontalFlip", [], recipe.flip.why)

@@ -15,7 +15,7 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.prepare.fingerprint import Fingerprint
-from paddleseg_lite.prepare.networks import BYTES_PER_CLASS, NetworkFacts, network_facts
+from paddleseg_lite.prepare.networks import BYTES_PER_CLASS, NetworkFacts, Weights, network_facts
 
 _MOST_CROP = 512 * 512  # pixels
 _BATCH_PIXELS = 4 * 480 * 352  # of CamVid's configs
@@ -82,22 +82,23 @@ def make_recipe(found: Fingerprint, network: str, train_images: int, memory: int
     Raises:
         UserError: there is no such network, or images are too small for it.
     """
-    facts = network_facts(network)
+    channels = len(found.mean)
+    facts = network_facts(network).of_channels(channels)
     limit = _limit(found, facts)
     width, height = _shape(found, limit.value)
     _check_least(found, limit.value, network, facts)
     crop = _crop(width, height, facts)
     batch = _batch(crop.value, facts, len(found.classes), train_images, memory)
-    channels = len(found.mean)
     ranges = ["brightness_range: 0.4", "contrast_range: 0.4", "saturation_range: 0.4"]
-    normalize = _normalize(found, facts.is_pretrained)
+    normalize = _normalize(found, facts.weights)
+    mean = found.mean if facts.weights is None else facts.weights.mean
     pixels = batch.value * crop.value[0] * crop.value[1]
     return Recipe(
         facts,
         limit,
         _scales(crop.value, width, height),
         crop,
-        round(255 * float(np.mean(found.mean)), 1) if normalize.value else None,
+        round(255 * float(np.mean(mean)), 1) if normalize.value else None,
         _flip(found.classes),
         Choice(ranges[: 3 if channels == 3 else 2], "light differs from photo to photo"),
         normalize,
@@ -173,12 +174,15 @@ def _flip(classes: Sequence[str]) -> Choice:
     return Choice(True, "what is mirrored is as likely")
 
 
-def _normalize(found: Fingerprint, is_pretrained: bool) -> Choice:
+def _normalize(found: Fingerprint, weights: Weights | None) -> Choice:
     mean, std = found.mean, found.std
     about = f"{', '.join(f'{value:g}' for value in mean)} and {', '.join(f'{value:g}' for value in std)}"
     usual = all(0.25 <= m <= 0.75 for m in mean) and all(0.12 <= s <= 0.4 for s in std)
-    if len(mean) == 3 and is_pretrained:
-        return Choice([], f"0.5 and 0.5, as the weights are used to; mean and spread here are {about}")
+    if weights is not None:
+        default = {*weights.mean, *weights.std} == {0.5}
+        value = [] if default else [f"mean: {list(weights.mean)}", f"std: {list(weights.std)}"]
+        told = "0.5 and 0.5, as" if default else "as"
+        return Choice(value, f"{told} the weights are used to; mean and spread here are {about}")
     if len(mean) == 3 and usual:
         return Choice([], f"0.5 and 0.5 for each channel: near enough to mean and spread here, {about}")
     spread = [max(value, 0.001) for value in std]
@@ -217,7 +221,7 @@ def _iters(images: int, batch: int) -> Choice:
 
 
 def _learning_rate(facts: NetworkFacts) -> Choice:
-    if facts.is_pretrained:
+    if facts.weights is not None:
         return Choice(0.001, "less than from random weights, which the pretrained ones are not to become")
     return Choice(0.004, "with AdamW from random weights, as measured with lpsnet_s on CamVid")
 

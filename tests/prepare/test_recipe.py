@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.prepare.fingerprint import Fingerprint
 from paddleseg_lite.prepare.measure import BINS, Measured
-from paddleseg_lite.prepare.networks import NETWORKS
+from paddleseg_lite.prepare.networks import NETWORKS, Weights
 from paddleseg_lite.prepare.recipe import make_recipe
 
 GB = 1 << 30
@@ -105,6 +107,22 @@ def test_normalize():
     assert recipe(fingerprint()).padding is None
     assert recipe(fingerprint(mean=(0.05, 0.05, 0.06)), "lraspp_os32").normalize.value == []
     assert recipe(fingerprint(mean=(0.5,) * 4)).normalize.value[1] == "std: [0.2, 0.2, 0.2, 0.2]"
+
+
+def test_pretrained_weights_decide_what_they_are_used_to(monkeypatch):
+    """Their mean and spread, not the images'; a lower learning rate; of other channels there are none."""
+    weights = Weights("zoo:mine", "from weights", mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.3))
+    random = NETWORKS["lpsnet_m"]
+    monkeypatch.setitem(NETWORKS, "lpsnet_m", replace(random, weights=weights))
+    made = recipe(fingerprint(), "lpsnet_m")
+    assert made.normalize.value == ["mean: [0.4, 0.5, 0.6]", "std: [0.2, 0.2, 0.3]"]
+    assert (made.padding, made.learning_rate.value) == (127.5, 0.001)
+    assert made.network.section == f"{random.section}\npretrained: zoo:mine"
+    for name in ("lpsnet_m", "lraspp_os32"):
+        other = recipe(fingerprint(mean=(0.5,) * 4), name)
+        assert "pretrained" not in other.network.section
+        assert other.learning_rate.value == 0.004
+        assert other.network.why.endswith("from random weights")
 
 
 def test_rare_classes_have_weights():
