@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from paddleseg_lite.checkpoint import (
 from paddleseg_lite.checkpoint.unpickle import read_pickle
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import sha256
+from tests.forging import places, replaced
 
 ODD: list[Any] = [None, 3, -0.5, "text", [], [1], {}, {"a": 1}, True]
 
@@ -64,21 +63,6 @@ def sign(folder: Path) -> None:
     """Make the sums right, as a forger would."""
     names = sorted(path.name for path in folder.iterdir() if path.name != "SHA256SUMS")
     (folder / "SHA256SUMS").write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names))
-
-
-def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield place
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from places(item, (*place, key))
-
-
-def replaced(value: Any, place: tuple[Any, ...], new: Any) -> Any:
-    if not place:
-        return new
-    changed = copy.copy(value)
-    changed[place[0]] = replaced(value[place[0]], place[1:], new)
-    return changed
 
 
 def load(folder: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import yaml
 from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, read_sidecar, write_sidecar
 from paddleseg_lite.errors import UserError
+from tests.forging import places, replaced
 
 ODD: list[Any] = [None, -3, "text", [1], {"a": 1}]
 
@@ -32,25 +31,12 @@ def path(tmp_path: Path) -> Path:
     return write_sidecar(tmp_path, card, {"onnx": "model.onnx"}, shape, "none", "x", {"paddle": "3"})
 
 
-def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield place
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from places(item, (*place, key))
-
-
 def test_any_field_may_be_anything(path: Path) -> None:
     """Each place in turn, with values of every kind: read and built, or one sentence."""
     whole = yaml.safe_load(path.read_text())
     for place in places(whole):
         for odd in ODD:
-            forged = copy.deepcopy(whole)
-            node = forged
-            for key in place[:-1]:
-                node = node[key]
-            if place:
-                node[place[-1]] = odd
-            path.write_text(json.dumps(forged if place else odd))
+            path.write_text(json.dumps(replaced(whole, place, odd)))
             with contextlib.suppress(UserError):
                 built_transforms(read_sidecar(path.parent))
 
