@@ -36,6 +36,17 @@ def run(path, x):
     return session.run(None, {"x": x})
 
 
+def optimised(path, *images):
+    """Rewrite a model, which must answer as before on images, by default a batch of two; return its kinds."""
+    images = images or (normal(2, CHANNELS, 5, 7),)
+    before = [run(path, x) for x in images]
+    optimise(path, path, PASSES)
+    for x, expected in zip(images, before):
+        for found, wanted in zip(run(path, x), expected):
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    return kinds(path)
+
+
 def kinds(path):
     return [node.op_type for node in onnx.load(str(path)).graph.node]
 
@@ -67,11 +78,7 @@ def test_a_gate_moves_into_the_weights(tmp_path, has_bias):
         del constants["bias"]
     path = write(tmp_path / "m.onnx", nodes, **constants)
     images = [normal(1, CHANNELS, 5, 7), normal(3, CHANNELS, 8, 4)]  # each image has a gate of its own
-    before = [run(path, x)[0] for x in images]
-    optimise(path, path, PASSES)
-    assert "MatMul" in kinds(path)
-    for x, expected in zip(images, before):
-        np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
+    assert "MatMul" in optimised(path, *images)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +93,7 @@ def test_a_gate_moves_into_the_weights(tmp_path, has_bias):
 )
 def test_other_products_stay(tmp_path, nodes, weights):
     path = write(tmp_path / "m.onnx", nodes, squeeze=SQUEEZE, weights=weights, bias=normal(OUTPUTS))
-    x = normal(2, CHANNELS, 5, 7)
-    expected = run(path, x)[0]
-    optimise(path, path, PASSES)
-    assert "MatMul" not in kinds(path)
-    np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
+    assert "MatMul" not in optimised(path)
 
 
 def product(left, right):
@@ -112,22 +115,14 @@ def test_a_product_without_a_map_stays(tmp_path, left, right):
     constants = {"number": np.array(2, np.float32), "channels": normal(CHANNELS, 1, 1)}
     constants.update(weights=normal(OUTPUTS, CHANNELS, 1, 1), bias=normal(OUTPUTS))
     path = write(tmp_path / "m.onnx", product(left, right), **constants)
-    x = normal(2, CHANNELS, 5, 7)
-    expected = run(path, x)[0]
-    optimise(path, path, PASSES)
-    assert "MatMul" not in kinds(path)
-    np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
+    assert "MatMul" not in optimised(path)
 
 
 @pytest.mark.parametrize(("left", "right"), [("x", "pooled"), ("pooled", "x")])
 def test_the_order_of_a_product_does_not_matter(tmp_path, left, right):
     constants = {"weights": normal(OUTPUTS, CHANNELS, 1, 1), "bias": normal(OUTPUTS)}
     path = write(tmp_path / "m.onnx", product(left, right), **constants)
-    x = normal(2, CHANNELS, 5, 7)
-    expected = run(path, x)[0]
-    optimise(path, path, PASSES)
-    assert "MatMul" in kinds(path)
-    np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
+    assert "MatMul" in optimised(path)
 
 
 def test_what_a_branch_reads_stays(tmp_path):
@@ -164,12 +159,7 @@ def test_a_gated_map_that_is_read_elsewhere_stays(tmp_path, other):
     nodes = [*squeeze_and_excite(), helper.make_node("Relu", ["gated"], ["relu"])]
     constants = {"squeeze": SQUEEZE, "weights": normal(OUTPUTS, CHANNELS, 1, 1), "bias": normal(OUTPUTS)}
     path = write(tmp_path / "m.onnx", nodes, ("y", other), **constants)
-    x = normal(1, CHANNELS, 5, 7)
-    expected = run(path, x)
-    optimise(path, path, PASSES)
-    assert "MatMul" not in kinds(path)
-    for found, wanted in zip(run(path, x), expected):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    assert "MatMul" not in optimised(path, normal(1, CHANNELS, 5, 7))
 
 
 RESIZE = helper.make_node("Resize", ["relu", "", "scales"], ["y"], mode="linear")
@@ -239,11 +229,7 @@ def test_two_convolutions_become_one(tmp_path, biases):
         if not has_bias:
             del constants[node.input.pop()]
     path = write(tmp_path / "m.onnx", nodes, **constants)
-    x = normal(2, CHANNELS, 5, 7)
-    expected = run(path, x)[0]
-    optimise(path, path, PASSES)
-    assert kinds(path) == ["Conv"]
-    np.testing.assert_allclose(run(path, x)[0], expected, rtol=1e-4, atol=1e-5)
+    assert optimised(path) == ["Conv"]
 
 
 @pytest.mark.parametrize(
@@ -258,9 +244,4 @@ def test_two_convolutions_become_one(tmp_path, biases):
 )
 def test_other_pairs_of_convolutions_stay(tmp_path, nodes, channels, outputs):
     path = write(tmp_path / "m.onnx", nodes, outputs, **widths(*channels))
-    x = normal(2, CHANNELS, 5, 7)
-    expected = run(path, x)
-    optimise(path, path, PASSES)
-    assert kinds(path).count("Conv") == 2
-    for found, wanted in zip(run(path, x), expected):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    assert optimised(path).count("Conv") == 2
