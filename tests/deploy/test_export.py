@@ -12,7 +12,6 @@ import numpy as np
 import paddle
 import pytest
 import yaml
-from paddle import nn
 
 import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy import onnx_graph
@@ -23,10 +22,9 @@ from paddleseg_lite.deploy.export import (
     input_shape,
     program_in,
 )
-from paddleseg_lite.deploy.folding import folded
 from paddleseg_lite.deploy.runtimes import OnnxRuntime, PaddleInference
 from paddleseg_lite.deploy.verified_export import export_verified
-from paddleseg_lite.deploy.verify import difference, live_logits, verify
+from paddleseg_lite.deploy.verify import difference, live_logits
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor
 from tests.deploy.conftest import HAS_ONNX
@@ -249,60 +247,6 @@ def test_an_export_without_normalize_says_so(model, card, tmp_path):
         [0.0] * 3,
         [1.0] * 3,
     )
-
-
-def test_batch_norm_is_folded(model):
-    """The copy has none left and gives the same logits; the original keeps its own."""
-    image = paddle.randn([1, 3, 16, 16])
-    copy = folded(model, image)
-    assert not any(isinstance(layer, nn.BatchNorm2D) for layer in copy.sublayers())
-    assert any(isinstance(layer, nn.BatchNorm2D) for layer in model.sublayers())
-    np.testing.assert_allclose(copy(image)[0].numpy(), model(image)[0].numpy(), atol=1e-5)
-
-
-def test_what_cannot_be_folded_stays(model):
-    """A convolution whose output is used twice must not change."""
-
-    class Twice(nn.Layer):
-        def __init__(self):
-            super().__init__()
-            self.conv, self.bn = nn.Conv2D(3, 2, 1), nn.BatchNorm2D(2)
-            self.bn._mean.set_value(paddle.ones([2]))
-
-        def forward(self, x):
-            y = self.conv(x)
-            return [y + self.bn(y)]
-
-    twice, image = Twice(), paddle.randn([1, 3, 8, 8])
-    copy = folded(twice, image)
-    np.testing.assert_allclose(copy(image)[0].numpy(), twice(image)[0].numpy(), atol=1e-5)
-
-
-def test_a_difference_is_found(model):
-    """Each kind of output is told apart from a wrong one; a tie may go either way."""
-    images = np.random.default_rng(0).standard_normal((1, 3, 8, 8)).astype(np.float32)
-    logits = live_logits(model, images)
-    assert difference(logits, logits + 0.1 * logits.std(), "none") == pytest.approx(0.1, rel=1e-2)
-    assert difference(logits, logits.argmin(1), "argmax") > 0.1
-    assert difference(logits, np.full_like(logits, 0.5), "softmax") > 0.01
-    assert difference(np.zeros_like(logits), np.ones((1, 8, 8), np.int32), "argmax") == 0
-    with pytest.raises(UserError, match="differs from the live network"):
-        verify(model, lambda image: live_logits(model, image) * 1.1, [images], "none", "the export")
-    with pytest.raises(UserError, match="differs"):
-        verify(model, lambda image: live_logits(model, image) * np.nan, [images], "none", "the export")
-
-
-def test_noise_is_judged_by_its_mean_and_its_outliers():
-    """A few pixels may be off by rounding in a resize's weights; many, or one by much, may not."""
-    rng = np.random.default_rng(0)
-    logits = rng.standard_normal((1, 2, 100, 100)).astype(np.float32)
-    few = logits.copy()
-    few[0, 0, 0, :10] += 5e-3
-    assert difference(logits, few, "none") > 4e-3
-    assert difference(logits, few, "none", of_noise=True) < 1e-3
-    few[0, 0, 0, 0] += 0.1
-    assert difference(logits, few, "none", of_noise=True) > 1e-3
-    assert difference(logits, logits + 2e-3, "none", of_noise=True) > 1e-3
 
 
 @needs_onnx

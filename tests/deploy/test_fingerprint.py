@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import paddle
@@ -16,7 +17,7 @@ from paddleseg_lite.deploy import fingerprint
 from paddleseg_lite.deploy.backend import build_runtime
 from paddleseg_lite.deploy.fingerprint import export_key
 from paddleseg_lite.inference.augment import PLAIN, infer
-from paddleseg_lite.models import LPSNet
+from paddleseg_lite.models import LRASPP, LPSNet, MobileNetV3_small_x1_0, MobileNetV3_small_x1_0_os8
 from tests.paths import REPOSITORY
 
 FILES = {
@@ -155,10 +156,21 @@ def test_the_key_sees_what_writes_the_file(monkeypatch, tmp_path):
     assert len(keys) == 3
 
 
-def test_the_key_sees_lpsnets_ratios():
-    """They are neither weights nor layers; networks of other scales have the same."""
-    keys = set()
-    for ratios in ((1, 0.5), (1, 0.25)):
+@pytest.mark.parametrize(
+    "makers",
+    [
+        [partial(LPSNet, (1, 1), (4, 4), ratios, num_classes=2) for ratios in ((1, 0.5), (1, 0.25))],
+        [lambda: LRASPP(3, MobileNetV3_small_x1_0()), lambda: LRASPP(3, MobileNetV3_small_x1_0_os8())],
+    ],
+    ids=["scales", "strides"],
+)
+def test_networks_with_the_same_weights_are_told_apart(makers):
+    """What is neither a weight nor a layer, and changes no tensor's shape."""
+
+    def key(make):
         paddle.seed(0)
-        keys.add(export_key(LPSNet((1, 1), (4, 4), ratios, num_classes=2), "paddle", 3))
-    assert len(keys) == 2
+        return export_key(make(), "paddle", 3)
+
+    one, other = map(key, makers)
+    assert one == key(makers[0])
+    assert one != other

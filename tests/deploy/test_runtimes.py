@@ -12,14 +12,12 @@ import paddle
 import pytest
 from paddle import nn
 
-import paddleseg_lite.models as zoo
 from paddleseg_lite.config.zoo import RELEASED, load
 from paddleseg_lite.deploy import backend as choice
 from paddleseg_lite.deploy import runtimes
 from paddleseg_lite.deploy.backend import build_runtime
 from paddleseg_lite.deploy.cache import _ABANDONED
 from paddleseg_lite.deploy.export import ExportOptions, export, program_in
-from paddleseg_lite.deploy.fingerprint import export_key
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.augment import InferenceOptions, infer, infer_labels
 from paddleseg_lite.inference.evaluate import evaluate
@@ -117,19 +115,6 @@ def test_a_damaged_export_in_the_cache_is_made_again(model, backend, cache):
     found = infer(build_runtime(model, backend), images, InferenceOptions())
     np.testing.assert_allclose(found, live, atol=1e-4)
     assert damaged.read_bytes() != b"no model"
-
-
-def test_networks_with_the_same_weights_are_told_apart():
-    """Output strides change no tensor's shape."""
-
-    def key(backbone):
-        paddle.seed(0)
-        return export_key(zoo.LRASPP(3, backbone()), "paddle", 3)
-
-    makers = (zoo.MobileNetV3_small_x1_0, zoo.MobileNetV3_small_x1_0_os8)
-    one, other = map(key, makers)
-    assert one == key(makers[0])
-    assert one != other
 
 
 class Activated(nn.Layer):
@@ -301,17 +286,3 @@ def test_an_unknown_runtime_is_refused(model):
     """The message lists those that exist."""
     with pytest.raises(UserError, match=r"tensorrt.*onnxruntime"):
         build_runtime(model, "tensorrt")
-
-
-@pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
-def test_auto_falls_back_to_the_live_network(model, monkeypatch, caplog):
-    """A network that cannot be exported is run as it is, with a warning."""
-
-    def fail(*_):
-        raise UserError("no such operator")
-
-    monkeypatch.setattr(choice, "kept_runtime", fail)
-    assert build_runtime(model, "auto") is model
-    assert "no such operator" in caplog.text
-    with pytest.raises(UserError, match="no such operator"):
-        build_runtime(model, "onnxruntime")
