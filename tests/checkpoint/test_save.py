@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import os
 import shutil
 import subprocess
@@ -26,59 +25,13 @@ from paddleseg_lite.checkpoint import (
     save_weights,
 )
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import temporary_beside
+from tests.checkpoint.runs import Toy, make, snapshot, train
 
 OPTIMIZERS = ["Momentum", "Adam", "SGD"]
 
 
-class Toy(nn.Layer):
-    """Convolution, batch norm (with its running statistics) and a classifier."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2D(1, 3, 3)
-        self.bn = nn.BatchNorm2D(3)
-        self.out = nn.Linear(3, 2)
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return self.out(self.bn(self.conv(x)).mean(axis=[2, 3]))
-
-
-def make(kind: str = "Momentum") -> tuple[Toy, paddle.optimizer.Optimizer]:
-    model = Toy()
-    schedule = paddle.optimizer.lr.PolynomialDecay(0.1, decay_steps=20)
-    schedule = paddle.optimizer.lr.LinearWarmup(schedule, warmup_steps=3, start_lr=0.01, end_lr=0.1)
-    options = {"weight_decay": 1e-3} if kind != "Adam" else {}
-    optimizer = getattr(paddle.optimizer, kind)(
-        learning_rate=schedule, parameters=model.parameters(), **options
-    )
-    return model, optimizer
-
-
-def train(model: Toy, optimizer: paddle.optimizer.Optimizer, start: int, stop: int) -> None:
-    for iteration in range(start, stop):
-        batch = np.random.RandomState(iteration).standard_normal((4, 1, 5, 5)).astype(np.float32)
-        model(paddle.to_tensor(batch)).square().mean().backward()
-        optimizer.step()
-        optimizer.clear_grad()
-        optimizer._learning_rate.step()
-
-
-def snapshot(model: nn.Layer) -> dict[str, bytes]:
-    return {key: tensor.numpy().tobytes() for key, tensor in model.state_dict().items()}
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> tuple[Path, Toy, paddle.optimizer.Optimizer]:
-    """A run's folder with one checkpoint, iter_2."""
-    model, optimizer = make()
-    train(model, optimizer, 0, 2)
-    save_checkpoint(tmp_path, model, optimizer, TrainState(iteration=2))
-    return tmp_path, model, optimizer
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
@@ -146,27 +99,6 @@ def test_paddle_reads_what_is_saved(run: tuple[Path, Toy, paddle.optimizer.Optim
     other.set_state_dict(paddle.load(str(folder / "iter_2" / "model.pdparams")))
     assert snapshot(other) == snapshot(model)
     assert "LR_Scheduler" in paddle.load(str(folder / "iter_2" / "model.pdopt"))
-
-
-def test_only_the_newest_are_kept(tmp_path: Path) -> None:
-    """By iteration, not by the order of names; 0 keeps all; other folders are nobody's business."""
-    model, optimizer = make()
-    (tmp_path / "best_model").mkdir()
-    (tmp_path / "iter_notes").mkdir()
-    for iteration in (8, 9, 10, 11):
-        save_checkpoint(tmp_path, model, optimizer, TrainState(iteration), keep=2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "best_model",
-        "iter_10",
-        "iter_11",
-        "iter_notes",
-    ]
-    for iteration in (12, 13):
-        save_checkpoint(tmp_path, model, optimizer, TrainState(iteration), keep=0)
-    assert len(list(tmp_path.glob("iter_1*"))) == 4
-    # a run begun anew in the same folder: what was just written is never what goes
-    save_checkpoint(tmp_path, model, optimizer, TrainState(1), keep=1)
-    assert [path.name for path in tmp_path.glob("iter_?")] == ["iter_1"]
 
 
 class Died(BaseException):
@@ -250,41 +182,6 @@ def test_a_crash_while_best_model_is_replaced(tmp_path: Path) -> None:
     assert step > 4
 
 
-@pytest.mark.parametrize("name", ["model.pdparams", "model.pdopt", "state.json", "SHA256SUMS"])
-@pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
-def test_damage_is_noticed_and_an_older_checkpoint_found(
-    run: tuple[Path, Toy, paddle.optimizer.Optimizer],
-    caplog: pytest.LogCaptureFixture,
-    name: str,
-    damage: str,
-) -> None:
-    """A bit flipped, a file cut or missing: refused by name, and the one before it is found."""
-    folder, model, optimizer = run
-    file = save_checkpoint(folder, model, optimizer, TrainState(iteration=3)) / name
-    content = file.read_bytes()
-    if damage == "gone":
-        file.unlink()
-    else:
-        middle = len(content) // 2
-        flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-        file.write_bytes(content[:middle] if damage == "cut" else flipped)
-    before = snapshot(model)
-    with pytest.raises(UserError, match="iter_3"):
-        load_checkpoint(folder / "iter_3", model, optimizer)
-    assert snapshot(model) == before
-    with caplog.at_level(logging.WARNING):
-        assert latest_checkpoint(folder) == folder / "iter_2"
-    assert "iter_3" in caplog.text
-
-
-def test_nothing_to_resume_from(tmp_path: Path) -> None:
-    """None for an empty or missing folder; a wrong path is a user's error."""
-    assert latest_checkpoint(tmp_path) is None
-    assert latest_checkpoint(tmp_path / "none") is None
-    with pytest.raises(UserError, match="cannot resume from"):
-        load_checkpoint(tmp_path / "iter_5", *make())
-
-
 def test_a_full_disk_keeps_what_was_there(
     run: tuple[Path, Toy, paddle.optimizer.Optimizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,23 +221,3 @@ def test_another_optimizer_or_model_is_refused(run: tuple[Path, Toy, paddle.opti
             folder / "iter_2", linear, paddle.optimizer.Momentum(schedule, parameters=linear.parameters())
         )
     assert snapshot(model) == before
-
-
-def test_only_what_nobody_writes_any_more_is_tidied_up(tmp_path: Path) -> None:
-    """An export into a folder of the run's own may be running; what is a stranger's stays."""
-    for name in (".new-ideas", ".old-iter_notes"):
-        (tmp_path / name).mkdir()
-    with temporary_beside(tmp_path / "export") as running:
-        running.mkdir()
-        save_checkpoint(tmp_path, *make(), TrainState(iteration=1))
-        assert running.is_dir()
-    assert {path.name for path in tmp_path.iterdir()} == {"iter_1", ".new-ideas", ".old-iter_notes"}
-
-
-def test_a_checkpoint_that_was_being_replaced_counts_by_its_number(tmp_path: Path) -> None:
-    """A crash between two renames leaves the newest under its hidden name, beside older ones."""
-    model, optimizer = make()
-    for iteration in (9, 10):
-        save_checkpoint(tmp_path, model, optimizer, TrainState(iteration=iteration))
-    (tmp_path / "iter_10").rename(tmp_path / ".old-iter_10")
-    assert latest_checkpoint(tmp_path) == tmp_path / ".old-iter_10"
