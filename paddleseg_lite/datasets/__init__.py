@@ -3,6 +3,7 @@
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.camvid import CamVid
 from paddleseg_lite.datasets.cityscapes import Cityscapes
+from paddleseg_lite.datasets.imagenet import ImageNetDataset
 from paddleseg_lite.datasets.info import DatasetInfo, checked_info
 from paddleseg_lite.datasets.list_dataset import Dataset
 from paddleseg_lite.datasets.loading.loader import Batch, eval_samples, train_batches
@@ -14,6 +15,7 @@ __all__ = [
     "Cityscapes",
     "Dataset",
     "DatasetInfo",
+    "ImageNetDataset",
     "SegmentationDataset",
     "checked_info",
     "eval_samples",

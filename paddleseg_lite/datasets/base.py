@@ -17,11 +17,13 @@ from paddleseg_lite.datasets.packed.reader import Pack
 from paddleseg_lite.datasets.problems import Problem, refuse
 from paddleseg_lite.datasets.reading.images import open_image, read_label, turned_apart
 from paddleseg_lite.datasets.reading.labels import LabelRule, as_ids
+from paddleseg_lite.datasets.samples import transformed
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.printable import counted, printable
 from paddleseg_lite.registry import did_you_mean
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.transforms.base import TransformLike
+from paddleseg_lite.transforms.mixup import BatchTransform
 
 MODES = ("train", "val", "test")
 Pair = tuple[str, "str | None"]
@@ -55,6 +57,8 @@ class SegmentationDataset:
             is missing, stale or damaged.
     """
 
+    task = "segmentation"
+    batch_transforms: Sequence[BatchTransform] = ()
     num_classes: int
     ignore_index: int
     in_channels: int
@@ -140,13 +144,7 @@ class SegmentationDataset:
         if label is not None and getattr(label, "dtype", None) != np.uint8:  # a reader of somebody's own
             label = as_ids(label, f"{self.pairs[index][1]}, as it comes from the reader")
         sample = Sample.from_source(image, label, self.pairs[index][0], label_at_source=self.mode != "train")
-        rng = np.random.default_rng([seed, epoch, index])
-        try:
-            sample = self.transforms(sample, rng)
-        except UserError as error:
-            if printable(sample.path) in str(error):
-                raise
-            raise UserError(f"{sample.path}: {error}") from error
+        sample = transformed(sample, self.transforms, np.random.default_rng([seed, epoch, index]))
         if sample.label is not None:
             # Whatever `reader` or a transform of somebody's own did: no other id may reach the loss, which
             # would crash a GPU without a file's name. 0.1 ms for 1024x512.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.samples import LabelledImages
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.transforms import Compose, GeometricTransform, Window
 
@@ -16,7 +16,7 @@ _LOOKED_AT, _DRAWS = 8, 16  # images; plans of each size
 _MULTIPLE = 32  # of the sides that are offered: what the networks shrink images by
 
 
-def sizes_of_some(dataset: SegmentationDataset) -> Counter[tuple[int, int]]:
+def sizes_of_some(dataset: LabelledImages) -> Counter[tuple[int, int]]:
     """Return the sizes (height, width) of a few images, spread over a data set; of those that can be read."""
     sizes: Counter[tuple[int, int]] = Counter()
     for index in np.unique(np.linspace(0, len(dataset) - 1, _LOOKED_AT).astype(int)):

@@ -38,8 +38,12 @@ def collected() -> Iterator[list[Problem]]:
         _collector.reset(token)
 
 
-def refuse(problems: Sequence[Problem]) -> None:
+def refuse(problems: Sequence[Problem], listed: str = ", which the command check_dataset lists") -> None:
     """Raise one error for all problems, if there are any; within `collected`, add them to its list.
+
+    Args:
+        problems: what is wrong.
+        listed: where those are told that the error does not spell out.
 
     Raises:
         UserError: the first few messages, and how many more there are.
@@ -50,5 +54,5 @@ def refuse(problems: Sequence[Problem]) -> None:
     elif problems:
         message = "; ".join(problem.message for problem in problems[:SHOWN])
         if len(problems) > SHOWN:
-            message += f"; and {len(problems) - SHOWN} more, which the command check_dataset lists"
+            message += f"; and {len(problems) - SHOWN} more{listed}"
         raise UserError(message)

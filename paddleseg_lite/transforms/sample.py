@@ -24,6 +24,7 @@ class Sample:
             memory map, since nothing writes into it, or before the first transform whatever has a shape and a
             dtype, gives an array when it is indexed, and can be made one by np.asarray.
         label: [H, W] uint8 class ids, or None. At the image's size, or at the source's if `label_at_source`.
+            A whole image has int64 [], which comes behind the transforms.
         path: the image's file, for messages and results.
         source_size: (height, width) before any transform.
         windows: the geometry done so far, oldest first.

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.workers import Allocate, in_workers
+from paddleseg_lite.datasets.samples import LabelledImages
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.kernels.aligned import empty
 from paddleseg_lite.transforms import Sample
 
 Key = tuple[int, int]  # (epoch, index)
+_OF_BATCH = 1  # sets the randomness of a batch apart from that of its first sample
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,14 @@ class Batch:
     """What one training step needs."""
 
     images: np.ndarray  # float32 [N, C, H, W]
-    # uint8 [N, H, W], an eighth of what losses take: the training step widens them on its device
+    # uint8 [N, H, W], an eighth of what losses take: the training step widens them on its device. Of whole
+    # images int64 [N], or what a batch transform makes of that.
     labels: np.ndarray
     paths: list[str]  # the images' files
 
 
 def train_batches(
-    dataset: SegmentationDataset,
+    dataset: LabelledImages,
     batch_size: int,
     start_iter: int,
     iters: int,
@@ -67,7 +69,7 @@ def train_batches(
 
 
 def eval_samples(
-    dataset: SegmentationDataset, num_workers: int = 0, rank: int = 0, world_size: int = 1
+    dataset: LabelledImages, num_workers: int = 0, rank: int = 0, world_size: int = 1
 ) -> Iterator[Sample]:
     """Yield every world_size-th sample from `rank` on, in order; images float32 [H, W, C], labels as stored.
 
@@ -123,7 +125,7 @@ class _BatchKeys:
 class _Task:
     """Makes batches of keys; errors are handed on as values, to cross from a worker unchanged."""
 
-    def __init__(self, dataset: SegmentationDataset, seed: int) -> None:
+    def __init__(self, dataset: LabelledImages, seed: int) -> None:
         self.dataset = dataset
         self.seed = seed
 
@@ -139,7 +141,7 @@ class _Task:
         return (NOTHING, NOTHING), _Note(failure=failure)
 
     def _collated(self, keys: Sequence[Key], allocate: Allocate) -> Collated:
-        """Stack samples, one at a time in memory: float32 [N, C, H, W], uint8 [N, H, W].
+        """Stack samples, one at a time in memory: float32 [N, C, H, W], labels [N, ...].
 
         Raises:
             UserError: a sample is wrong, or their sizes differ.
@@ -152,13 +154,17 @@ class _Task:
             if not notes:
                 images = allocate((len(keys), *planes.shape), np.float32)
                 if sample.label is not None:
-                    labels = allocate((len(keys), *sample.label.shape), np.uint8)
+                    labels = allocate((len(keys), *sample.label.shape), sample.label.dtype)
             elif planes.shape != images.shape[1:]:
                 raise UserError(_size_message(notes[0].path, images.shape[1:], sample.path, planes.shape))
             images[position] = planes
             if sample.label is not None:
                 labels[position] = sample.label
             notes.append(replace(sample, image=NOTHING, label=None))
+        # A batch is told by its first sample, which no other one has, on whatever rank and worker.
+        rng = np.random.default_rng([self.seed, *keys[0], _OF_BATCH])
+        for transform in self.dataset.batch_transforms:
+            labels = transform(images, labels, rng)
         return (images, labels), _Note(tuple(notes), has_labels=labels is not NOTHING)
 
 

@@ -6,6 +6,7 @@ A list is text in UTF-8, with an image in each line, or an image and its label.
 from __future__ import annotations
 
 import os
+import re
 from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -52,6 +53,44 @@ def read_pairs(
             pairs.append((str(files[0]), str(files[1]) if len(files) == 2 else None))
     refuse(problems)
     return pairs
+
+
+def read_classes(path: Path, root: Path, num_classes: int, delimiter: str = " ") -> list[tuple[str, int]]:
+    """Return the pairs (image file, class) of a list, images as paths under `root`.
+
+    Raises:
+        UserError: lines have too few or too many parts, no class or no image that exists; the message has
+            their numbers.
+    """
+    if not isinstance(delimiter, str) or not delimiter:
+        raise UserError(f"delimiter must be a string that isn't empty, got {delimiter!r}")
+    pairs: list[tuple[str, int]] = []
+    problems: list[Problem] = []
+    for number, line in _lines(path):
+        name, *labels = _split(line, delimiter)
+        file = root / name
+        if len(labels) != 1 or not name:
+            message = f"{line!r} is not 'image{delimiter}class'; correct the line or set delimiter"
+            problems.append(Problem("bad line in a list", str(path), f"{path}, line {number}: {message}"))
+        elif not re.fullmatch("[0-9]{1,9}", labels[0]) or int(labels[0]) >= num_classes:
+            allowed = (
+                f"allowed are whole numbers from 0 to {num_classes - 1}; correct the line or num_classes"
+            )
+            message = f"{path}, line {number}: the class of {name} is {labels[0]!r}; {allowed}"
+            problems.append(Problem("wrong class", str(path), message))
+        elif not os.path.isfile(file):
+            message = f"{path}, line {number}: there is no file {file}; correct the line or the folder"
+            problems.append(Problem("missing file", str(file), message))
+        else:
+            pairs.append((str(file), int(labels[0])))
+    refuse(problems, listed="")
+    return pairs
+
+
+def search_folders(root: Path) -> dict[str, list[Path]]:
+    """Return the images in and below each folder of `root`, both sorted; hidden folders are left out."""
+    names = sorted(name for name in os.listdir(root) if not name.startswith("."))
+    return {name: sorted(_search(root / name, ())) for name in names if os.path.isdir(root / name)}
 
 
 def read_images(path: Path, separator: str = " ") -> list[Path]:
