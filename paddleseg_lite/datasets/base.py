@@ -261,12 +261,16 @@ def checked_mode(mode: str) -> str:
     return str(mode).lower()
 
 
-def checked_folder(path: str | Path | None) -> Path:
+def checked_folder(path: str | Path | None, key: str = "dataset_root") -> Path:
     """Return a data set's folder, which exists.
+
+    Args:
+        path: as a config has it.
+        key: under which it has it.
 
     Raises:
         UserError: there is none.
     """
     if path is None or not os.path.isdir(path):
-        raise UserError(f"dataset_root: there is no folder {path!s}; put the data there or set dataset_root")
+        raise UserError(f"{key}: there is no folder {path!s}; put the data there or set {key}")
     return Path(path)
