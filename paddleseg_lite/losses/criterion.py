@@ -16,7 +16,7 @@ class Criterion:
     """PaddleSeg's `loss: {types, coef}`: output i of the model goes to loss i, times coefficient i.
 
     Args:
-        losses: callables loss(logits [N, C, H, W], label [N, H, W]) -> scalar.
+        losses: callables loss(logits, label) -> scalar.
         coefs: a factor for each loss.
 
     Attributes:
@@ -40,17 +40,23 @@ class Criterion:
             for index, name in enumerate(names)
         )
 
-    def expect(self, num_classes: int, ignore_index: int) -> None:
+    def expect(self, num_classes: int, ignore_index: int | None) -> None:
         """Refuse what does not fit a data set's labels: losses now, and networks when they are computed.
 
         A data set lets no other ids than its own into a sample, so that none is left to end the process in a
         GPU's kernel, which does not tell the cause.
 
+        Args:
+            num_classes: of the data set.
+            ignore_index: of its labels; None for those of whole images.
+
         Raises:
-            UserError: a loss ignores another id than the data set.
+            UserError: a loss ignores another id than the data set, or is for labels of another kind.
         """
         for name, loss in zip(self.names, self.losses):
             ignored = getattr(loss, "ignore_index", ignore_index)
+            if ignore_index is None and ignored is not None:
+                raise UserError(f"{name} is for labels of pixels; for those of whole images give CELoss")
             if ignored != ignore_index:
                 raise UserError(
                     f"{name} has ignore_index {ignored}, but the data set {ignore_index}; make them agree"
@@ -75,14 +81,18 @@ class Criterion:
         """Return the weighted losses, scalars in the order of `names`; their sum is what to minimise.
 
         Raises:
-            UserError: the model has more or fewer outputs than there are losses, or fewer classes than the
-                data set that is expected.
+            UserError: the model has more or fewer outputs than there are losses, fewer classes than the data
+                set that is expected, or logits of pixels for labels of whole images, or the other way round.
         """
         if len(logits) != len(self.losses):
             raise UserError(
                 f"the model has {len(logits)} output(s) and loss.coef has {len(self.losses)} factor(s); "
                 "give one factor for each output"
             )
+        if any(output.ndim != (4 if label.ndim == 3 else 2) for output in logits):
+            kinds = ("pixels", "a segmentation network such as LPSNet")
+            kinds = kinds if label.ndim == 3 else ("whole images", "a classifier such as LPSNetClassifier")
+            raise UserError(f"the data set has labels of {kinds[0]}; give it {kinds[1]}")
         fewest = min(output.shape[1] for output in logits)
         if fewest < self._num_classes:
             raise UserError(
