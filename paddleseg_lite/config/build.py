@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from paddle import nn
@@ -28,17 +29,31 @@ class Plan(DataPlan):
 
     Args:
         config: a section that it lacks is missed when it is asked for: predicting needs no optimizer.
+        tasks: what the data sets may be for; `TASKS` for training.
 
     Raises:
         UserError: a name or an argument is unknown, a required argument is missing, or two places contradict
             each other; the message says where.
     """
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def __init__(self, config: Config, tasks: Collection[str] = ("segmentation",)) -> None:
+        super().__init__(config, tasks)
         for key, bound in _SECTIONS.items():
             if config.has(key):
                 self._components[key] = bound(config, self.facts)
+
+    def with_epoch(self, iterations: float) -> Plan:
+        """Return a plan in which `epochs` and `decay_epochs` are so many iterations each.
+
+        It is where the one becomes the other; what an epoch is, the data set says, once it has been built.
+        """
+        plan = copy.copy(self)
+        plan.config = copy.copy(self.config)
+        plan.config.epoch = iterations
+        if self.config.has("lr_scheduler"):
+            bound = _bind_schedule(plan.config, self.facts)
+            plan._components = {**self._components, "lr_scheduler": bound}
+        return plan
 
     def model(self, pretrained: bool | str = True, **others: Any) -> nn.Layer:
         """Build the network under `model`, with what the data sets declare where `model` leaves it out.
@@ -69,8 +84,11 @@ class Plan(DataPlan):
         """Build the optimizer of the model's parameters, and `lr_scheduler`, to be stepped each iteration.
 
         Raises:
-            UserError: there is no `optimizer` or `lr_scheduler`, or an argument is out of range.
+            UserError: there is no `optimizer` or `lr_scheduler`, an argument is out of range, or nobody said
+                how long epochs are.
         """
+        if self.config.counts_epochs and self.config.epoch is None:
+            raise UserError(f"{self.config.path} counts in epochs; ask Plan.with_epoch for an optimizer")
         schedule = self._component("lr_scheduler")()
         return self._component("optimizer")(learning_rate=schedule, parameters=model.parameters())
 
@@ -134,6 +152,8 @@ def _bind_optimizer(config: Config, _: Facts) -> BoundComponent:
 def _bind_schedule(config: Config, _: Facts) -> BoundComponent:
     spec = config.section("lr_scheduler")
     warmup_iters, start_lr = spec.pop("warmup_iters", None) or 0, spec.pop("warmup_start_lr", None) or 0.0
+    if spec["type"] in ("Piecewise", "PiecewiseDecay") and "decay_epochs" in spec:
+        spec["boundaries"] = [config.iterations(epochs) for epochs in spec.pop("decay_epochs")]
     # PolynomialDecay runs over what the warm-up leaves; a trial run may be shorter than the warm-up.
     defaults = {"decay_steps": max(config.iters - warmup_iters, 1)}
     schedule = bind(config, SCHEDULERS, "lr_scheduler", spec, defaults)

@@ -22,7 +22,10 @@ class Config:
     Attributes:
         path: the file that was loaded.
         values: all settings, bases merged and overrides applied; plain dicts, lists and scalars.
+        epoch: iterations of an epoch; None until the data set is there, see `Plan.with_epoch`.
     """
+
+    epoch: float | None = None
 
     def __init__(self, path: str, values: dict[str, Any], origins: Mapping[Place, str]) -> None:
         self.path = path
@@ -71,8 +74,21 @@ class Config:
 
     @property
     def iters(self) -> int:
-        """Training iterations, >= 1."""
-        return int(self.section("iters"))
+        """Training iterations, >= 1.
+
+        Raises:
+            UserError: neither they nor `epochs` are there.
+        """
+        return self.iterations(self.values["epochs"]) if self.has("epochs") else int(self.section("iters"))
+
+    def iterations(self, epochs: float) -> int:
+        """Return how many iterations some epochs are, >= 1; as many as epochs while `epoch` is not known."""
+        return max(round(epochs * (self.epoch or 1)), 1)
+
+    @property
+    def counts_epochs(self) -> bool:
+        """Whether how long something takes is said in epochs."""
+        return self.has("epochs") or "decay_epochs" in (self.values.get("lr_scheduler") or {})
 
     def imports(self) -> list[str]:
         """Return the modules and .py files under `imports`; files relative to the YAML that names them."""

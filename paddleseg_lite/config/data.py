@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from paddleseg_lite import datasets, transforms  # noqa: F401  (they register)
@@ -9,9 +10,9 @@ from paddleseg_lite.config.core import Config
 from paddleseg_lite.config.facts import dataset_info, declared_facts
 from paddleseg_lite.config.imports import import_components
 from paddleseg_lite.config.signature import BoundComponent, bind, built
-from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.info import DatasetInfo
-from paddleseg_lite.registry import DATASETS, TRANSFORMS
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.registry import BATCH_TRANSFORMS, DATASETS, TRANSFORMS
 from paddleseg_lite.transforms import Compose
 
 MODES = {"train_dataset": "train", "val_dataset": "val"}  # section -> mode
@@ -22,6 +23,7 @@ class DataPlan:
 
     Args:
         config: a section that it lacks is missed when it is asked for.
+        tasks: what the data sets may be for, see `LabelledImages.task`.
 
     Attributes:
         config: as given.
@@ -29,18 +31,24 @@ class DataPlan:
         facts: what they declare, and where.
 
     Raises:
-        UserError: a name or an argument is unknown, a required argument is missing, or the data sets
-            contradict each other.
+        UserError: a name or an argument is unknown, a required argument is missing, the data sets contradict
+            each other, or they are for another task.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tasks: Collection[str] = ("segmentation",)) -> None:
         import_components(config)
         self.config = config
         self.sections = tuple(section for section in MODES if config.has(section))
         self._components = {section: _bind_dataset(config, section) for section in self.sections}
+        for bound in self._components.values():
+            if getattr(bound.component, "task", "segmentation") not in tasks:
+                raise UserError(
+                    f"{bound.where}: {bound.component.__name__} has labels of whole images, which only the "
+                    "commands train and pretrain take; give a config for segmentation"
+                )
         self.facts = declared_facts(config, self._components)
 
-    def dataset(self, section: str, **others: Any) -> SegmentationDataset:
+    def dataset(self, section: str, **others: Any) -> Any:
         """Build the data set under `section`, with its transforms; `others` take the place of its arguments.
 
         Raises:
@@ -80,9 +88,10 @@ class DataPlan:
 
 def _bind_dataset(config: Config, section: str) -> BoundComponent:
     spec = config.section(section)
-    if "transforms" in spec:
-        spec["transforms"] = [
-            bind(config, TRANSFORMS, f"{section}.transforms.{index}", transform)
-            for index, transform in enumerate(spec["transforms"])
-        ]
+    for key, registry in (("transforms", TRANSFORMS), ("batch_transforms", BATCH_TRANSFORMS)):
+        if spec.get(key) is not None:
+            spec[key] = [
+                bind(config, registry, f"{section}.{key}.{index}", transform)
+                for index, transform in enumerate(spec[key])
+            ]
     return bind(config, DATASETS, section, spec, {"mode": MODES[section]})

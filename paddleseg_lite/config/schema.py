@@ -37,6 +37,11 @@ def validate(config: Config) -> None:
                 expect(config, key, value, rule.allowed, rule.is_allowed(value))
     _check_loss(config, config.values.get("loss"))
     _check_warmup(config, config.values.get("lr_scheduler"))
+    if config.has("iters") and config.has("epochs"):
+        raise UserError(
+            f"{config.where('iters')} is {config.values['iters']} and {config.where('epochs')} "
+            f"{config.values['epochs']}; give one, and set the other to null"
+        )
 
 
 def _found(node: Any, parts: list[str], place: str = "") -> Iterator[tuple[str, Any]]:
@@ -89,13 +94,17 @@ def is_list_of(is_kind: Callable[[Any], bool], least: int = 0) -> Callable[[Any]
     return lambda value: isinstance(value, list) and len(value) >= least and all(map(is_kind, value))
 
 
+def _is_positive(value: Any) -> bool:
+    return is_number(value) and value > 0
+
+
 def _is_count(value: Any, least: int = 1) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_scales(value: Any) -> bool:
     scales = value if isinstance(value, list) else [value]
-    return bool(scales) and all(is_number(scale) and scale > 0 for scale in scales)
+    return bool(scales) and all(map(_is_positive, scales))
 
 
 def _check_loss(config: Config, loss: dict[str, Any] | None) -> None:
@@ -148,17 +157,21 @@ _IMPORTS = _Rule(
 _RULES = {
     "batch_size": _COUNT,
     "iters": _COUNT,
+    "epochs": _Rule("a positive number", _is_positive, True),
     "model": _SECTION,
     "model.backbone": _SECTION,
     "train_dataset": _SECTION,
     "train_dataset.transforms": _TRANSFORMS,
     "train_dataset.transforms.*": _COMPONENT,
+    "train_dataset.batch_transforms": _TRANSFORMS._replace(may_be_null=True),
+    "train_dataset.batch_transforms.*": _COMPONENT,
     "val_dataset": _SECTION,
     "val_dataset.transforms": _TRANSFORMS,
     "val_dataset.transforms.*": _COMPONENT,
     "optimizer": _SECTION,
     "lr_scheduler": _SECTION,
-    "lr_scheduler.learning_rate": _Rule("a positive number", lambda value: is_number(value) and value > 0),
+    "lr_scheduler.learning_rate": _Rule("a positive number", _is_positive),
+    "lr_scheduler.decay_epochs": _Rule("a list of positive numbers", is_list_of(_is_positive, 1)),
     "lr_scheduler.warmup_iters": _Rule("a whole number of at least 0", lambda n: _is_count(n, 0), True),
     "lr_scheduler.warmup_start_lr": _Rule("a number of at least 0", lambda n: is_number(n) and n >= 0, True),
     "loss": _Rule(

@@ -1,20 +1,49 @@
-"""Learning rate schedules: every class of paddle.optimizer.lr, with a linear warm-up before it."""
+"""Learning rate schedules: Paddle's and Piecewise, with a linear warm-up before them."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from paddle.optimizer import lr
 from paddle.optimizer.lr import LinearWarmup, LRScheduler
 
+from paddleseg_lite.errors import UserError
 from paddleseg_lite.registry import SCHEDULERS
 
 for _name, _schedule in inspect.getmembers(lr, inspect.isclass):
     # ReduceOnPlateau is stepped with a metric, by evaluations; training steps once per iteration.
     if issubclass(_schedule, LRScheduler) and _schedule not in (LRScheduler, lr.ReduceOnPlateau):
         SCHEDULERS.register(_schedule, _name)
+
+
+@SCHEDULERS.register
+def Piecewise(
+    learning_rate: float, boundaries: Sequence[int], values: Sequence[float] | None = None
+) -> lr.PiecewiseDecay:
+    """Make PaddleClas' Piecewise: another learning rate from each boundary on.
+
+    Args:
+        learning_rate: the first one.
+        boundaries: iterations, ascending; a config may have `decay_epochs` in their place.
+        values: all rates, one more than boundaries; None: each a tenth of the one before.
+
+    Raises:
+        UserError: the boundaries do not ascend, or the values are not as many or begin with another one.
+    """
+    if list(boundaries) != sorted(set(boundaries)):
+        raise UserError(
+            f"boundaries (or decay_epochs) must ascend; in iterations they are {list(boundaries)}"
+        )
+    if values is None:
+        values = [learning_rate * 0.1**number for number in range(len(boundaries) + 1)]
+    if len(values) != len(boundaries) + 1 or values[0] != learning_rate:
+        raise UserError(
+            f"values is {list(values)}; give {len(boundaries) + 1} for the {len(boundaries)} boundaries (or "
+            f"decay_epochs), beginning with learning_rate, {learning_rate}; or leave it out"
+        )
+    return lr.PiecewiseDecay(list(boundaries), list(values))
 
 
 def make_schedule(

@@ -170,7 +170,10 @@ def test_a_contradiction_names_both_places(tmp_path: Path, opt: str, parts: list
     [
         (
             "model.type=UNet",
-            ["no model 'UNet', which is PaddleSeg's and not here; known are: ", "LPSNet, LRASPP"],
+            [
+                "no model 'UNet', which is PaddleSeg's and not here; known are: ",
+                "LPSNet, LPSNetClassifier, LRASPP",
+            ],
         ),
         ("model.type=Unet", ["no model 'Unet'; known are: "]),
         ("loss.types.0.type=DiceLoss", ["no loss 'DiceLoss', which is PaddleSeg's", "OhemCrossEntropyLoss"]),

@@ -39,15 +39,15 @@ def test_the_loss_of_two_classes_is_mixed_like_the_images() -> None:
 def test_what_is_for_pixels_and_what_for_whole_images() -> None:
     """Each mistake of a config in a sentence that has the remedy."""
     pixels, images = paddle.ones([2, 3, 4, 4]), paddle.ones([2, 3])
-    with pytest.raises(UserError, match="CELoss is for labels of whole images; .* give CrossEntropyLoss"):
+    with pytest.raises(UserError, match=r"CELoss is for labels of whole images; .* give CrossEntropyLoss"):
         Criterion([CELoss()], [1])([pixels], paddle.zeros([2, 4, 4], "int64"))
-    with pytest.raises(UserError, match="CrossEntropyLoss is for labels of pixels; .* give CELoss"):
+    with pytest.raises(UserError, match=r"CrossEntropyLoss is for labels of pixels; .* give CELoss"):
         Criterion([CrossEntropyLoss()], [1]).expect(3, None)
     criterion = Criterion([CELoss()], [1])
     criterion.expect(3, None)
     with pytest.raises(
-        UserError, match="labels of whole images; give it a classifier such as LPSNetClassifier"
+        UserError, match=r"labels of whole images; give it a classifier such as LPSNetClassifier"
     ):
         criterion([pixels], paddle.zeros([2], "int64"))
-    with pytest.raises(UserError, match="labels of pixels; give it a segmentation network such as LPSNet"):
+    with pytest.raises(UserError, match=r"labels of pixels; give it a segmentation network such as LPSNet"):
         Criterion([CrossEntropyLoss()], [1])([images], paddle.zeros([2, 4, 4], "int64"))

@@ -12,6 +12,7 @@ from paddle.regularizer import L2Decay
 from paddleseg_lite.checkpoint import TrainState, load_checkpoint, save_checkpoint
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.optim import SGD, Adam, AdamW, Momentum, make_schedule
+from paddleseg_lite.optim.schedules import Piecewise
 from paddleseg_lite.registry import SCHEDULERS
 
 
@@ -50,6 +51,29 @@ def test_a_warm_up_ends_at_the_first_value_of_a_schedule_without_learning_rate()
     """PiecewiseDecay has `values` in its place."""
     schedule = make_schedule(lr.PiecewiseDecay, 2, 0.0, boundaries=[3], values=[0.4, 0.1])
     assert values_of(schedule, 5) == pytest.approx([0, 0.2, 0.4, 0.4, 0.4, 0.1])
+
+
+@pytest.mark.parametrize("values", [None, [0.1, 0.01, 0.001, 0.0001]])
+def test_piecewise_rates(values: list[float] | None) -> None:
+    """The recipe of ImageNet's pretraining in small: a tenth at each boundary, at that very iteration."""
+    schedule = make_schedule(Piecewise, learning_rate=0.1, boundaries=[3, 6, 9], values=values)
+    expected = [0.1] * 3 + [0.01] * 3 + [0.001] * 3 + [0.0001] * 2
+    assert values_of(schedule, 10) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"boundaries": [3, 3]}, r"must ascend; in iterations they are \[3, 3\]"),
+        ({"boundaries": [6, 3]}, "must ascend"),
+        ({"values": [0.1, 0.01]}, "give 3 for the 2 boundaries"),
+        ({"values": [0.2, 0.02, 0.002]}, "beginning with learning_rate, 0.1; or leave it out"),
+    ],
+)
+def test_piecewise_arguments_that_contradict_each_other(arguments: dict, message: str) -> None:
+    """Another --learning_rate must not be without effect."""
+    with pytest.raises(UserError, match=message):
+        Piecewise(**{"learning_rate": 0.1, "boundaries": [3, 6], **arguments})
 
 
 def test_all_of_paddles_schedules_have_names() -> None:
