@@ -25,6 +25,8 @@ _ADVICE = "do not use it: try another version of Paddle, or --no_verify if you k
 # (height, width) of images to trace and verify with; the second list is for networks that need large ones.
 PROBE_SIZES = ((64, 96), (97, 131), (160, 128))
 _LARGE_PROBE_SIZES = ((416, 448), (449, 513), (480, 576))
+# How a network, or Paddle, refuses an image that is too small for it.
+_TOO_SMALL = (UserError, ValueError, RuntimeError, OSError, AssertionError)
 
 
 def live_logits(model: nn.Layer, images: np.ndarray) -> np.ndarray:
@@ -178,13 +180,7 @@ def _takes(model: nn.Layer, images: list[np.ndarray]) -> bool:
         with paddle.no_grad():
             for image in images:
                 model(paddle.to_tensor(image[:1]))
-    except (
-        UserError,
-        ValueError,
-        RuntimeError,
-        OSError,
-        AssertionError,
-    ):  # too small for it, as it or Paddle says
+    except _TOO_SMALL:
         return False
     return True
 

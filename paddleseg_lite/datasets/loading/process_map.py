@@ -43,11 +43,7 @@ def process_map(
     """
     if num_workers < 0:
         raise UserError(f"num_workers is {num_workers}; give 0 or more")
-    bar: dict[str, Any] = {
-        "total": len(items),
-        "desc": description,
-        "unit": unit,
-    }
+    bar: dict[str, Any] = {"total": len(items), "desc": description, "unit": unit}
     if num_workers == 0 or len(items) < 2:
         yield from Progress(map(function, items), **bar)
         return
