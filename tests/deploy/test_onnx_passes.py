@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import TensorProto, helper  # noqa: E402
 
 from paddleseg_lite.deploy.onnx_passes import LAST_RESIZE, PASSES, cut_last_resize, optimise  # noqa: E402
+from tests.deploy.onnx_models import run, write_model  # noqa: E402
 
 CHANNELS, OUTPUTS = 6, 4
 RNG = np.random.default_rng(0)
@@ -18,22 +19,7 @@ RNG = np.random.default_rng(0)
 
 def write(path, nodes, outputs=("y",), **constants):
     """Write a model of x [N, CHANNELS, H, W] with these nodes."""
-    graph = helper.make_graph(
-        nodes,
-        "toy",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, CHANNELS, None, None])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * 4) for name in outputs],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    onnx.save(model, str(path))
-    return path
-
-
-def run(path, x):
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": x})
+    return write_model(path, nodes, [None, CHANNELS, None, None], constants, outputs)
 
 
 def optimised(path, *images):

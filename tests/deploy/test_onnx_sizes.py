@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from onnx import helper, numpy_helper  # noqa: E402
 
 from paddleseg_lite.deploy.onnx_sizes import ALIGNED, MULTIPLE, write_aligned  # noqa: E402
 from paddleseg_lite.deploy.runtimes import OnnxRuntime  # noqa: E402
 from paddleseg_lite.deploy.sidecar import FILE, hash_files  # noqa: E402
 from paddleseg_lite.errors import UserError  # noqa: E402
+from tests.deploy.onnx_models import run, write_model  # noqa: E402
 
 RNG = np.random.default_rng(0)
 AXES = {"start": np.array([2]), "stop": np.array([4]), "channels": np.array([1, 3])}
@@ -38,18 +39,7 @@ def enlarge(source="small", target="y"):
 
 def write(path, nodes):
     """Write a model of x [1, 3, H, W] to y."""
-    constants = {name: value.astype(np.int64) for name, value in AXES.items()}
-    graph = helper.make_graph(
-        nodes,
-        "toy",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, None, None])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    onnx.save(model, str(path))
-    return path
+    return write_model(path, nodes, [1, 3, None, None], AXES)
 
 
 def list_files(folder):
@@ -59,11 +49,6 @@ def list_files(folder):
         " classes: [], palette: []}"
     )
     hash_files(folder, [path.name for path in folder.glob("*.onnx")])
-
-
-def run(path, x):
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": x})[0]
 
 
 def image(height, width):
@@ -79,7 +64,7 @@ def test_a_resize_by_a_whole_number_is_told_its_number(tmp_path, stride, multipl
     assert {entry.key: entry.value for entry in model.metadata_props} == {MULTIPLE: multiple}
     assert [node.op_type for node in model.graph.node] == ["AveragePool", "Resize"]  # no size is asked for
     for x in (image(64, 96), image(160, 32)):
-        np.testing.assert_allclose(run(target, x), run(source, x), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(run(target, x)[0], run(source, x)[0], rtol=1e-4, atol=1e-5)
 
 
 def test_a_resize_to_the_same_size_goes(tmp_path):
@@ -128,7 +113,7 @@ def test_the_runtime_takes_each_model_for_its_own_sizes(tmp_path):
     runtime = OnnxRuntime(path)
     for sides, added in (((32, 48), 1), ((32, 40), 0), ((33, 48), 0), ((64, 16), 1)):
         x = image(*sides)
-        np.testing.assert_allclose(runtime(x) - run(path, x), added, atol=1e-5)
+        np.testing.assert_allclose(runtime(x) - run(path, x)[0], added, atol=1e-5)
 
 
 def test_a_model_of_another_export_is_left_alone(tmp_path):
@@ -136,10 +121,10 @@ def test_a_model_of_another_export_is_left_alone(tmp_path):
     path = write(tmp_path / "model.onnx", [*TO_X, pool(16), enlarge()])
     (tmp_path / ALIGNED).write_bytes(b"no model")
     x = image(32, 48)
-    np.testing.assert_allclose(OnnxRuntime(path)(x), run(path, x), atol=1e-5)
+    np.testing.assert_allclose(OnnxRuntime(path)(x), run(path, x)[0], atol=1e-5)
     list_files(tmp_path)
     other = path.rename(tmp_path / "model_int8.onnx")
-    np.testing.assert_allclose(OnnxRuntime(other)(x), run(other, x), atol=1e-5)
+    np.testing.assert_allclose(OnnxRuntime(other)(x), run(other, x)[0], atol=1e-5)
 
 
 def test_a_damaged_model_is_no_trace(tmp_path):

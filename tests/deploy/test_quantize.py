@@ -9,6 +9,7 @@ import pytest
 
 import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy.export import ExportOptions, export
+from paddleseg_lite.deploy.quantize import MAX_IMAGES, QuantizeReport, check_images, quantize
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor
 from tests.deploy.conftest import HAS_ONNX
@@ -29,8 +30,6 @@ def photos(tmp_path):
 
 def test_a_report_of_before_and_after(card, tmp_path, photos):
     """The file is smaller, its labels mostly the same, and the lines say so."""
-    from paddleseg_lite.deploy.quantize import quantize
-
     paddle.seed(0)
     model = zoo.LPSNet((1, 2, 2), (8, 16, 16), (1, 0.5), num_classes=2)
     export(model, tmp_path / "out", card, ExportOptions(output_op="none", format="onnx"))
@@ -53,8 +52,6 @@ def test_a_report_of_before_and_after(card, tmp_path, photos):
 def test_what_does_not_pay_stays_in_float(card, tmp_path, photos):
     """Depthwise and dilated convolutions, the first and the last one; the others have a scale per channel."""
     import onnx
-
-    from paddleseg_lite.deploy.quantize import quantize
 
     model = zoo.LRASPP(2, zoo.MobileNetV3_small_x1_0_os8())
     export(model, tmp_path / "out", card, ExportOptions(output_op="none", format="onnx"))
@@ -87,8 +84,6 @@ def test_what_does_not_pay_stays_in_float(card, tmp_path, photos):
 )
 def test_it_says_when_it_was_not_worth_it(tmp_path, milliseconds, miou, said):
     """For its speed, or for its answers."""
-    from paddleseg_lite.deploy.quantize import QuantizeReport
-
     text = QuantizeReport(tmp_path, (3, 9), (4.0, 2.0), milliseconds, miou, 0.99).text()
     assert ("not worth it" in text) == (said is not None)
     assert said is None or said in text
@@ -98,8 +93,6 @@ def test_it_says_when_it_was_not_worth_it(tmp_path, milliseconds, miou, said):
 
 def test_without_labels_changed_pixels_count(tmp_path):
     """They are all that tells of a loss; beside labels they do not matter."""
-    from paddleseg_lite.deploy.quantize import QuantizeReport
-
     for miou in (None, (0.7, 0.7)):
         text = QuantizeReport(tmp_path, (3, 9), (4.0, 2.0), (100.0, 50.0), miou, 0.9).text()
         assert ("% of the pixels have another class" in text) == (miou is None)
@@ -107,8 +100,6 @@ def test_without_labels_changed_pixels_count(tmp_path):
 
 def test_missing_calibration_images_are_named(model, card, tmp_path):
     """Before anything is written."""
-    from paddleseg_lite.deploy.quantize import quantize
-
     export(model, tmp_path / "out", card, ExportOptions(format="onnx"))
     with pytest.raises(UserError, match="nowhere"):
         quantize(tmp_path / "out", tmp_path / "nowhere")
@@ -117,8 +108,6 @@ def test_missing_calibration_images_are_named(model, card, tmp_path):
 
 def test_calibration_images_are_checked_as_the_network_takes_them(tmp_path):
     """Channels of the config, images from all of a folder, and messages that name the flag."""
-    from paddleseg_lite.deploy.quantize import MAX_IMAGES, check_images
-
     for index in range(3 * MAX_IMAGES):
         np.save(tmp_path / f"{index:03}.npy", np.zeros((4, 4, 6), np.uint8))
     check_images(tmp_path, 6)
@@ -133,8 +122,6 @@ def test_calibration_images_are_checked_as_the_network_takes_them(tmp_path):
 
 def test_an_export_of_one_size_takes_calibration_images_of_that_size_alone(model, card, tmp_path, photos):
     """The image is named, with its size and the export's."""
-    from paddleseg_lite.deploy.quantize import quantize
-
     shape = (1, 3, 24, 48)
     export(model, tmp_path / "out", card, ExportOptions(shape, format="onnx"))
     with pytest.raises(UserError, match=r"0\.png is 1 3 32 32 .* takes 1 3 24 48"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import numpy as np
 import paddle
 import pytest
 from paddle import nn
@@ -19,14 +18,9 @@ from paddleseg_lite.deploy.verified_export import export_verified
 from paddleseg_lite.deploy.verify import DEVICE_TOLERANCE, TOLERANCE, difference, live_logits, probe_images
 from paddleseg_lite.errors import UserError
 from tests.deploy.conftest import HAS_ONNX
+from tests.toys import tf32
 
 needs_onnx = pytest.mark.skipif(not HAS_ONNX, reason="needs the extra 'deploy'")
-
-
-def tf32(x: paddle.Tensor) -> paddle.Tensor:
-    """Return a tensor's values rounded to mantissas of 10 bits, as tensor cores take them."""
-    bits = x.numpy().view(np.uint32)
-    return paddle.to_tensor(((bits + 0x1000) & 0xFFFFE000).view(np.float32))
 
 
 @pytest.fixture

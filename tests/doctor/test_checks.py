@@ -17,7 +17,7 @@ from paddleseg_lite.doctor.checks import convolution, evaluation, selection, ste
 from paddleseg_lite.doctor.examine import run_here
 from paddleseg_lite.doctor.table import CHECKS
 from paddleseg_lite.losses import ohem
-from tests.toys import PixelNet
+from tests.toys import PixelNet, tf32
 
 
 def test_every_check_of_the_table_can_be_done() -> None:
@@ -57,17 +57,12 @@ def test_what_does_not_apply_is_left_out_with_a_reason() -> None:
     assert left_out() == {"upload", "two_processes", "sync_batch_norm"}, "the device is not known"
 
 
-def rounded_to_ten_bits(x: paddle.Tensor) -> paddle.Tensor:
-    bits = x.numpy().view(np.uint32)
-    return paddle.to_tensor(((bits + 0x1000) & 0xFFFFE000).view(np.float32))
-
-
 def test_convolutions_in_tf32_are_right_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """That is how to find out whether it is on: Paddle's defaults have changed."""
     real = F.conv2d
 
     def conv2d(x: paddle.Tensor, weight: paddle.Tensor, **options: Any) -> paddle.Tensor:
-        return real(rounded_to_ten_bits(x), rounded_to_ten_bits(weight), **options)
+        return real(tf32(x), tf32(weight), **options)
 
     monkeypatch.setattr(F, "conv2d", conv2d)
     finding = convolution.convolution(Path())
