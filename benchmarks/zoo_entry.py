@@ -31,6 +31,7 @@ from paddleseg_lite.engine.curves import TRAIN, read_metrics
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.inference.evaluate import evaluate
+from paddleseg_lite.printable import counted
 from paddleseg_lite.transforms import Normalize
 
 
@@ -92,7 +93,7 @@ def put_in(run: Path, name: str, config: str, description: str) -> dict[str, Sco
         "kind": KINDS[best],
         "iteration": read_info(run / best)["iteration"],
         "training_hours": round(training_hours(run), 2),
-        "machine": f"{facts['device_name']}, cores: {facts['cpus']}",
+        "machine": f"{counted(facts['cpus'], 'core')} of {facts['device_name']}",
     }
     box.put_in_box(weights, name, card)
     scores[name] = evaluated(plan, dataset, f"{box.SCHEME}{name}")
