@@ -62,7 +62,7 @@ class ImageIndex:
     def missing(self, name: str) -> str:
         """Return what to say of an image that was not found."""
         same = self._by_name.get(re.split(r"[\\/]", name)[-1].lower(), [])
-        return f"'{name}', of which there are {len(same)}" if same else f"'{name}'"
+        return f"'{name}' (there are {len(same)} of that name)" if same else f"'{name}'"
 
     def beside(self, path: Path) -> Path | None:
         """Return the one image in the folder of a file that has its name but for the ending, if any."""

@@ -36,14 +36,14 @@ class Finding:
 
     kind: str  # a few words that stay the same, such as "names alike"
     found: str  # what was found, and where
-    remedy: str  # what to do; who knows the flag for it says that instead
+    remedy: str  # what to do, if `found` does not say it; who knows the flag for it says that instead
     names: tuple[str, ...] = ()  # all the items, files or classes that it is about
     groups: tuple[tuple[str, ...], ...] = ()  # of "names alike": the classes' names, the commonest first
 
     @property
     def message(self) -> str:
         """One sentence: what was found, where, what to do."""
-        return f"{self.found}; {self.remedy}"
+        return "; ".join(filter(None, (self.found, self.remedy)))
 
 
 @dataclass(frozen=True)

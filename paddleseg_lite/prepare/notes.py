@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,12 +49,18 @@ def notes_of(source: Source, work: Tally, groups: Groups, split: Split) -> list[
     ]
     for finding in source.findings:
         if finding.kind not in _DECIDED:
-            notes.append(f"found: {finding.found}; {_REMEDIES.get(finding.kind, finding.remedy)}")
+            told = replace(finding, remedy=_REMEDIES.get(finding.kind, finding.remedy))
+            notes.append(f"found: {told.message}")
     for side, names in ((TRAIN, sizes[0]), (VAL, sizes[1])):
         shown = np.any([work.holds[name] for name in names], axis=0)
         lacking = [found.classes[i] for i in np.flatnonzero(~shown & (found.class_pixels > 0))]
         if lacking:
             notes.append(f"found: no image of {side} shows {', '.join(lacking)}; annotate more that do")
+    if len(found.classes) == 1:
+        notes.append(
+            f"found: {found.classes[0]} is the one class, and there is nothing to tell it from; --unlabeled "
+            "background makes a class of what nothing covers"
+        )
     never = [name for name, pixels in zip(found.classes, found.class_pixels) if not pixels]
     if never:
         notes.append(f"found: no pixel is of {', '.join(never)}")

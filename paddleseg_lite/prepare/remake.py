@@ -13,7 +13,7 @@ from paddleseg_lite.prepare.write import is_as_written
 from paddleseg_lite.printable import counted
 
 # What labels depend on, and no list: these are made anew, as long as nobody edited them.
-_OF_LABELS = ("unlabeled", "classes", "colors", "line_width", "img_channels", CLASSES)
+_OF_LABELS = ("unlabeled", "classes", "colors", "line_width", CLASSES)
 _SHOWN = 3
 
 
@@ -32,7 +32,7 @@ def clear_outdated(folder: Path, record: Record) -> list[str]:
     name = min(record.changed, key=lambda name: name == CLASSES)
     before, now = record.changed[name]
     made = f"{folder} was made with {_flag(name, before)}, not with {_flag(name, now)}"
-    if any(name not in _OF_LABELS or now in (None, []) for name, (_, now) in record.changed.items()):
+    if any(_is_refused(name, record) for name in record.changed):
         raise UserError(
             f"{made}; give that as before, or another --save_dir, or remove {folder / TRAIN}.txt and "
             f"{VAL}.txt to make all anew"
@@ -51,6 +51,12 @@ def clear_outdated(folder: Path, record: Record) -> list[str]:
         if os.path.lexists(path):
             path.unlink()
     return [f"{made}: all labels and {CONFIG} are made anew; weights trained before are for the old ones"]
+
+
+def _is_refused(name: str, record: Record) -> bool:
+    """Whether a flag is none of the labels', or was forgotten; what changes no class was not needed."""
+    is_needless = name == "classes" and CLASSES not in record.changed
+    return name not in _OF_LABELS or (record.changed[name][1] in (None, []) and not is_needless)
 
 
 def _flag(name: str, value: Any) -> str:

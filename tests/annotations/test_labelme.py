@@ -188,6 +188,9 @@ def test_what_is_odd_is_named_and_the_rest_goes_on(tmp_path):
         label_of(source, "e")
     joined = open_source(tmp_path, choices=Choices({"Road": "road"}))
     assert joined.classes == ("road",)
+    # What cannot be read says itself what to do.
+    damaged = next(finding for finding in source.findings if finding.kind == "damaged file")
+    assert damaged.message.endswith("save it anew in labelme, or remove it")
 
 
 def test_classes_that_a_file_lists_are_there_in_their_order(tmp_path):

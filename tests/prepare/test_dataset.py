@@ -391,6 +391,8 @@ def test_classes_that_were_given_before_are_not_forgotten(tmp_path):
     prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES, classes=MORE), settings=NEW)
     with pytest.raises(UserError, match="--classes root=root, not with no --classes; give that as before"):
         prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES), settings=OLD)
+    # The names that it joined were mended in the source.
+    prepared(tmp_path / "out", StubSource(tmp_path / "s", NAMES, classes=MORE), settings=OLD)
 
 
 @pytest.mark.parametrize("name", ["config.yml", f"labels/{NAMES[0]}.png"])
@@ -475,6 +477,15 @@ def test_findings_of_a_source_are_told_with_the_flag_that_decides(tmp_path):
     assert "found: 1 annotation without its image; put it there" in made.lines
     assert not any("decided" in line for line in made.lines)
     assert made.lost == 1
+
+
+def test_one_class_alone_is_told(tmp_path):
+    """A network would answer it everywhere, at a mIoU of 1."""
+    source = StubSource(tmp_path / "s", NAMES, lambda name: stripes(name).clip(max=0), classes=("leaf",))
+    assert any(
+        "leaf is the one class" in line for line in prepared(tmp_path / "a", source, unlabeled="ignore").lines
+    )
+    assert not any("the one class" in line for line in prepared(tmp_path / "b", source).lines)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
