@@ -15,14 +15,9 @@ from paddleseg_lite.datasets.info import checked_info, voc_palette
 from paddleseg_lite.datasets.reading.labels import LabelRule
 from paddleseg_lite.errors import UserError
 
-from .written_pairs import write_pairs
+from .written_pairs import dataset, write_pairs
 
 AUGMENT = [T.ResizeStepScaling(), T.RandomPaddingCrop((16, 12)), T.RandomDistort(), T.Normalize()]
-
-
-def dataset(folder, transforms=(), num_classes=4, mode="train", **kwargs):
-    """Return the data set of `write_pairs`."""
-    return Dataset(transforms, str(folder), num_classes, mode, **{f"{mode}_path": "list.txt", **kwargs})
 
 
 def test_sample_depends_on_seed_epoch_and_index_alone(tmp_path):

@@ -57,14 +57,6 @@ def test_spaces_around_a_comma(tmp_path):
     ]
 
 
-def test_a_line_that_is_not_utf_8_is_named(tmp_path):
-    """Protects from a search for one umlaut in thousands of lines."""
-    write_pairs(tmp_path)
-    (tmp_path / "own.txt").write_bytes(b"image0.png label0.png\nstra\xdfe.png label1.png\n")
-    with pytest.raises(UserError, match=r"own\.txt, line 2: .*0xdf.*UTF-8"):
-        Dataset((), str(tmp_path), 4, train_path="own.txt")
-
-
 @pytest.mark.parametrize(
     ("line", "words"),
     [

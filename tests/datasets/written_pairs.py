@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+
+from paddleseg_lite.datasets import Dataset
+from paddleseg_lite.transforms.base import TransformLike
 
 
 def write_pairs(folder: Path, count: int = 5, size: tuple[int, int] = (24, 32), classes: int = 4) -> Path:
@@ -23,3 +28,14 @@ def write_pairs(folder: Path, count: int = 5, size: tuple[int, int] = (24, 32), 
         lines.append(f"image{index}.png label{index}.png")
     (folder / "list.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def dataset(
+    folder: Path,
+    transforms: Sequence[TransformLike] = (),
+    mode: str = "train",
+    num_classes: int = 4,
+    **options: Any,
+) -> Dataset:
+    """Return the data set of `write_pairs`, in any mode."""
+    return Dataset(transforms, str(folder), num_classes, mode, **{f"{mode}_path": "list.txt", **options})

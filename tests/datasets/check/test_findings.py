@@ -9,24 +9,19 @@ import cv2
 import numpy as np
 import pytest
 
-from paddleseg_lite.datasets import Cityscapes, Dataset, SegmentationDataset
+from paddleseg_lite.datasets import Cityscapes, SegmentationDataset
 from paddleseg_lite.datasets.check.check import check_datasets
 from paddleseg_lite.datasets.check.pictures import write_histogram, write_pictures, write_samples
 from paddleseg_lite.datasets.check.report import as_dict, as_text
 from paddleseg_lite.datasets.info import checked_info
 from paddleseg_lite.errors import UserError
 
-from ..written_pairs import write_pairs
-
-
-def build(folder, num_classes=4, mode="train", **kwargs):
-    """Return the data set of `write_pairs`."""
-    return Dataset((), str(folder), num_classes, mode, **{f"{mode}_path": "list.txt", **kwargs})
+from ..written_pairs import dataset, write_pairs
 
 
 def check(folder, num_workers=0, **kwargs):
     """Return the findings of `write_pairs`' data set."""
-    (findings,) = check_datasets({"train_dataset": partial(build, folder, **kwargs)}, num_workers)
+    (findings,) = check_datasets({"train_dataset": partial(dataset, folder, **kwargs)}, num_workers)
     return findings
 
 
@@ -73,7 +68,7 @@ def test_constructor_names_several_missing_files(tmp_path):
         path.unlink()
     words = r"line 1.*label0.*line 2.*line 3.*label2.*and 2 more.*check_dataset"
     with pytest.raises(UserError, match=words) as error:
-        build(tmp_path)
+        dataset(tmp_path)
     assert "label3" not in str(error.value)
 
 
@@ -96,8 +91,8 @@ def test_cityscapes_without_labels_is_checked_as_far_as_it_goes(tmp_path):
 def test_a_data_set_that_cannot_be_opened_does_not_hide_the_other(tmp_path):
     """Protects the rest of the report from a wrong folder."""
     write_pairs(tmp_path)
-    nowhere = partial(build, tmp_path / "nowhere")
-    train, val = check_datasets({"train_dataset": nowhere, "val_dataset": partial(build, tmp_path)})
+    nowhere = partial(dataset, tmp_path / "nowhere")
+    train, val = check_datasets({"train_dataset": nowhere, "val_dataset": partial(dataset, tmp_path)})
     assert "nowhere" in train.problems[0].message
     assert val.is_usable
     assert json.loads(json.dumps(as_dict([train, val])))["usable"] is False
@@ -148,8 +143,8 @@ def test_images_in_both_data_sets_and_twice(tmp_path):
     write_pairs(tmp_path)
     with (tmp_path / "list.txt").open("a") as file:
         file.write("image1.png label1.png\n")
-    val_set = partial(build, tmp_path, mode="val")
-    train, val = check_datasets({"train_dataset": partial(build, tmp_path), "val_dataset": val_set})
+    val_set = partial(dataset, tmp_path, mode="val")
+    train, val = check_datasets({"train_dataset": partial(dataset, tmp_path), "val_dataset": val_set})
     assert "1 image named more than once" in train.warnings[0]
     assert "5 images also in train_dataset" in val.warnings[1]
     assert train.is_usable

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import paddleseg_lite.transforms as T
-from paddleseg_lite.datasets import Dataset, eval_samples, train_batches
+from paddleseg_lite.datasets import eval_samples, train_batches
 from paddleseg_lite.errors import UserError
-from tests.datasets.written_pairs import write_pairs
+from tests.datasets.written_pairs import dataset, write_pairs
 
 AUGMENT = [T.ResizeStepScaling(), T.RandomPaddingCrop((16, 12)), T.RandomDistort(), T.Normalize()]
 
@@ -22,11 +22,6 @@ def folder(tmp_path):
     return write_pairs(tmp_path)
 
 
-def dataset(folder, transforms=AUGMENT, mode="train", kind=Dataset):
-    """Return the data set of `write_pairs`."""
-    return kind(transforms, str(folder), 4, mode, **{f"{mode}_path": "list.txt"})
-
-
 def contents(batches):
     """Return everything in the batches, comparable."""
     return [(b.images.tobytes(), b.labels.tobytes(), tuple(b.paths)) for b in batches]
@@ -34,7 +29,7 @@ def contents(batches):
 
 def test_batches_are_the_same_with_and_without_workers(folder):
     """Protects reproducibility: 0, 1 and 3 workers."""
-    data = dataset(folder)
+    data = dataset(folder, AUGMENT)
     expected = contents(train_batches(data, 2, 0, 6, seed=3))
     for workers in (1, 3):
         assert contents(train_batches(data, 2, 0, 6, seed=3, num_workers=workers)) == expected
@@ -43,7 +38,7 @@ def test_batches_are_the_same_with_and_without_workers(folder):
 
 def test_resumed_run_goes_on_where_it_stopped(folder):
     """Protects exact resuming, in the middle of an epoch."""
-    data = dataset(folder)
+    data = dataset(folder, AUGMENT)
     whole = contents(train_batches(data, 2, 0, 8, seed=1))
     assert contents(train_batches(data, 2, 3, 8, seed=1)) == whole[3:]
     assert list(train_batches(data, 2, 8, 8, seed=1)) == []
@@ -51,7 +46,7 @@ def test_resumed_run_goes_on_where_it_stopped(folder):
 
 def test_each_epoch_shows_each_image_once_in_a_new_order(folder):
     """Protects the stream: no image dropped at an epoch's end, no two epochs alike."""
-    paths = [path for batch in train_batches(dataset(folder), 2, 0, 10) for path in batch.paths]
+    paths = [path for batch in train_batches(dataset(folder, AUGMENT), 2, 0, 10) for path in batch.paths]
     epochs = [paths[start : start + 5] for start in range(0, 20, 5)]
     assert all(len(set(epoch)) == 5 for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) > 1
@@ -59,14 +54,14 @@ def test_each_epoch_shows_each_image_once_in_a_new_order(folder):
 
 def test_batch_larger_than_the_data_set(folder):
     """Protects tiny data sets: PaddleSeg drops the only, incomplete batch and trains on nothing."""
-    (batch,) = train_batches(dataset(folder), 12, 0, 1)
+    (batch,) = train_batches(dataset(folder, AUGMENT), 12, 0, 1)
     assert batch.images.shape == (12, 3, 12, 16)
     assert sorted(Counter(batch.paths).values()) == [2, 2, 2, 3, 3]
 
 
 def test_shapes_and_types(folder):
     """Protects what models and losses are given."""
-    (batch,) = train_batches(dataset(folder), 2, 0, 1)
+    (batch,) = train_batches(dataset(folder, AUGMENT), 2, 0, 1)
     assert batch.images.dtype == np.float32
     assert batch.labels.shape == (2, 12, 16)
     assert batch.labels.dtype == np.uint8
@@ -103,7 +98,7 @@ def test_images_without_labels_are_evaluated_to_predict(folder, workers):
 def test_users_mistake_arrives_unchanged(folder, workers):
     """Protects the one sentence: Paddle would wrap it in a worker's trace, or lose it."""
     cv2.imwrite(str(folder / "label3.png"), np.full((24, 32), 9, np.uint8))
-    data = dataset(folder)
+    data = dataset(folder, AUGMENT)
     with pytest.raises(UserError) as here:
         data.sample(3)
     with pytest.raises(UserError) as there:
@@ -146,11 +141,11 @@ def test_workers_survive_threads_of_cv2_in_the_parent(folder):
 def test_batch_size_is_checked(folder):
     """Protects from an endless loop of empty batches."""
     with pytest.raises(UserError, match="batch_size"):
-        next(train_batches(dataset(folder), 0, 0, 1))
+        next(train_batches(dataset(folder, AUGMENT), 0, 0, 1))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_batches_lie_as_tensors_do(folder, workers):
     """Protects bit-identical training for any number of workers: Paddle's sums depend on the alignment."""
-    for batch in train_batches(dataset(folder), 2, 0, 5, num_workers=workers):
+    for batch in train_batches(dataset(folder, AUGMENT), 2, 0, 5, num_workers=workers):
         assert batch.images.ctypes.data % 64 == 0

@@ -6,8 +6,8 @@ import pytest
 
 from paddleseg_lite.datasets.packed.writer import pack
 
-from ..written_pairs import write_pairs
-from .packs import SIZE, dataset
+from ..written_pairs import dataset, write_pairs
+from .packs import SIZE
 
 
 @pytest.fixture

@@ -6,15 +6,9 @@ import json
 
 import numpy as np
 
-from paddleseg_lite.datasets import Dataset
 from paddleseg_lite.datasets.packed.manifest import MANIFEST
 
 SIZE = (199, 61)  # odd
-
-
-def dataset(folder, transforms=(), mode="train", **kwargs):
-    """Return the data set of `write_pairs`."""
-    return Dataset(transforms, str(folder), 4, mode, **{f"{mode}_path": "list.txt", **kwargs})
 
 
 def assert_same(one, other):

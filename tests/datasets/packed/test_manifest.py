@@ -10,7 +10,7 @@ from paddleseg_lite.datasets.packed.manifest import MANIFEST
 from paddleseg_lite.datasets.packed.writer import pack
 from paddleseg_lite.errors import UserError
 
-from .packs import dataset
+from ..written_pairs import dataset
 
 ARRAY = f"{'0' * 32}_{'0' * 8}.image.npy"
 

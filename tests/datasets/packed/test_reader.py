@@ -16,8 +16,8 @@ from paddleseg_lite.datasets import CamVid, Cityscapes, eval_samples
 from paddleseg_lite.datasets.packed.writer import pack
 from paddleseg_lite.errors import UserError
 
-from ..written_pairs import write_pairs
-from .packs import SIZE, array, assert_same, dataset
+from ..written_pairs import dataset, write_pairs
+from .packs import SIZE, array, assert_same
 
 AUGMENT = [
     T.ResizeStepScaling(0.5, 2.0, 0.25),

@@ -13,7 +13,8 @@ from paddleseg_lite.datasets.packed.manifest import LOCK, MANIFEST
 from paddleseg_lite.datasets.packed.writer import pack
 from paddleseg_lite.errors import UserError
 
-from .packs import array, assert_same, dataset
+from ..written_pairs import dataset
+from .packs import array, assert_same
 
 
 @pytest.mark.parametrize("name", ["image3.png", "label3.png"])

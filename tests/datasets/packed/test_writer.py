@@ -18,7 +18,8 @@ from paddleseg_lite.datasets.packed.writer import pack
 from paddleseg_lite.errors import UserError
 from tests.paths import REPOSITORY
 
-from .packs import SIZE, array, assert_same, dataset
+from ..written_pairs import dataset
+from .packs import SIZE, array, assert_same
 
 
 def test_wrong_files_end_the_packing(files, tmp_path):
