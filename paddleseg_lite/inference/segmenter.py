@@ -16,9 +16,9 @@ import paddle
 
 from paddleseg_lite.datasets.loading.prefetch import prefetch_map, read_ahead
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
+from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime, infer_values
 from paddleseg_lite.inference.evaluate import batches_of_one_shape, network_input, predict_arrays
-from paddleseg_lite.inference.probabilities import predict_probabilities
+from paddleseg_lite.inference.logits import Dense, best_classes
 from paddleseg_lite.inference.segmentation import Segmentation
 from paddleseg_lite.inference.sources import find_many, frames_of, is_of_frames, open_one
 from paddleseg_lite.printable import printable
@@ -184,22 +184,20 @@ class Segmenter:
             # The best probability is the best logit.
             maps = predict_arrays(self.network, batch, self.inference, wanted.confidence)
             return [(mask, None, sure) for mask, sure in maps]
-        if is_softmax:
-            restored = [sample.restore(values) for sample, values in zip(batch, self._run(batch))]
-            whole = [(values.argmax(axis=0).astype(np.uint8), values) for values in restored]
-        else:
-            whole = predict_probabilities(self.network, batch, self.inference)
-        return [
-            (
-                mask,
-                values if wanted.probabilities else None,
-                values.max(axis=0) if wanted.confidence else None,
-            )
-            for mask, values in whole
-        ]
+        found: list[_Found] = []
+        for sample, values in zip(batch, self._run(batch) if is_softmax else self._logits(batch)):
+            values = np.ascontiguousarray(sample.restore(values))
+            mask = best_classes(Dense(values))
+            values = values if is_softmax else _softmax(values)
+            sure = values.max(axis=0) if wanted.confidence else None
+            found.append((mask, values if wanted.probabilities else None, sure))
+        return found
 
     def _run(self, batch: list[Sample]) -> np.ndarray:
         return self.network(network_input(batch))  # type: ignore[operator,arg-type,return-value]
+
+    def _logits(self, batch: list[Sample]) -> np.ndarray:
+        return np.asarray(infer_values(self.network, network_input(batch), self.inference))
 
 
 def _whole(files: Iterable[Path], found: Iterable[_Prepared | Exception], skip: Skip) -> Iterator[_Prepared]:
@@ -208,3 +206,12 @@ def _whole(files: Iterable[Path], found: Iterable[_Prepared | Exception], skip: 
             skip(str(path), item)
         else:
             yield item
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax over the first axis; the logits are overwritten where they can be."""
+    values = logits if logits.flags.writeable else logits.copy()
+    values -= values.max(axis=0)
+    np.exp(values, out=values)
+    values /= values.sum(axis=0)
+    return values
