@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource  # noqa: F401  (os.wait4 needs its platform; the import fails early elsewhere)
-import subprocess
 import sys
 import tempfile
 import time
@@ -108,17 +106,8 @@ def run(
     with tempfile.TemporaryDirectory() as results:
         if command == "predict":
             line += ["--image_path", str(root / "leftImg8bit" / "val"), "--save_dir", results]
-        environment = {**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": str(args.threads)}
-        start = time.perf_counter()
-        with tempfile.TemporaryFile() as output:
-            process = subprocess.Popen(line, cwd=results, env=environment, stdout=output, stderr=output)
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - start
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                output.seek(0)
-                sys.exit(f"error: {' '.join(line)} failed:\n{output.read().decode(errors='replace')[-2000:]}")
-    return seconds, usage.ru_maxrss * 1024
+        used = report.run_tool(line, home, Path(results), args.threads)
+    return used.seconds, used.peak
 
 
 def measure(command: str, case: Path, roots: dict[int, Path], args: argparse.Namespace) -> dict[str, tuple]:

@@ -6,9 +6,16 @@ import argparse
 import contextlib
 import os
 import platform
+import resource  # noqa: F401  (os.wait4 needs its platform; the import fails early elsewhere)
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
 from datetime import date
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import paddle
 
@@ -40,6 +47,29 @@ def add_before_flag(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="an older checkout of this library, a further side",
     )
+
+
+class Run(NamedTuple):
+    """What a process took: wall-clock and CPU seconds, and the peak of resident memory in bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak: int
+
+
+def run_tool(line: Sequence[str], home: Path, folder: Path, threads: int) -> Run:
+    """Run a tool of the checkout `home` in a folder, with so many threads; end the benchmark if it fails."""
+    environment = {**os.environ, "PYTHONPATH": str(home), "OMP_NUM_THREADS": str(threads)}
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(line, cwd=folder, env=environment, stdout=output, stderr=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            sys.exit(f"error: {' '.join(line)} failed:\n{output.read().decode(errors='replace')[-2000:]}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def circumstances() -> str:

@@ -26,7 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.config import Config
@@ -36,7 +36,6 @@ from paddleseg_lite.printable import say
 if TYPE_CHECKING:
     from paddleseg_lite.datasets.base import SegmentationDataset
     from paddleseg_lite.metrics import Metric
-    from paddleseg_lite.report.write import Source
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -71,14 +70,10 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.inference.cityscapes_scores import CityscapesScores
     from paddleseg_lite.inference.evaluate import evaluate
     from paddleseg_lite.inference.stages import Stages
-    from paddleseg_lite.report.compare import read_evaluation
+    from paddleseg_lite.report.compare import compare, read_evaluation
     from paddleseg_lite.report.gallery import Gallery
-    from paddleseg_lite.report.page import check_installed
-    from paddleseg_lite.report.write import Source
 
     other = read_evaluation(args.compare) if args.compare else None
-    if args.report:
-        check_installed()
     plan = Plan(args.config)
     inference = flags.inference_options(args, plan)
     dataset = plan.dataset("val_dataset")
@@ -114,35 +109,32 @@ def work(args: argparse.Namespace) -> None:
     if args.json:
         atomic_write(args.json, json.dumps(content, allow_nan=False) + "\n")
         say(f"numbers in {args.json}")
-    source = Source(gallery, lambda index: dataset.reader(index)[0], dataset.palette)
-    _compare_and_report(args, {**content, "times": stages.means()}, other, source)
+    comparison = compare(content, other, str(args.compare)) if other else None
+    if comparison:
+        say(*comparison.lines())
+    if args.report:
+        from paddleseg_lite.report.write import Source, write_report  # only now: it takes matplotlib's 30 MB
+
+        source = Source(gallery, lambda index: dataset.reader(index)[0], dataset.palette)
+        record = {**content, "times": stages.means()}
+        say(f"report in {write_report(args.report, record, source, comparison)}")
 
 
 def _chosen_metrics(args: argparse.Namespace, dataset: SegmentationDataset) -> list[Metric]:
     """Return what --metrics names, and what other flags need."""
     from paddleseg_lite.inference.cityscapes_scores import CityscapesScores
     from paddleseg_lite.metrics import METRICS, make_metrics
-    from paddleseg_lite.report.page import SHOWN_METRICS
 
-    names = args.metrics or (SHOWN_METRICS if args.report else [])
+    names = args.metrics
+    if args.report:
+        from paddleseg_lite.report.page import SHOWN_METRICS, check_installed
+
+        check_installed()
+        names = names or SHOWN_METRICS
     needed = {"cityscapes": args.save_cityscapes_json, "intervals": args.report or args.compare}
     names = [*names, *(name for name, flag in needed.items() if flag)]
     known: dict[str, type[Metric]] = {**METRICS, "cityscapes": CityscapesScores}
     return make_metrics(names, dataset.classes, dataset.ignore_index, known)
-
-
-def _compare_and_report(
-    args: argparse.Namespace, record: dict[str, Any], other: dict[str, Any] | None, source: Source
-) -> None:
-    """Do what --compare and --report ask for."""
-    from paddleseg_lite.report.compare import compare
-    from paddleseg_lite.report.write import write_report
-
-    comparison = compare(record, other, str(args.compare)) if other else None
-    if comparison:
-        say(*comparison.lines())
-    if args.report:
-        say(f"report in {write_report(args.report, record, source, comparison)}")
 
 
 def report_of_run(config: Config, save_dir: Path, weights_format: str, num_workers: int) -> None:

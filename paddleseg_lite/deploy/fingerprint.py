@@ -58,7 +58,7 @@ def hash_tensors(tensors: Mapping[str, Any]) -> str:
     for name, tensor in sorted(tensors.items()):
         array = np.ascontiguousarray(tensor.numpy())
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(array.tobytes())
+        digest.update(array.data)
     return digest.hexdigest()
 
 

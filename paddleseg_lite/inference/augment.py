@@ -17,7 +17,7 @@ import paddle
 from paddle import Tensor
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.inference.logits import best_classes, stacked
+from paddleseg_lite.inference.logits import best_classes, best_with_confidence, stacked
 from paddleseg_lite.inference.runners import Network, Runner, Runtime, runner_of
 from paddleseg_lite.kernels.argmax import argmax_classes
 from paddleseg_lite.kernels.memory import array_if_here
@@ -126,6 +126,13 @@ def infer_labels(model: Network | Runtime, images: np.ndarray | Tensor, options:
     if isinstance(model, Runtime):
         return np.stack([best_classes(logits) for logits in _mean_logits(model, images, options)])
     return argmax_classes(infer(model, _tensor(images), options))
+
+
+def infer_with_confidence(
+    runtime: Runtime, images: np.ndarray, options: InferenceOptions
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return `infer_labels` of a runtime, and the confidence in each, image by image."""
+    return [best_with_confidence(logits) for logits in _mean_logits(runtime, images, options)]
 
 
 def infer_values(model: Network | Runtime, images: np.ndarray | Tensor, options: InferenceOptions) -> Values:

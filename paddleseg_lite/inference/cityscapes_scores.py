@@ -19,7 +19,7 @@ from paddleseg_lite.datasets.cityscapes_labels import (
 )
 from paddleseg_lite.datasets.reading.images import read_label, read_stored_label
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.metrics import Metric, Observation
+from paddleseg_lite.metrics import Metric, Observation, confusion_matrix
 from paddleseg_lite.metrics.scores import mean_of, plain, ratio
 from paddleseg_lite.metrics.text import columns
 
@@ -71,12 +71,12 @@ class CityscapesScores(Metric):
                 f"allowed are the prediction's {guess.shape[1]}x{guess.shape[0]} and 0 to {_LABELS - 1}; "
                 "Cityscapes' scores are of its own files"
             )
-        cells = truth.astype(np.int32) * _LABELS + guess
-        self.confusion += np.bincount(cells.reshape(-1), minlength=_LABELS**2).reshape(_LABELS, _LABELS)
-        ignored = ~np.isin(np.arange(_LABELS), EVALUATED_LABEL_IDS)[truth]
-        differing = int(np.count_nonzero(ignored & (truth != guess)))
+        confusion = confusion_matrix(guess, truth, _LABELS, ignore_index=-1)
+        self.confusion += confusion
+        ignored = np.delete(confusion, EVALUATED_LABEL_IDS, axis=0)
+        same = np.delete(np.diag(confusion), EVALUATED_LABEL_IDS)
         name = f"{Path(path).name.removesuffix(LABEL_IDS_SUFFIX)}_leftImg8bit.png"
-        self.images[seen.index] = name, int(np.count_nonzero(ignored)), differing
+        self.images[seen.index] = name, int(ignored.sum()), int(ignored.sum() - same.sum())
         of_instances = f"{path[: -len(LABEL_IDS_SUFFIX)]}{_INSTANCE_SUFFIX}"
         if os.path.isfile(of_instances):
             self.instances[seen.index] = _weighted(read_stored_label(of_instances), guess, of_instances)
@@ -211,10 +211,11 @@ def _weighted(instances: np.ndarray, guess: np.ndarray, path: str) -> np.ndarray
             f"{path}: instance ids up to {instances.max(initial=0)}, {instances.dtype}, of shape "
             f"{instances.shape}; allowed are labelId * 1000 + number in a 16-bit PNG of the label's size"
         )
-    ids = instances.reshape(-1).astype(np.int64)
-    labels = np.arange(34_000) // 1000  # 0, which has no weight, for what is no instance
-    is_right = labels[ids] == guess.reshape(-1)
-    is_near = _CATEGORY_OF[labels][ids] == _CATEGORY_OF[guess.reshape(-1)]
+    is_instance = instances >= 1000
+    ids, guess = instances[is_instance], guess[is_instance]
+    labels = np.arange(34_000) // 1000
+    is_right = labels[ids] == guess
+    is_near = _CATEGORY_OF[labels[ids]] == _CATEGORY_OF[guess]
     sizes, right, near = (
         np.bincount(found, minlength=34_000) for found in (ids, ids[is_right], ids[is_near])
     )

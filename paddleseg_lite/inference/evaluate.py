@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import methodcaller
 
 import numpy as np
 import paddle
@@ -19,12 +20,14 @@ from paddleseg_lite.inference.augment import (
     Values,
     infer_labels,
     infer_values,
+    infer_with_confidence,
 )
-from paddleseg_lite.inference.logits import Dense, best_classes
+from paddleseg_lite.inference.logits import Dense, best_classes, best_with_confidence
 from paddleseg_lite.inference.stages import Stages
 from paddleseg_lite.kernels.argmax import argmax_classes
 from paddleseg_lite.kernels.confidence import largest_probability
 from paddleseg_lite.kernels.confusion import ConfusionMatrix
+from paddleseg_lite.kernels.threads import in_threads
 from paddleseg_lite.kernels.upload import upload
 from paddleseg_lite.metrics import Metric, Metrics, Observation, scores
 from paddleseg_lite.progress import Progress
@@ -60,7 +63,8 @@ def evaluate(
         batch_size: images in one forward pass.
         num_workers: processes that read images; 0 reads in this one.
         stop: asked after each batch whether to give up.
-        metrics: new ones; they are shown every image, and afterwards, on all ranks, hold the counts of all.
+        metrics: new ones; they are shown every image, each in a thread if there are several, and afterwards,
+            on all ranks, hold the counts of all.
         stages: are timed.
 
     Raises:
@@ -121,8 +125,7 @@ class _Tally:
                 sure = None if confidence is None else _array(confidence)
                 prediction = _array(predicted)
                 seen = Observation(index, sample.path, label_path, prediction, sample.label, sure)
-                for metric in self._metrics:
-                    metric.update(seen)
+                in_threads(methodcaller("update", seen), self._metrics)
 
     def scores(self) -> Metrics:
         """Share what was counted with all ranks, and return the scores."""
@@ -183,16 +186,22 @@ def class_maps(
     """Return `predict_arrays`, of a live network on another device than the CPU as tensors there."""
     array = network_input(batch)
     images = array if isinstance(model, Runtime) else upload(array)
-    if not with_confidence and not any(sample.windows for sample in batch):
+    is_changed = any(sample.windows for sample in batch)
+    if not is_changed and not with_confidence:
         return [(classes, None) for classes in infer_labels(model, images, inference)]
+    if not is_changed and isinstance(model, Runtime):
+        return list(infer_with_confidence(model, array, inference))
     logits = infer_values(model, images, inference)
     restored = (sample.restore(values) for sample, values in zip(batch, logits))
-    return [(_best(x), largest_probability(x) if with_confidence else None) for x in restored]
+    return [_best(values, with_confidence) for values in restored]
 
 
-def _best(logits: Values) -> Values:
-    """Return the class of the highest logit of [C, H, W]."""
-    return best_classes(Dense(logits)) if isinstance(logits, np.ndarray) else argmax_classes(logits[None])[0]
+def _best(logits: Values, with_confidence: bool) -> tuple[Values, Values | None]:
+    """Return the class of the highest logit of [C, H, W], and if asked for the confidence in it."""
+    if not isinstance(logits, np.ndarray):
+        return argmax_classes(logits[None])[0], largest_probability(logits) if with_confidence else None
+    dense = Dense(logits)
+    return best_with_confidence(dense) if with_confidence else (best_classes(dense), None)
 
 
 def _array(values: Values) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 
 from paddleseg_lite.kernels.argmax import argmax_into
 from paddleseg_lite.kernels.bilinear_grid import bilinear_neighbours
+from paddleseg_lite.kernels.confidence import probability_into
 from paddleseg_lite.kernels.threads import in_strips
 
 Size = tuple[int, int]
@@ -160,6 +161,19 @@ def best_classes(logits: LogitMap | Mean) -> np.ndarray:
 
     in_strips(choose, logits.shape[1])
     return labels
+
+
+def best_with_confidence(logits: LogitMap | Mean) -> tuple[np.ndarray, np.ndarray]:
+    """Return `best_classes` and their probabilities by a softmax, float32 [H, W]."""
+    labels, confidence = np.empty(logits.shape[1:], np.uint8), np.empty(logits.shape[1:], np.float32)
+
+    def choose(start: int, stop: int) -> None:
+        rows = logits.rows(start, stop)
+        argmax_into(rows, labels[start:stop])
+        probability_into(rows, confidence[start:stop])
+
+    in_strips(choose, logits.shape[1])
+    return labels, confidence
 
 
 def stacked(maps: Sequence[LogitMap | Mean]) -> np.ndarray:

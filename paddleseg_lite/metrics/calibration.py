@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from paddleseg_lite.metrics.counting import count_pairs, right_pixels, valid_pixels
+from paddleseg_lite.metrics.counting import valid_pixels
 from paddleseg_lite.metrics.metric import Metric, Observation
 from paddleseg_lite.metrics.scores import plain, ratio
 from paddleseg_lite.metrics.text import columns
 
 _BINS = 15  # as in Guo et al. 2017
+_CODES = _BINS + 1  # of a pixel's confidence: the bins are numbered from 1
+_ROWS = 32  # at a time, which stay in a core's cache
 
 
 class Calibration(Metric):
@@ -35,13 +37,18 @@ class Calibration(Metric):
     def update(self, seen: Observation) -> None:
         if seen.confidence is None:
             raise ValueError(f"{seen.path} comes without a confidence, which calibration is measured by")
-        valid = valid_pixels(seen, self.ignore_index)
-        right = right_pixels(seen, valid)
-        bins = np.clip(np.ceil(seen.confidence * _BINS) - 1, 0, _BINS - 1).astype(np.uint8)
-        pixels, hits = (count_pairs(None, bins, 1, _BINS, where)[0] for where in (valid, right))
-        weights = np.where(valid, seen.confidence, 0).reshape(-1)
-        sums = np.bincount(bins.reshape(-1), weights, _BINS)
-        self.images[seen.index] = np.stack([pixels, sums, hits], axis=1)
+        right = (seen.prediction == seen.label).view(np.uint8)
+        valid = valid_pixels(seen, self.ignore_index).view(np.uint8)
+        kinds = valid + (valid & right)  # 0: ignored, 1: wrong, 2: right
+        counts, sums = np.zeros(3 * _CODES, np.int64), np.zeros(3 * _CODES)
+        for top in range(0, len(kinds), _ROWS):
+            confidence = seen.confidence[top : top + _ROWS].reshape(-1)
+            codes = np.clip(np.ceil(confidence * _BINS), 1, _BINS).astype(np.intp)
+            codes += kinds[top : top + _ROWS].reshape(-1) * np.uint8(_CODES)
+            counts += np.bincount(codes, minlength=len(counts))
+            sums += np.bincount(codes, confidence, len(sums))
+        (_, wrong, right), (_, *valid_sums) = (found.reshape(3, _CODES)[:, 1:] for found in (counts, sums))
+        self.images[seen.index] = np.stack([wrong + right, sum(valid_sums), right], axis=1)
 
     def merge(self, other: Calibration) -> None:
         self.images.update(other.images)

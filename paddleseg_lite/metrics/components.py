@@ -5,30 +5,35 @@ from __future__ import annotations
 import numpy as np
 
 
-def component_sizes(ids: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the size of the part that each run belongs to, and each run's length, both int64 [runs].
+def sized_runs(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each run begins, and the pixels of the part that it belongs to, both int64 [runs].
 
     A run is a stretch of equal pixels in a row; runs follow each other row by row and cover the image. Runs
     of one id that touch, also at a corner, are of one part.
 
     Args:
-        ids: uint8 [H, W].
-        valid: bool [H, W]; the other pixels are as of an id of their own.
+        ids: integers [H, W].
+
+    Returns:
+        Places of the first pixels in the flattened image, and sizes.
     """
     height, width = ids.shape
     if not ids.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    values = np.where(valid, ids, np.int16(-1))
     begins = np.ones((height, width), bool)
-    np.not_equal(values[:, 1:], values[:, :-1], out=begins[:, 1:])
+    np.not_equal(ids[:, 1:], ids[:, :-1], out=begins[:, 1:])
     starts = np.flatnonzero(begins)
-    ends = np.append(starts[1:], ids.size)  # exclusive
-    one, other = _touching(starts, ends, width)
-    same = values.reshape(-1)[starts]
-    is_joined = same[one] == same[other]
+    lengths = run_lengths(starts, ids.size)
+    one, other = _touching(starts, starts + lengths, width)
+    values = ids.reshape(-1)[starts]
+    is_joined = values[one] == values[other]
     parts = _joined(len(starts), one[is_joined], other[is_joined])
-    lengths = ends - starts
-    return np.bincount(parts, weights=lengths).astype(np.int64)[parts], lengths
+    return starts, np.bincount(parts, weights=lengths).astype(np.int64)[parts]
+
+
+def run_lengths(starts: np.ndarray, size: int) -> np.ndarray:
+    """Return the pixels of each run of an image of `size` pixels, int64 [runs]."""
+    return np.diff(starts, append=size)
 
 
 def _touching(starts: np.ndarray, ends: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:

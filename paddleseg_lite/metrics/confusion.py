@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from paddleseg_lite.metrics.counting import histogram
+
 
 def confusion_matrix(
     pred: np.ndarray, label: np.ndarray, num_classes: int, ignore_index: int = 255
@@ -13,7 +15,7 @@ def confusion_matrix(
     Args:
         pred: class ids in [0, num_classes), any integer type, any shape.
         label: class ids of the same shape, or `ignore_index`.
-        num_classes: K.
+        num_classes: K, up to 256.
         ignore_index: pixels with this label are not counted.
 
     Returns:
@@ -24,18 +26,21 @@ def confusion_matrix(
     """
     if pred.shape != label.shape:
         raise ValueError(f"prediction {pred.shape} and label {label.shape} differ in shape")
-    # int32 holds K * K and halves the memory traffic of int64, which is what this costs.
-    truth = label.reshape(-1).astype(np.int32)
-    guess = pred.reshape(-1).astype(np.int32)
-    valid = truth != ignore_index
-    if not valid.all():
-        truth, guess = truth[valid], guess[valid]
-    if truth.size == 0:
-        return np.zeros((num_classes, num_classes), np.int64)
-    for name, ids in (("label", truth), ("prediction", guess)):
+    valid = label != ignore_index
+    for name, ids in (("label", label), ("prediction", pred)):
+        if ids.dtype != np.uint8:  # whose bytes would be others' ids
+            _check(name, ids[valid], num_classes, ignore_index)
+    maps = [np.asarray(ids, np.uint8) for ids in (label, pred)]
+    counts = histogram(maps, (num_classes, num_classes), valid)
+    if counts.sum() != np.count_nonzero(valid):
+        for name, ids in zip(("label", "prediction"), maps):
+            _check(name, ids[valid], num_classes, ignore_index)
+    return counts
+
+
+def _check(name: str, ids: np.ndarray, num_classes: int, ignore_index: int) -> None:
+    if ids.size:
         check_ids(name, ids.min(), ids.max(), num_classes, ignore_index)
-    counts = np.bincount(truth * num_classes + guess, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes).astype(np.int64)
 
 
 def check_ids(name: str, low: int, high: int, num_classes: int, ignore_index: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from paddleseg_lite.metrics.bootstrap import RESAMPLES, SEED, class_iou, interval, mean_iou, resampled
-from paddleseg_lite.metrics.counting import count_classes
+from paddleseg_lite.metrics.counting import class_counts, confusion_by_band
 from paddleseg_lite.metrics.metric import Metric, Observation
 from paddleseg_lite.metrics.scores import plain
 from paddleseg_lite.printable import printable
@@ -30,8 +30,8 @@ class Intervals(Metric):
         self.images: dict[int, tuple[str, np.ndarray]] = {}
 
     def update(self, seen: Observation) -> None:
-        counts = count_classes(seen, len(self.classes), self.ignore_index)[0]
-        self.images[seen.index] = seen.path, counts.astype(np.int32)
+        confusion = confusion_by_band(seen, len(self.classes), self.ignore_index).sum(axis=0)
+        self.images[seen.index] = seen.path, class_counts(confusion).astype(np.int32)
 
     def merge(self, other: Intervals) -> None:
         self.images.update(other.images)

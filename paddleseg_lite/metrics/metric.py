@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,11 +32,17 @@ class Observation:
     prediction: np.ndarray
     label: np.ndarray
     confidence: np.ndarray | None = None
+    _kept: dict[Hashable, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         arrays = (self.prediction, self.label, *([] if self.confidence is None else [self.confidence]))
         if len({array.shape for array in arrays}) != 1:
             raise ValueError(f"arrays of {self.path} differ in shape: {[array.shape for array in arrays]}")
+
+    def kept(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return what several metrics need of an image; the first one that asks makes it."""
+        found = self._kept.get(key)
+        return self._kept.setdefault(key, make()) if found is None else found
 
 
 class Metric(ABC):
