@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.inference import video
-from paddleseg_lite.inference.video import predict_video
-from paddleseg_lite.transforms import Compose, Normalize
 from tests.inference.test_predict import PALETTE, bright
-from tests.inference.videos import FourFrames, record, replace_source
+from tests.inference.videos import FourFrames, painted, record, replace_source
 from tests.paths import REPOSITORY
 
 
@@ -27,7 +25,7 @@ def test_a_video_goes_in_and_one_comes_out(tmp_path, reads_by):
     for _ in range(9):
         writer.write(frame)
     writer.release()
-    result = predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+    result = painted(source, tmp_path / "out")
     assert result.frames == 9
     assert result.path == tmp_path / "out" / "added_prediction" / "drive.avi.mp4"
     assert [path.name for path in result.path.parent.iterdir()] == ["drive.avi.mp4"], (
@@ -47,8 +45,7 @@ def test_a_video_goes_in_and_one_comes_out(tmp_path, reads_by):
 def test_a_video_with_a_legend(tmp_path, reads_by):
     """Below each frame; its colors are the palette's."""
     source = record(tmp_path / "drive.avi", frames=3)
-    work = (bright, source, Compose([Normalize()]), PALETTE)
-    result = predict_video(*work, tmp_path / "out", legend=("road", "sky"))
+    result = painted(source, tmp_path / "out", legend=("road", "sky"))
     found, frame = cv2.VideoCapture(str(result.path)).read()
     assert found
     assert result.frames == 3
@@ -97,8 +94,7 @@ def test_frames_are_read_and_painted_beside_inference(tmp_path, monkeypatch):
     real_overlay = video.overlay
     monkeypatch.setattr(video, "overlay", noted_overlay)
     replace_source(monkeypatch, Noted)
-    transforms = Compose([NotedTransform(), Normalize()])
-    assert predict_video(network, "0", transforms, PALETTE, tmp_path / "out").frames == 4
+    assert painted("0", tmp_path / "out", network, [NotedTransform()]).frames == 4
     assert threads["network"] == {threading.main_thread()}
     assert threads["read"] == threads["transform"]
     assert len(threads["read"] | threads["overlay"] | threads["network"]) == 3
@@ -123,7 +119,7 @@ def test_memory_is_bounded(tmp_path, monkeypatch):
         return bright(images)
 
     replace_source(monkeypatch, Shades)
-    assert predict_video(network, "0", Compose([Normalize()]), PALETTE, tmp_path / "out").frames == 40
+    assert painted("0", tmp_path / "out", network).frames == 40
     assert max(ahead) <= 4
     assert order == sorted(set(order), reverse=True)
 
@@ -135,12 +131,11 @@ def test_what_fails_in_a_thread_is_told(tmp_path, monkeypatch):
         raise ValueError("no such color")
 
     replace_source(monkeypatch, FourFrames)
-    work = (PALETTE, tmp_path / "out")
     with pytest.raises(ValueError, match="no such color"):
-        predict_video(bright, "0", Compose([fails, Normalize()]), *work)
+        painted("0", tmp_path / "out", transforms=[fails])
     monkeypatch.setattr(video, "overlay", fails)
     with pytest.raises(ValueError, match="no such color"):
-        predict_video(bright, "0", Compose([Normalize()]), *work, max_frames=1)
+        painted("0", tmp_path / "out", max_frames=1)
     assert not list((tmp_path / "out").rglob("*.mp4"))
 
 
@@ -148,16 +143,14 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from paddleseg_lite.inference import video
-from paddleseg_lite.inference.video import predict_video
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.transforms import Compose, Normalize
-from tests.inference.test_predict import PALETTE, bright
+from tests.inference.videos import painted
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if sys.argv[4] == "OpenCV":
     video.missing_modules = lambda *names: list(names)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 try:
-    predict_video(bright, sys.argv[1], Compose([Normalize()]), PALETTE, Path(sys.argv[2]))
+    painted(sys.argv[1], Path(sys.argv[2]))
 except UserError as error:
     print(error)
 """
@@ -195,14 +188,13 @@ def test_a_full_disk_is_told_and_the_earlier_result_stays(tmp_path, reads_by):
 
 def test_an_interrupted_file_leaves_the_earlier_result(tmp_path, monkeypatch):
     """Half a video would look like a whole one; a camera's recording ends in this way, and is kept."""
-    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
     replace_source(monkeypatch, Interrupted)
     (tmp_path / "drive.mp4").touch()
     earlier = tmp_path / "out" / "added_prediction" / "drive.mp4"
     earlier.parent.mkdir(parents=True)
     earlier.write_bytes(b"earlier")
     with pytest.raises(KeyboardInterrupt):
-        predict_video(bright, tmp_path / "drive.mp4", *work)
+        painted(tmp_path / "drive.mp4", tmp_path / "out")
     assert earlier.read_bytes() == b"earlier"
     assert [path.name for path in earlier.parent.iterdir()] == ["drive.mp4"]
-    assert predict_video(bright, "0", *work).frames > 0
+    assert painted("0", tmp_path / "out").frames > 0

@@ -9,17 +9,15 @@ import numpy as np
 import pytest
 
 from paddleseg_lite.inference import video
-from paddleseg_lite.inference.video import open_video, predict_video
+from paddleseg_lite.inference.video import open_video
 from paddleseg_lite.inference.video_opencv import OpenCVReader
-from paddleseg_lite.transforms import Compose, Normalize
 from tests.inference.test_predict import PALETTE, bright
-from tests.inference.videos import record
+from tests.inference.videos import painted, record
 
 av = pytest.importorskip("av")
 video_pyav = pytest.importorskip("paddleseg_lite.inference.video_pyav")
 
 TIMES = (0, 20, 50, 55, 200, 215)  # in units of 1/600 s
-WORK = (Compose([Normalize()]), PALETTE)
 
 
 def corner_picture() -> np.ndarray:
@@ -70,7 +68,7 @@ def sound_packets(path) -> list[tuple[bytes, Fraction]]:
 def test_each_frame_keeps_its_time(tmp_path, caplog, name):
     """Phones record at a variable rate; at a constant one the overlay would run ahead of what it shows."""
     source = make_video(tmp_path / name)
-    result = predict_video(bright, source, *WORK, tmp_path / "out")
+    result = painted(source, tmp_path / "out")
     assert (result.frames, result.lost) == (len(TIMES), 0)
     assert not caplog.text, "no frame is missed where a header only guesses how many there are"
     times = shown(result.path)[0]
@@ -82,7 +80,7 @@ def test_each_frame_keeps_its_time(tmp_path, caplog, name):
 def test_frames_may_begin_late_and_times_may_be_odd(tmp_path):
     """The first frame need not be at 0, nor a second a whole number of units."""
     source = make_video(tmp_path / "drive.mp4", times=(3, 4, 5, 9), base=Fraction(1001, 30000))
-    result = predict_video(bright, source, *WORK, tmp_path / "out")
+    result = painted(source, tmp_path / "out")
     assert shown(result.path)[0] == shown(source)[0]
 
 
@@ -97,11 +95,11 @@ def test_the_overlay_is_upright(tmp_path, turn, mirror):
         np.testing.assert_allclose(frame.picture, expected, atol=40)
         turned = np.rot90(corner_picture(), turn // 90)
         assert np.abs(frame.picture.astype(int) - turned).mean() < 4
-    result = predict_video(bright, source, *WORK, tmp_path / "out")
+    result = painted(source, tmp_path / "out")
     picture = shown(result.path)[1][0]
     assert picture.shape == frame.picture.shape == ((64, 48, 3) if turn in (90, -90) else (48, 64, 3))
-    painted = np.where(frame.picture > 127, PALETTE[1], PALETTE[0])
-    assert np.abs(picture - (0.6 * frame.picture + 0.4 * painted)).mean() < 12
+    colors = np.where(frame.picture > 127, PALETTE[1], PALETTE[0])
+    assert np.abs(picture - (0.6 * frame.picture + 0.4 * colors)).mean() < 12
 
 
 def test_a_mirrored_picture_is_mirrored_before_it_is_turned(tmp_path):
@@ -125,7 +123,7 @@ def test_a_mirrored_picture_is_mirrored_before_it_is_turned(tmp_path):
 def test_the_sound_is_copied_bit_for_bit(tmp_path, name, sound):
     """The same packets at the same times."""
     source = make_video(tmp_path / name, sound=sound)
-    result = predict_video(bright, source, *WORK, tmp_path / "out")
+    result = painted(source, tmp_path / "out")
     packets = sound_packets(result.path)
     assert [data for data, _ in packets] == [data for data, _ in sound_packets(source)]
     assert len(packets) > 1
@@ -137,7 +135,7 @@ def test_the_sound_is_copied_bit_for_bit(tmp_path, name, sound):
 def test_a_sound_that_mp4_does_not_have_is_told(tmp_path, caplog):
     """The video is there without it."""
     source = make_video(tmp_path / "drive.mov", sound="pcm_mulaw")
-    result = predict_video(bright, source, *WORK, tmp_path / "out")
+    result = painted(source, tmp_path / "out")
     assert result.frames == len(TIMES)
     assert "lacks a sound: MP4 has none that is pcm_mulaw" in caplog.text
 
@@ -178,7 +176,7 @@ def test_a_broken_sound_does_not_cost_the_video(tmp_path, monkeypatch, caplog, w
                 packet.pts = packet.dts = 7
 
         monkeypatch.setattr(type(reader), "__iter__", without_times)
-    result = predict_video(bright, source, *WORK, tmp_path / "out")
+    result = painted(source, tmp_path / "out")
     assert shown(result.path)[0] == [Fraction(time, 600) for time in TIMES]
     said = "is without sound: " if when == "header" else "the sound ends early: "
     assert said in caplog.text
@@ -191,7 +189,7 @@ def test_without_h264_the_codec_is_mpeg4(tmp_path, monkeypatch):
     )
     for known, codec in ((av.codec.codecs_available, "h264"), ({"mpeg4"}, "mpeg4")):
         monkeypatch.setattr(av.codec, "codecs_available", known)
-        result = predict_video(bright, source, *WORK, tmp_path / "out")
+        result = painted(source, tmp_path / "out")
         with av.open(str(result.path)) as container:
             assert container.streams.video[0].codec_context.name == codec
         assert shown(result.path)[0] == [Fraction(time, 90_000) for time in (0, 3000, 9000)]
@@ -212,7 +210,7 @@ def test_an_interrupted_file_leaves_the_earlier_result(tmp_path):
         return bright(images)
 
     with pytest.raises(KeyboardInterrupt):
-        predict_video(interrupted, source, *WORK, tmp_path / "out")
+        painted(source, tmp_path / "out", interrupted)
     assert earlier.read_bytes() == b"earlier"
     assert list(earlier.parent.iterdir()) == [earlier]
 
@@ -220,7 +218,7 @@ def test_an_interrupted_file_leaves_the_earlier_result(tmp_path):
 def test_some_frames_of_a_video_with_sound(tmp_path):
     """Sound ends about where the frames do, and nothing counts as lost."""
     source = make_video(tmp_path / "drive.mp4", sound="aac")
-    result = predict_video(bright, source, *WORK, tmp_path / "out", max_frames=2)
+    result = painted(source, tmp_path / "out", max_frames=2)
     assert (result.frames, result.lost) == (2, 0)
     assert shown(result.path)[0] == [Fraction(time, 600) for time in TIMES[:2]]
     assert len(sound_packets(result.path)) < len(sound_packets(source))
@@ -234,7 +232,7 @@ def test_what_is_damaged_in_the_middle_is_passed_over(tmp_path, ending):
     middle = data.rfind(b"mdat") + 200 if ending == ".mp4" else len(data) // 2
     data[middle : middle + 300] = bytes(300)
     source.write_bytes(data)
-    result = predict_video(bright, source, *WORK, tmp_path / "out")
+    result = painted(source, tmp_path / "out")
     assert 5 < result.frames <= 40
     assert set(shown(result.path)[0]) <= {Fraction(time, 10) for time in range(40)}
 

@@ -12,22 +12,19 @@ import pytest
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import TEMPORARY
-from paddleseg_lite.inference.video import is_video, predict_video
+from paddleseg_lite.inference.video import is_video
 from paddleseg_lite.inference.video_opencv import DEFAULT_RATE, writable_rate
-from paddleseg_lite.transforms import Compose, Normalize
-from tests.inference.test_predict import PALETTE, bright
-from tests.inference.videos import FourFrames, record, replace_source
+from tests.inference.videos import FourFrames, painted, record, replace_source
 
 
 def test_a_camera_stops_and_a_torn_video_is_told(tmp_path, monkeypatch, caplog):
     """A camera by its number, for as many frames as asked; what breaks off early is kept, with a warning."""
     replace_source(monkeypatch, FourFrames)
-    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
-    result = predict_video(bright, "0", *work, max_frames=2)
+    result = painted("0", tmp_path / "out", max_frames=2)
     assert (result.frames, result.path.name) == (2, "camera0.mp4")
     assert not caplog.text
     (tmp_path / "torn.mp4").touch()
-    result = predict_video(bright, tmp_path / "torn.mp4", *work)
+    result = painted(tmp_path / "torn.mp4", tmp_path / "out")
     assert (result.frames, result.lost) == (4, 5)
     assert "9 frames; 4 could be read" in caplog.text
 
@@ -47,7 +44,7 @@ def test_what_follows_a_torn_frame_is_read(tmp_path, monkeypatch):
     """It is counted, and the others are there."""
     replace_source(monkeypatch, Gap)
     (tmp_path / "torn.mp4").touch()
-    result = predict_video(bright, tmp_path / "torn.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
+    result = painted(tmp_path / "torn.mp4", tmp_path / "out")
     assert (result.frames, result.lost) == (8, 1)
 
 
@@ -57,7 +54,7 @@ def test_a_video_never_replaces_itself(tmp_path):
     source.parent.mkdir()
     source.touch()
     with pytest.raises(UserError, match="would replace"):
-        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path)
+        painted(source, tmp_path)
     assert source.exists()
 
 
@@ -83,15 +80,14 @@ def test_what_cannot_be_opened_is_named(tmp_path, monkeypatch, source, named, re
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.mp4").write_text("no video")
     with pytest.raises(UserError, match=named):
-        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+        painted(source, tmp_path / "out")
     assert not list(tmp_path.rglob(".*"))
 
 
 def test_videos_of_one_stem_keep_a_result_each(tmp_path, reads_by):
     """Protects a.mp4's result from a.avi's."""
     sources = [record(tmp_path / name) for name in ("a.mp4", "a.avi", "a.MP4")]
-    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
-    results = [predict_video(bright, source, *work, max_frames=1).path for source in sources]
+    results = [painted(source, tmp_path / "out", max_frames=1).path for source in sources]
     assert [path.name for path in results] == ["a.mp4", "a.avi.mp4", "a.MP4.mp4"]
     assert all(map(Path.exists, results))
 
@@ -102,7 +98,7 @@ def test_a_video_of_any_name_is_read_and_written(tmp_path, monkeypatch, name, re
     record(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     out = Path("out" + os.fsdecode(b"\xff"))
-    result = predict_video(bright, name, Compose([Normalize()]), PALETTE, out)
+    result = painted(name, out)
     assert result.frames == 4
     assert result.path.exists()
 
@@ -129,7 +125,7 @@ def test_a_rate_that_cannot_be_is_told(tmp_path, monkeypatch, caplog, rate):
     replace_source(monkeypatch, Odd)
     (tmp_path / "a.mp4").touch()
     with caplog.at_level(logging.WARNING):
-        result = predict_video(bright, tmp_path / "a.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
+        result = painted(tmp_path / "a.mp4", tmp_path / "out")
     assert result.frames == 4
     assert cv2.VideoCapture(str(result.path)).get(cv2.CAP_PROP_FPS) == DEFAULT_RATE
     assert "plays at 25" in caplog.text
@@ -140,7 +136,7 @@ def test_a_size_that_the_codec_does_not_take_is_told(tmp_path, reads_by):
     width, codec = {"OpenCV": (9000, "MPEG-4"), "PyAV": (20000, "libx264")}[reads_by]
     source = record(tmp_path / "a.avi", size=(width, 16))
     with pytest.raises(UserError, match=rf"a\.avi\.mp4: FFmpeg's {codec} takes no frames of {width}x16"):
-        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+        painted(source, tmp_path / "out")
 
 
 @pytest.mark.parametrize("part", [0.7, 0.9])
@@ -150,13 +146,12 @@ def test_a_video_that_was_cut_is_told(tmp_path, caplog, suffix, part, reads_by):
     whole = record(tmp_path / f"whole{suffix}", frames=40).read_bytes()
     source = tmp_path / f"cut{suffix}"
     source.write_bytes(whole[: int(len(whole) * part)])
-    work = (Compose([Normalize()]), PALETTE, tmp_path / "out")
     if suffix == ".mp4":  # its index stands at the end
         with pytest.raises(UserError, match=r"cannot decode .*cut\.mp4: damaged, cut short, or no video"):
-            predict_video(bright, source, *work)
+            painted(source, tmp_path / "out")
     else:
         with caplog.at_level(logging.WARNING):
-            assert 0 < predict_video(bright, source, *work).frames < 40
+            assert 0 < painted(source, tmp_path / "out").frames < 40
         assert re.search(rf"cut\{suffix} says that it has 40 frames; \d+ could be read", caplog.text)
     assert not list(tmp_path.rglob(f"{TEMPORARY}*"))
 
@@ -165,7 +160,7 @@ def test_a_video_without_frames_is_told(tmp_path, reads_by):
     """Nothing is written."""
     source = record(tmp_path / "none.avi", frames=0)
     with pytest.raises(UserError, match=r"none\.avi has no frame that can be read"):
-        predict_video(bright, source, Compose([Normalize()]), PALETTE, tmp_path / "out")
+        painted(source, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["added_prediction"]
 
 
@@ -175,5 +170,5 @@ def test_a_list_of_videos_is_no_video(tmp_path, monkeypatch):
     record(tmp_path / "clip.mp4")
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\nfile clip.mp4\n")
     with pytest.raises(UserError, match="no video"):
-        predict_video(bright, tmp_path / "list.mp4", Compose([Normalize()]), PALETTE, tmp_path / "out")
+        painted(tmp_path / "list.mp4", tmp_path / "out")
     assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "threads;1"

@@ -5,6 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from paddleseg_lite.inference.video import predict_video
+from paddleseg_lite.transforms import Compose, Normalize
+from tests.inference.test_predict import PALETTE, bright
+
 
 def replace_source(monkeypatch, fake):
     """Make every source a fake one; what was written is still opened by cv2."""
@@ -46,3 +50,8 @@ def record(path, rate=10.0, frames=4, size=(64, 48)):
     writer.release()
     plain.rename(path)
     return path
+
+
+def painted(source, out, network=bright, transforms=(), **options):
+    """Segment a video in two classes, by default by brightness; return what was written."""
+    return predict_video(network, source, Compose([*transforms, Normalize()]), PALETTE, out, **options)
