@@ -60,9 +60,10 @@ class TrainState:
     """Where a run stands; everything is plain data, arrays or tensors, which come back as arrays."""
 
     iteration: int = 0  # finished iterations
-    best_miou: float = -1.0  # the best mIoU so far, -1 before the first evaluation
+    # the best mIoU so far, or of a classification the best top-1; -1 before the first evaluation
+    best_miou: float = -1.0
     best_iteration: int = 0  # its iteration
-    # the best mIoU of the averaged weights so far, -1 before the first evaluation
+    # the same of the averaged weights so far, -1 before the first evaluation
     best_ema_miou: float = -1.0
     evaluation_is_due: bool = False  # the evaluation of this iteration has yet to be done
     averaged: int = 0  # updates that the moving average has followed

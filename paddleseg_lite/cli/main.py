@@ -17,6 +17,7 @@ from paddleseg_lite.version import __version__
 
 COMMANDS = (
     "train",
+    "pretrain",
     "val",
     "predict",
     "export",

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--pretrained", help="path or URL of weights to start from, instead of model.pretrained")
     text = "keys that --pretrained may lack or have in another shape, as those of a new head: head."
     add("--allow_missing", nargs="+", default=[], metavar="PREFIX", help=text)
-    add("--early_stop_intervals", type=int, help="stop after N evaluations without a better mIoU")
+    add("--early_stop_intervals", type=int, help="stop after N evaluations without a better score")
     text = "pass over so many iterations whose loss is NaN or infinite before stopping"
     _add_count(group, "skip_nonfinite", 0, text)
     _add_count(group, "save_interval", 1000, "iterations between checkpoints, and evaluations")
@@ -85,13 +85,14 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.engine.curves import CURVES
     from paddleseg_lite.engine.rng import seed_everything
     from paddleseg_lite.engine.showcase import SHEET
+    from paddleseg_lite.engine.task import TASKS
     from paddleseg_lite.engine.train import TrainOptions, train
 
     if args.report:
         from paddleseg_lite.report.page import check_installed
 
         check_installed()
-    config, plan = args.config, Plan(args.config)
+    config, plan = args.config, Plan(args.config, TASKS)
     options = TrainOptions(
         **train_options(args),
         iters=config.iters,
@@ -100,6 +101,11 @@ def work(args: argparse.Namespace) -> None:
         inference=plan.inference(),
     )
     train_dataset = plan.dataset("train_dataset")
+    if args.report and train_dataset.task != "segmentation":
+        raise UserError("--report shows segmentations; leave it out, metrics.jsonl has the scores")
+    of_iteration = options.batch_size * options.accumulate * parallel.world_size()
+    plan = plan.with_epoch(len(train_dataset) / of_iteration)
+    options = replace(options, iters=plan.config.iters)
     val_dataset = plan.dataset("val_dataset") if args.do_eval else None
     for dataset in (train_dataset, val_dataset):
         if dataset is not None and parallel.is_main():
@@ -124,13 +130,15 @@ def work(args: argparse.Namespace) -> None:
         return
     say(f"{counted(result.iteration, 'iteration')} in {result.seconds:.0f} s, in {options.save_dir}")
     if result.best_miou is not None:
-        say(f"best mIoU {result.best_miou:.4f} at iter {result.best_iteration}, in its best_model/")
+        best = f"best {result.headline} {result.best_miou:.4f} at iter {result.best_iteration}"
+        say(f"{best}, in its best_model/")
 
 
 def config_overrides(args: argparse.Namespace) -> list[str]:
     """Return the flags that stand for keys of the config, as --opts has them."""
     keys = {"iters": "iters", "batch_size": "batch_size", "learning_rate": "lr_scheduler.learning_rate"}
-    return [f"{key}={getattr(args, flag)}" for flag, key in keys.items() if getattr(args, flag) is not None]
+    given = [f"{key}={getattr(args, flag)}" for flag, key in keys.items() if getattr(args, flag) is not None]
+    return given if args.iters is None else [*given, "epochs=null"]
 
 
 def train_options(args: argparse.Namespace) -> dict[str, Any]:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 CURVES = "curves.png"
 TRAIN = "train"  # key of the intervals; evaluations go by their tags
+_SCORES = {"miou": "mIoU", "top1": "top-1"}  # keys of what evaluations are about, and their names
 _EVALUATIONS = {"Evaluate": ("weights", "#2a6f97"), "EvaluateEMA": ("moving average", "#e07a3f")}
 _GREY, _DARK = "#b8c4cc", "#2a6f97"
 _SMOOTHED = 50  # windows of the smoothed loss in a run; fewer points are not smoothed
@@ -29,7 +30,7 @@ Records = dict[str, list[dict[str, Any]]]
 
 
 def write_curves(metrics: Path, path: Path) -> None:
-    """Draw loss, mIoU if there are evaluations, and learning rate over iterations, as PNG.
+    """Draw loss, mIoU or top-1 if there are evaluations, and learning rate over iterations, as PNG.
 
     What fails is told as a warning: a picture is no reason to end a run.
 
@@ -76,7 +77,7 @@ def _figure(records: Records, title: str) -> Figure:
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
     evaluations = {tag: records[tag] for tag in _EVALUATIONS if records.get(tag)}
-    draws = [_draw_loss, _draw_miou, _draw_rate] if evaluations else [_draw_loss, _draw_rate]
+    draws = [_draw_loss, _draw_score, _draw_rate] if evaluations else [_draw_loss, _draw_rate]
     heights = [3.0, 3.0, 1.8] if evaluations else [3.0, 1.8]
     figure = Figure(figsize=(9, sum(heights) + 0.8), layout="constrained")
     FigureCanvasAgg(figure)
@@ -134,10 +135,12 @@ def _running_mean(y: np.ndarray, width: int) -> np.ndarray:
         return (sums[high] - sums[low]) / (counts[high] - counts[low])
 
 
-def _draw_miou(axes: Axes, records: Records) -> None:
-    axes.set_ylabel("mIoU")
+def _draw_score(axes: Axes, records: Records) -> None:
+    evaluations = [record for tag in _EVALUATIONS for record in records.get(tag, [])]
+    key = next((key for key in _SCORES if any(key in record for record in evaluations)), "miou")
+    axes.set_ylabel(_SCORES[key])
     for tag, (name, color) in _EVALUATIONS.items():
-        x, y = _series(records.get(tag, []), "miou")
+        x, y = _series(records.get(tag, []), key)
         if np.isfinite(y).any():
             best = int(np.nanargmax(y))
             label = f"{name}: best {y[best]:.4f} at iteration {x[best]:g}"

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from paddleseg_lite import parallel
-from paddleseg_lite.datasets.base import SegmentationDataset
+from paddleseg_lite.datasets.samples import LabelledImages
 from paddleseg_lite.json_files import NUMBER, mismatch
 from paddleseg_lite.kernels.threads import cpu_count
 from paddleseg_lite.losses.criterion import Criterion
@@ -24,15 +24,20 @@ class Meter:
 
     Args:
         criterion: the losses.
+        measured: names of the scores that are told beside them.
     """
 
-    def __init__(self, criterion: Criterion) -> None:
-        self.criterion = criterion
-        self.count, self.losses, self.kept = 0, [0.0] * len(criterion.losses), 0.0
+    def __init__(self, criterion: Criterion, measured: Sequence[str] = ()) -> None:
+        self.criterion, self.measured = criterion, measured
+        self._clear()
+
+    def _clear(self) -> None:
+        self.count, self.losses, self.kept = 0, [0.0] * len(self.criterion.losses), 0.0
+        self.scores = [0.0] * len(self.measured)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums, as plain data."""
-        return {"count": self.count, "losses": self.losses, "kept": self.kept}
+        return {"count": self.count, "losses": self.losses, "kept": self.kept, "scores": self.scores}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned.
@@ -40,13 +45,17 @@ class Meter:
         Raises:
             ValueError: it is something else.
         """
-        if problem := mismatch(state, {"count": int, "losses": [NUMBER], "kept": NUMBER}):
+        known = {"count": int, "losses": [NUMBER], "kept": NUMBER, "scores?": [NUMBER]}
+        if problem := mismatch(state, known):
             raise ValueError(problem)
         self.count, self.losses, self.kept = state["count"], list(state["losses"]), state["kept"]
+        if len(state.get("scores", ())) == len(self.measured):
+            self.scores = list(state.get("scores", ()))
 
-    def add(self, losses: Sequence[float], kept: float) -> None:
-        """Count an update: its losses, and the share of pixels that they kept; means over its passes."""
+    def add(self, losses: Sequence[float], kept: float, scores: Sequence[float] = ()) -> None:
+        """Count an update: losses, the share of pixels that they kept, and scores; means over its passes."""
         self.losses = [total + loss for total, loss in zip(self.losses, losses)]
+        self.scores = [total + score for total, score in zip(self.scores, scores)]
         self.kept += kept
         self.count += 1
 
@@ -55,8 +64,8 @@ class Meter:
     ) -> dict[str, Any]:
         """Return what the interval tells, and begin the next: means, where the run stands, images per second.
 
-        Means are over the ranks, which ask together. Losses and kept are NaN if every iteration was passed
-        over; kept is there if a loss chooses its pixels, `losses` by name if there are several.
+        Means are over the ranks, which ask together; NaN if every iteration was passed over. `kept` is there
+        if a loss chooses its pixels, `losses` by name if there are several, `scores` if some are measured.
 
         Args:
             iteration: the last one.
@@ -66,8 +75,10 @@ class Meter:
             costs: seconds of an iteration, and of its reading.
         """
         count = self.count or math.nan
-        *losses, kept = [total / count for total in parallel.all_reduce_mean([*self.losses, self.kept])]
-        self.count, self.losses, self.kept = 0, [0.0] * len(losses), 0.0
+        sums = parallel.all_reduce_mean([self.kept, *self.losses, *self.scores])
+        kept, *means = [total / count for total in sums]
+        losses, scores = means[: len(self.losses)], means[len(self.losses) :]
+        self._clear()
         return {
             "iteration": iteration,
             "epoch": (iteration * images - 1) // in_epoch + 1,
@@ -75,6 +86,7 @@ class Meter:
             "loss": sum(losses),
             **({"losses": dict(zip(self.criterion.names, losses))} if len(losses) > 1 else {}),
             **({"kept": kept} if self.criterion.kept_fractions() else {}),
+            **({"scores": dict(zip(self.measured, scores))} if scores else {}),
             "batch_cost": costs[0],
             "reader_cost": costs[1],
             "ips": images / max(costs[0], 1e-9),
@@ -83,7 +95,8 @@ class Meter:
 
 def log_line(record: dict[str, Any], iters: int) -> str:
     """Return a record of training in PaddleSeg's words."""
-    parts = {**record.get("losses", {}), **({"kept": record["kept"]} if "kept" in record else {})}
+    kept = {"kept": record["kept"]} if "kept" in record else {}
+    parts = {**record.get("losses", {}), **kept, **record.get("scores", {})}
     left = timedelta(seconds=round(record["batch_cost"] * (iters - record["iteration"])))
     return (
         f"[TRAIN] epoch: {record['epoch']}, iter: {record['iteration']}/{iters}, loss: {record['loss']:.4f}, "
@@ -95,7 +108,9 @@ def log_line(record: dict[str, Any], iters: int) -> str:
 
 def scalars(record: dict[str, Any]) -> dict[str, float]:
     """Return the numbers of a record, by the names under which VisualDL draws them."""
-    flat = {name: value for name, value in record.items() if name not in ("iteration", "epoch", "losses")}
+    nested = ("iteration", "epoch", "losses", "scores")
+    flat = {name: value for name, value in record.items() if name not in nested}
+    flat.update(record.get("scores", {}))
     return {**flat, **{f"loss_{name}": loss for name, loss in record.get("losses", {}).items()}}
 
 
@@ -109,7 +124,7 @@ class StarvationWatch:
         num_workers: processes that read it.
     """
 
-    def __init__(self, dataset: SegmentationDataset, num_workers: int) -> None:
+    def __init__(self, dataset: LabelledImages, num_workers: int) -> None:
         self.dataset, self.num_workers = dataset, num_workers
         self.intervals = 0
         self.has_warned = False
@@ -132,6 +147,6 @@ class StarvationWatch:
             remedies.append(
                 f"use more processes (--num_workers is {self.num_workers}, it may use {cores} cores)"
             )
-        if self.dataset.cache is None:
+        if self.dataset.cache is None and self.dataset.task == "segmentation":
             remedies.append("pack the data set once with the command pack_dataset and set its cache")
         return remedies or ["take transforms away, or train on smaller images"]

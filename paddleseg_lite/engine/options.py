@@ -34,7 +34,7 @@ class TrainOptions:
         use_vdl: write VisualDL scalars and pictures into `save_dir`.
         use_ema: also keep a moving average of the weights, evaluated and saved as `ema_best_model/`.
         ema_decay: how much of the average an update keeps, above 0 and up to 1; less in the first ones.
-        early_stop_intervals: stop after so many evaluations without a better mIoU.
+        early_stop_intervals: stop after so many evaluations without a better score.
         precision: "fp32", "fp16" or "bf16"; the reduced ones on a GPU only.
         amp_level: "O1" or "O2", for the reduced ones.
         accumulate: forward and backward passes whose gradients are averaged in one iteration.
@@ -117,10 +117,11 @@ class TrainResult:
     Attributes:
         iteration: finished iterations.
         loss: the mean of the last log interval; None before the first.
-        best_miou: the highest mIoU; None if never evaluated.
+        best_miou: the highest headline score, which is the mIoU in segmentation; None if never evaluated.
         best_iteration: its iteration.
         seconds: this process's time.
         stopped_by: the signal that ended it before its time, as "SIGTERM"; None otherwise.
+        headline: name of that score.
     """
 
     iteration: int
@@ -129,3 +130,4 @@ class TrainResult:
     best_iteration: int
     seconds: float
     stopped_by: str | None = None
+    headline: str = "mIoU"

@@ -54,8 +54,14 @@ def checkpoint_to_resume(options: TrainOptions) -> Path | None:
     return newest
 
 
-def load(folder: Path, step: TrainStep, meter: Meter, options: TrainOptions) -> TrainState:
+def load(folder: Path, step: TrainStep, meter: Meter, options: TrainOptions, key: str) -> TrainState:
     """Bring all but the moving average into the state that a checkpoint holds; tell what is different now.
+
+    Args:
+        folder: the checkpoint.
+        step, meter: take what it holds.
+        options: of this run.
+        key: of the score in the info.json of the best weights.
 
     Raises:
         UserError: the checkpoint is damaged, of another model or optimizer, or of another stream of samples.
@@ -75,7 +81,7 @@ def load(folder: Path, step: TrainStep, meter: Meter, options: TrainOptions) -> 
             f"{folder}: scaler, generators or meters in state.json are damaged ({error}); give another "
             "iter_N folder"
         ) from error
-    _remember_best(state, options.save_dir)
+    _remember_best(state, options.save_dir, key)
     for difference in differences(state.run, description(options)):
         log.warning(f"[TRAIN] not as it was when {folder} was saved: {difference}")
     log.info(f"[TRAIN] resumed {folder} at iteration {state.iteration}")
@@ -118,13 +124,13 @@ def stream(options: TrainOptions) -> dict[str, int]:
     return {"seed": options.seed, "batch_size": images}
 
 
-def _remember_best(state: TrainState, save_dir: Path) -> None:
+def _remember_best(state: TrainState, save_dir: Path, key: str) -> None:
     """Let the best so far be what lies in best_model/, which may be of a later iteration than the state."""
     info = read_info(save_dir / "best_model")
-    if info.get("miou", -1.0) > state.best_miou:
-        state.best_miou, state.best_iteration = info["miou"], info["iteration"]
+    if info.get(key, -1.0) > state.best_miou:
+        state.best_miou, state.best_iteration = info[key], info["iteration"]
     info = read_info(save_dir / "ema_best_model")
-    state.best_ema_miou = max(info.get("miou", -1.0), state.best_ema_miou)
+    state.best_ema_miou = max(info.get(key, -1.0), state.best_ema_miou)
 
 
 def description(options: TrainOptions) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import paddle
 from paddle import Tensor
 
@@ -26,12 +27,14 @@ class Learned:
     Attributes:
         losses: this rank's, weighted, means over its passes.
         kept: the share of pixels that its choosing losses kept, the mean over its passes; 0 without any.
+        scores: what `measure` found, means over its passes.
         is_finite: whether all losses and batch statistics were finite, on all ranks.
         stop: whether some rank was asked to stop.
     """
 
     losses: list[float]
     kept: float
+    scores: list[float]
     is_finite: bool
     stop: bool
 
@@ -48,6 +51,7 @@ class TrainStep:
         precision: "fp32", "fp16" or "bf16".
         amp_level: "O1" or "O2", for the reduced ones.
         stopwatch: times the parts.
+        measure: (outputs, labels) -> scalars to be told beside the losses.
 
     Raises:
         UserError: reduced precision on a device that does not compute in it.
@@ -61,6 +65,7 @@ class TrainStep:
         precision: str = "fp32",
         amp_level: str = "O1",
         stopwatch: Stopwatch | None = None,
+        measure: Callable[[Sequence[Tensor], Tensor], list[Tensor]] = lambda logits, labels: [],
     ) -> None:
         self.cast = casting(precision, amp_level)
         self.scaler: Any = paddle.amp.GradScaler(enable=precision == "fp16")
@@ -70,7 +75,7 @@ class TrainStep:
             )
         self.model, self.criterion, self.optimizer = model, criterion, optimizer
         self.network = parallel.distribute(model)
-        self.watch = stopwatch or Stopwatch()
+        self.watch, self.measure = stopwatch or Stopwatch(), measure
         self._means: list[float] = []  # of what the losses of the next iteration divide by
         self._statistics = [x for x in parallel.statistics(model) if x.dtype == paddle.float32]
 
@@ -94,12 +99,12 @@ class TrainStep:
             self._means = parallel.all_reduce_mean(self._prepare(passes))
         launched = self._launch(passes)
         own_means = self._prepare(upcoming) if upcoming else [0.0] * len(self._means)
-        losses, kept = self._read(launched)
+        losses, kept, scores = self._read(launched)
         is_bad = not all(map(math.isfinite, losses))
         bad, stop, *self._means = parallel.all_reduce_mean([is_bad, asked_to_stop(), *own_means])
         if bad:
             self._undo(before)
-        return Learned(losses, kept, not bad, bool(stop))
+        return Learned(losses, kept, scores, not bad, bool(stop))
 
     def _prepare(self, passes: Sequence[Pass]) -> list[float]:
         """Begin to upload the first pass; return what each loss divides by, its mean over the passes."""
@@ -116,15 +121,16 @@ class TrainStep:
         """Do the forward and the backward of each pass, and upload the pass behind it; read nothing.
 
         Returns:
-            [passes, losses + choosing losses]: the weighted losses of each pass and the shares of pixels they
-            kept; all NaN if a forward pass met NaN or infinity without its losses showing it. Paddle's ReLU
-            makes 0 of NaN; batch normalisation before it remembers.
+            [passes, losses + choosing losses + scores]: of each pass the weighted losses, the shares of
+            pixels they kept, and what was measured; all NaN if it met NaN or infinity without its losses
+            showing it. Paddle's ReLU makes 0 of NaN; batch normalisation before it remembers.
         """
         rows = []
         for number, one in enumerate(passes, start=1):
             with self._exchange(is_last=number == len(passes)):
-                losses = self.forward(*one.take(), one.shares(self._means))
-                rows.append(paddle.stack([_scalar(x) for x in (*losses, *self.criterion.kept_fractions())]))
+                losses, scores = self.forward(*one.take(), one.shares(self._means))
+                told = (*losses, *self.criterion.kept_fractions(), *scores)
+                rows.append(paddle.stack([_scalar(x) for x in told]))
                 self.watch.lap("loss")
                 self.backward(losses, len(passes))
             for following in passes[number : number + 1]:
@@ -135,27 +141,34 @@ class TrainStep:
             table += _scalar((statistics * 0).sum())  # 0, or NaN if one of them is not finite
         return table
 
-    def _read(self, launched: Tensor) -> tuple[list[float], float]:
+    def _read(self, launched: Tensor) -> tuple[list[float], float, list[float]]:
         """Wait for what `_launch` returned, and so for all passes; see `Learned`."""
         table = launched.numpy()
         self.watch.lap("loss")
         count = len(self.criterion.losses)
-        losses = [sum(column) / len(table) for column in table[:, :count].T.tolist()]
-        kept = [sum(row) / len(row) for row in table[:, count:].tolist() if row]
-        return losses, sum(kept) / len(table)
+        end = count + len(self.criterion.kept_fractions())
+        losses, scores = (_means(part) for part in (table[:, :count], table[:, end:]))
+        kept = [sum(row) / len(row) for row in table[:, count:end].tolist() if row]
+        return losses, sum(kept) / len(table), scores
 
     def _exchange(self, is_last: bool) -> AbstractContextManager[None]:
         """Return what a forward and backward pass runs in: ranks exchange gradients once, in the last one."""
         waits = parallel.world_size() > 1 and not is_last
         return self.network.no_sync() if waits else nullcontext()
 
-    def forward(self, images: Tensor, labels: Tensor, shares: Sequence[float]) -> list[Tensor]:
-        """Return the weighted losses of a batch, scalars, each times its share."""
+    def forward(
+        self, images: Tensor, labels: Tensor, shares: Sequence[float]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the weighted losses of a batch, scalars, each times its share, and what `measure` finds."""
         with paddle.amp.auto_cast(**self.cast):
             logits = self.network(images)
         self.watch.lap("forward")
-        losses = self.criterion([_as_float32(x) for x in logits], labels.astype("int64"))
-        return [loss * share for loss, share in zip(losses, shares)]
+        logits = [_as_float32(x) for x in logits]
+        labels = (
+            labels if paddle.is_floating_point(labels) else labels.astype("int64")
+        )  # mixed ones are floats
+        losses = self.criterion(logits, labels)
+        return [loss * share for loss, share in zip(losses, shares)], self.measure(logits, labels)
 
     def backward(self, losses: Sequence[Tensor], passes: int) -> None:
         """Add the gradient of the losses' sum, divided by the number of passes."""
@@ -195,6 +208,11 @@ class TrainStep:
         """Return the model's outputs, float32, computed in the run's precision."""
         with paddle.amp.auto_cast(**self.cast):
             return [_as_float32(x) for x in self.model(images)]
+
+
+def _means(table: np.ndarray) -> list[float]:
+    """Return the mean of each column."""
+    return [sum(column) / len(table) for column in table.T.tolist()]
 
 
 def _scalar(x: Tensor) -> Tensor:

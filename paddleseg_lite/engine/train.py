@@ -16,10 +16,10 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint.save import read_average, save_checkpoint
 from paddleseg_lite.checkpoint.state import TrainState
-from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.datasets.loading.loader import train_batches
 from paddleseg_lite.datasets.loading.prefetch import with_next
 from paddleseg_lite.datasets.padding import padding_warning, sizes_of_some
+from paddleseg_lite.datasets.samples import LabelledImages
 from paddleseg_lite.engine import resume, rng
 from paddleseg_lite.engine.cudnn import algorithm_search, makes_one_size
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
@@ -32,6 +32,7 @@ from paddleseg_lite.engine.run_logger import RunLogger
 from paddleseg_lite.engine.signals import LAUNCHER_REPEATS, StopSignals
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.engine.stopwatch import Stopwatch
+from paddleseg_lite.engine.task import task_of
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.inference.evaluate import EvaluationStopped
 from paddleseg_lite.losses.criterion import Criterion
@@ -50,22 +51,23 @@ class Trainer:
     def __init__(
         self,
         model: paddle.nn.Layer,
-        train_dataset: SegmentationDataset,
+        train_dataset: LabelledImages,
         optimizer: paddle.optimizer.Optimizer,
         criterion: Criterion,
         options: TrainOptions,
-        val_dataset: SegmentationDataset | None = None,
+        val_dataset: LabelledImages | None = None,
     ) -> None:
         self.model, self.optimizer, self.criterion = model, optimizer, criterion
         self.train_dataset, self.val_dataset, self.options = train_dataset, val_dataset, options
         if options.early_stop_intervals is not None and val_dataset is None:
             raise UserError("--early_stop_intervals needs evaluations; add --do_eval")
-        criterion.expect(train_dataset.num_classes, train_dataset.ignore_index)
+        self.task = task_of(train_dataset)
+        self.task.check(criterion, train_dataset, val_dataset)
         self.starvation = StarvationWatch(train_dataset, options.num_workers)
         self.logger = RunLogger(options.save_dir, parallel.is_main(), options.use_vdl)
         self.signals = StopSignals(LAUNCHER_REPEATS if parallel.world_size() > 1 else 0)
         self.watch = Stopwatch(options.profile)
-        self.state, self.meter = TrainState(), Meter(criterion)
+        self.state, self.meter = TrainState(), Meter(criterion, self.task.measured)
         self.loss: float | None = None
         self.recent: deque[float] = deque(maxlen=_REMEMBERED)
 
@@ -88,7 +90,8 @@ class Trainer:
                 log.info(f"[TRAIN] stopped by {by} after iteration {self.state.iteration}")
         state, seconds = self.state, time.perf_counter() - started
         best = state.best_miou if state.best_iteration else None
-        return TrainResult(state.iteration, self.loss, best, state.best_iteration, seconds, by)
+        headline = self.task.headline
+        return TrainResult(state.iteration, self.loss, best, state.best_iteration, seconds, by, headline)
 
     def _start(self) -> None:
         """Let everything take the form it is trained in, and load what there is to go on from."""
@@ -97,10 +100,16 @@ class Trainer:
             self.logger.claim()
         folder = resume.checkpoint_to_resume(options)
         self.step = TrainStep(
-            self.model, self.criterion, self.optimizer, options.precision, options.amp_level, self.watch
+            self.model,
+            self.criterion,
+            self.optimizer,
+            options.precision,
+            options.amp_level,
+            self.watch,
+            self.task.measure,
         )
         if folder is not None:
-            self.state = resume.load(folder, self.step, self.meter, options)
+            self.state = resume.load(folder, self.step, self.meter, options, self.task.key)
         if parallel.is_main():
             small = padding_warning(self.train_dataset.transforms, sizes_of_some(self.train_dataset))
             if small:
@@ -113,7 +122,9 @@ class Trainer:
             self.ema.load_state_dict(average, self.state.averaged)
         if self.val_dataset is not None:
             stop = self.signals.asked_to_stop
-            self.evaluator = Evaluator(self.step, self.ema, self.val_dataset, options, self.logger, stop)
+            self.evaluator = Evaluator(
+                self.task, self.step, self.ema, self.val_dataset, options, self.logger, stop
+            )
 
     def _batches(self) -> Generator[list[Pass], None, None]:
         """Yield the passes of each iteration."""
@@ -177,7 +188,7 @@ class Trainer:
 
             if done.is_finite:
                 self.recent.append(sum(done.losses))
-                self.meter.add(done.losses, done.kept)
+                self.meter.add(done.losses, done.kept, done.scores)
             bar.update()
             self.watch.next_iteration()
             is_last = self.state.iteration == self.options.iters
@@ -246,33 +257,34 @@ class Trainer:
         )
 
     def _is_stalled(self) -> bool:
-        """Return whether too many evaluations brought no better mIoU."""
+        """Return whether too many evaluations brought no better score."""
         intervals = self.options.early_stop_intervals
         if intervals is None or self.val_dataset is None:
             return False
         if self.state.iteration - self.state.best_iteration < intervals * self.options.save_interval:
             return False
-        log.info(f"[TRAIN] early stop: no better mIoU in {intervals} evaluations")
+        log.info(f"[TRAIN] early stop: no better {self.task.headline} in {intervals} evaluations")
         return True
 
 
 def train(
     model: paddle.nn.Layer,
-    train_dataset: SegmentationDataset,
+    train_dataset: LabelledImages,
     optimizer: paddle.optimizer.Optimizer,
     criterion: Criterion,
     options: TrainOptions,
-    val_dataset: SegmentationDataset | None = None,
+    val_dataset: LabelledImages | None = None,
 ) -> TrainResult:
     """Train a network by iterations.
 
     SIGTERM or SIGINT end it after the current iteration, with a checkpoint; see `TrainResult.stopped_by`.
 
     Args:
-        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...]; on its device.
-        train_dataset: in mode "train".
+        model: images float32 [N, C, H, W] -> [logits [N, num_classes, H, W], ...], or of a classifier
+            [logits [N, num_classes]]; on its device.
+        train_dataset: in mode "train"; it decides the task, see engine/task.py.
         optimizer: over the model's parameters; its LRScheduler, if it has one, is stepped every iteration.
-        criterion: (list of logits, labels [N, H, W]) -> list of weighted scalar losses.
+        criterion: (list of logits, labels [N, H, W] or [N]) -> list of weighted scalar losses.
         options: length, folder, intervals, precision.
         val_dataset: in mode "val"; if given, it is evaluated every `options.save_interval` iterations.
 

@@ -12,6 +12,7 @@ from paddleseg_lite.engine.evaluator import Evaluator
 from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.engine.run_logger import RunLogger
 from paddleseg_lite.engine.step import TrainStep
+from paddleseg_lite.engine.task import Segmentation
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import Criterion, CrossEntropyLoss
 from tests.engine.test_survival import assert_same_end, change_state
@@ -169,7 +170,7 @@ def test_best_weights_are_the_masters_of_level_o2(tmp_path):
     average = ExponentialMovingAverage(model, optimizer=optimizer)
     options = TrainOptions(iters=1, batch_size=1, save_dir=tmp_path, use_ema=True)
     evaluator = Evaluator(
-        step, average, Squares("val", 1), options, RunLogger(tmp_path, False), lambda: False
+        Segmentation(), step, average, Squares("val", 1), options, RunLogger(tmp_path, False), lambda: False
     )
     evaluator(TrainState(iteration=1))
     for name in ("best_model", "ema_best_model"):

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import paddle
 
-from paddleseg_lite.engine import evaluator
+from paddleseg_lite.engine import evaluator, task
 from paddleseg_lite.engine.showcase import showcase, strip
 from paddleseg_lite.inference.augment import PLAIN
 from tests.engine.toy import toy_run
@@ -51,13 +51,13 @@ def test_the_sheet_is_of_the_best_weights(tmp_path, monkeypatch):
         real(path, shown, dataset, heading)
 
     given = iter([0.5, 0.4, 0.5, 0.7, 0.6, 0.65])
-    real_evaluate = evaluator.evaluate
+    real_evaluate = task.evaluate
 
     def scored(*args, **options):
         return replace(real_evaluate(*args, **options), miou=next(given))
 
     monkeypatch.setattr(evaluator, "write_sheet", note)
-    monkeypatch.setattr(evaluator, "evaluate", scored)
+    monkeypatch.setattr(task, "evaluate", scored)
     toy_run(tmp_path, iters=6, do_eval=True, use_ema=True, save_interval=2, pictures=True)
     assert headings == [
         "weights of iteration 2: mIoU 0.5000",
@@ -68,7 +68,7 @@ def test_the_sheet_is_of_the_best_weights(tmp_path, monkeypatch):
 
 def test_a_sheet_that_cannot_be_drawn_ends_no_run(tmp_path, monkeypatch, caplog):
     """A warning says so; without evaluations there is none."""
-    monkeypatch.setattr(evaluator, "showcase", lambda *_: 1 / 0)
+    monkeypatch.setattr(task, "showcase", lambda *_: 1 / 0)
     assert toy_run(tmp_path / "a", iters=2, do_eval=True, pictures=True).iteration == 2
     assert f"cannot draw {tmp_path / 'a' / 'val_images.jpg'}: division by zero" in caplog.text
     toy_run(tmp_path / "b", iters=2, pictures=True)

@@ -19,7 +19,7 @@ import paddle
 import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
-from paddleseg_lite.engine import evaluator
+from paddleseg_lite.engine import task
 from paddleseg_lite.engine.step import TrainStep
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import sha256
@@ -120,7 +120,7 @@ def test_a_signal_ends_an_evaluation_which_is_done_after_resuming(tmp_path, monk
         return evaluate(*args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluator, "evaluate", interrupted)
+        patch.setattr(task, "evaluate", interrupted)
         assert toy_run(tmp_path / "parts", do_eval=True).stopped_by == "SIGTERM"
     assert sorted(path.name for path in (tmp_path / "parts").glob("*_*")) == ["iter_3"]
     toy_run(tmp_path / "parts", do_eval=True, resume="auto")
