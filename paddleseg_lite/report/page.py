@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -16,6 +16,9 @@ from paddleseg_lite.report.colorblind import colorblind_palette
 from paddleseg_lite.report.compare import Comparison, Difference
 from paddleseg_lite.report.diagrams import Diagram, cell_ink, render_svg
 from paddleseg_lite.report.pictures import ERRORS, LAYERS, RIGHT, Shot, data_uri
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 Record = Mapping[str, Any]  # protocol, scores, metrics, times: what is written as JSON
 # What the page shows; a metric that is not there leaves a gap, others add a diagram at most.
@@ -51,12 +54,6 @@ def render_page(
         diagrams: to be drawn.
         comparison: with another evaluation.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("paddleseg_lite.report")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     palettes = {"own": palette, "colorblind": colorblind_palette(len(palette))}
     classes = _classes(record)
     matrix = record["scores"].get("confusion")
@@ -83,7 +80,17 @@ def render_page(
             "right": RIGHT,
         },
     }
-    return environment.get_template("report.html").render(content)
+    return environment().get_template("report.html").render(content)
+
+
+def environment() -> Environment:
+    """Return what finds and fills in the templates of pages."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("paddleseg_lite.report")
+    return Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def _sections(comparison: Comparison | None, *has: bool) -> list[tuple[str, str]]:
