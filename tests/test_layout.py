@@ -48,6 +48,7 @@ FLOORS = (
     "config",
     "predictor",
     "doctor",
+    "scaling",
     "cli",
 )
 

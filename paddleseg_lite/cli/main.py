@@ -28,8 +28,12 @@ COMMANDS = (
     "contact_sheet",
     "doctor",
     "init_dataset",
+    "scale_lpsnet",
 )
-SHORT_NAMES = {"init_dataset": "init"}  # of commands whose script in tools/ has a longer one
+SHORT_NAMES = {
+    "init_dataset": "init",
+    "scale_lpsnet": "scale",
+}  # of commands whose script in tools/ has a longer one
 
 
 def main(command: str | None = None) -> NoReturn:

@@ -1,0 +1,158 @@
+"""What a search has found: a table, and a config and weights for each network that no other one beats."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from paddleseg_lite.files import atomic_write, remove
+from paddleseg_lite.scaling.architecture import Architecture
+from paddleseg_lite.scaling.state import SearchState
+
+FRONTIER = "frontier"  # folder of configs and weights
+COLUMNS = ("step", "network", "grown in", "cost", "spread", "GMACs", "mIoU", "seconds", "")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trained network of a search.
+
+    Attributes:
+        name: of the network.
+        step: in which it was a candidate first; 0 for the first one, None for one to compare with.
+        move: how it has grown from its parent.
+        cost, spread: see `cost.Cost`.
+        gmacs: multiply-adds, 1e9; None if they were not counted.
+        miou: at the end of its training; None if it was not trained.
+        seconds: of its training.
+        is_chosen: whether the search went on from it.
+        is_best: whether no other one costs no more and has no lower mIoU.
+    """
+
+    name: str
+    step: int | None
+    move: str
+    cost: float
+    spread: float
+    gmacs: float | None
+    miou: float | None
+    seconds: float | None
+    is_chosen: bool = False
+    is_best: bool = False
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the texts of COLUMNS."""
+        return (
+            "–" if self.step is None else str(self.step),
+            self.name,
+            self.move,
+            f"{self.cost:.4g}",
+            f"{self.spread:.2g}" if self.spread else "–",
+            "–" if self.gmacs is None else f"{self.gmacs:.4g}",
+            "–" if self.miou is None else f"{self.miou:.4f}",
+            f"{self.seconds:.0f}" if self.seconds else "–",
+            ", ".join(
+                word for word, holds in (("chosen", self.is_chosen), ("frontier", self.is_best)) if holds
+            ),
+        )
+
+
+def points(state: SearchState, gmacs: Callable[[Architecture], float]) -> list[Point]:
+    """Return the networks that were trained, in the order of steps, then those to compare with."""
+    trained = {name: own for name, own in state.networks.items() if own.miou is not None}
+    best = frontier([(name, own.cost, own.miou or 0.0) for name, own in trained.items()])
+    chosen = state.path()
+    found = [
+        Point(
+            name,
+            own.step,
+            own.move,
+            own.cost,
+            own.spread,
+            gmacs(Architecture.from_name(name)),
+            own.miou,
+            own.seconds,
+            name in chosen,
+            name in best,
+        )
+        for name, own in trained.items()
+    ]
+    references = state.references.items()
+    return found + [
+        Point(name, None, "", own.cost, own.spread, None, own.miou, own.seconds) for name, own in references
+    ]
+
+
+def frontier(candidates: Sequence[tuple[str, float, float]]) -> list[str]:
+    """Return the names, the cheapest first, of those (name, cost, mIoU) that no other one beats.
+
+    One beats another if it costs no more and its mIoU is no lower, and one of the two is better.
+    """
+    kept: list[str] = []
+    best = float("-inf")
+    for name, _, miou in sorted(candidates, key=lambda one: (one[1], -one[2])):
+        if miou > best:
+            kept.append(name)
+            best = miou
+    return kept
+
+
+def table(found: Sequence[Point], unit: str) -> str:
+    """Return a table for a terminal."""
+    rows = [_columns(unit), *(point.cells() for point in found)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column in (1, 2, 8) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def markdown(found: Sequence[Point], unit: str) -> str:
+    """Return the table as Markdown."""
+    rows = [_columns(unit), ("---",) * len(COLUMNS), *(point.cells() for point in found)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _columns(unit: str) -> tuple[str, ...]:
+    return tuple({"cost": unit}.get(column, column) for column in COLUMNS)
+
+
+def write_frontier(
+    folder: Path, found: Sequence[Point], config: Mapping[str, Any], weights: Callable[[str], Path]
+) -> None:
+    """Write NAME.yml and NAME.pdparams of each network that no other one beats into a folder of their own.
+
+    Args:
+        folder: of the search.
+        found: the networks.
+        config: of the search, as a file in any folder may have it.
+        weights: returns the file of a network's weights.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    best = [point for point in found if point.is_best]
+    names = {point.name for point in best}
+    for old in (folder / FRONTIER).glob("*"):
+        if old.stem not in names:
+            remove(old)
+    for point in best:
+        path = folder / FRONTIER / f"{point.name}.yml"
+        weights_path = path.with_suffix(".pdparams")
+        head = (
+            f"# Found by `paddleseg-lite scale`: mIoU {point.miou:.4f} at the end of its short training,\n"
+            f"# whose weights are in {weights_path.name}. A whole training from random weights:\n#\n"
+            f"#   paddleseg-lite train --config {path} --do_eval --save_dir output/{point.name}\n\n"
+        )
+        values = {**config, "model": Architecture.from_name(point.name).model()}
+        atomic_write(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+        atomic_write(weights_path, partial(shutil.copyfile, weights(point.name)))

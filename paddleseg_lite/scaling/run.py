@@ -1,0 +1,178 @@
+"""A search from its settings to its results."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paddleseg_lite.config.build import Plan
+from paddleseg_lite.config.core import Config
+from paddleseg_lite.engine.environment import versions
+from paddleseg_lite.errors import writing
+from paddleseg_lite.files import WRITABLE, locked
+from paddleseg_lite.printable import LogFormatter, say
+from paddleseg_lite.scaling import latency
+from paddleseg_lite.scaling.architecture import PUBLISHED, START, Architecture
+from paddleseg_lite.scaling.cost import Costs, Latency, Macs, Model
+from paddleseg_lite.scaling.estimate import Timing, spoken
+from paddleseg_lite.scaling.page import write_page
+from paddleseg_lite.scaling.results import points, table, write_frontier
+from paddleseg_lite.scaling.search import Search, SearchOptions
+from paddleseg_lite.scaling.state import SearchState, read_state
+from paddleseg_lite.scaling.training import EngineTrainer, Job, take_timing
+
+_PACKAGE_LOG = logging.getLogger("paddleseg_lite")
+_TIMED = 20  # iterations of the training that is only timed
+_BACKBONES = {"lraspp_os8": "MobileNetV3_large_x1_0_os8", "lraspp_os32": "MobileNetV3_large_x1_0"}
+REFERENCES: dict[str, Model] = {  # the section `model` of each network to compare with
+    **{name: network.model() for name, network in PUBLISHED.items()},
+    **{name: {"type": "LRASPP", "backbone": {"type": kind}} for name, kind in _BACKBONES.items()},
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A search.
+
+    Attributes:
+        config: what to train on and how; its network is replaced.
+        folder: of the search.
+        size: (width, height) of the image that a network gets, for its costs.
+        objective: "latency" or "macs".
+        backend: the runtime to measure latencies by.
+        proxy_iters: iterations of each training.
+        search: how far it goes.
+        references: names of REFERENCES to train.
+        seed, device, num_workers: of the trainings, see `training.EngineTrainer`.
+    """
+
+    config: Config
+    folder: Path
+    size: tuple[int, int]
+    objective: str
+    backend: str
+    proxy_iters: int
+    search: SearchOptions
+    references: Sequence[str] = ()
+    seed: int = 0
+    device: str = "auto"
+    num_workers: int = 0
+
+
+def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
+    """Begin a search or go on with it, write its results, and return why it ended.
+
+    Raises:
+        Stopped: it was asked to stop; the results so far are written.
+        UserError: another process searches in the folder, its search has other options, a config is wrong, a
+            measurement or a training failed.
+    """
+    folder = settings.folder
+    with writing(folder, WRITABLE):
+        folder.mkdir(parents=True, exist_ok=True)
+    busy = f"another process searches in {folder}; wait until it ends, or give another --save_dir"
+    with locked(folder / ".lock", busy), _logged(folder / "search.log"):
+        costs = _costs(settings)
+        path = folder / "search.json"
+        state = read_state(path, _options(settings, costs))
+        info = Plan(settings.config).info("val_dataset")
+        gmacs = functools.cache(
+            lambda network: network.macs(settings.size, info.num_classes, info.in_channels) / 1e9
+        )
+        values = {key: own for key, own in settings.config.standalone().items() if key != "model"}
+        trainer = functools.partial(
+            EngineTrainer,
+            config=values,
+            seed=settings.seed,
+            device=settings.device,
+            num_workers=settings.num_workers,
+            asked_to_stop=asked_to_stop,
+        )
+        trains = trainer(folder / "runs", iters=settings.proxy_iters, jobs=settings.search.jobs)
+
+        def timing() -> Timing:
+            job = Job(START.name, START.model())
+            return take_timing(trainer(folder / "timing", iters=_TIMED), job, settings.proxy_iters)
+
+        search = Search(
+            path, state, costs, trains, trains.weights, gmacs, timing, settings.search, asked_to_stop
+        )
+        named = {name: REFERENCES[name] for name in {**PUBLISHED, **dict.fromkeys(settings.references)}}
+        try:
+            reason = search.run(named, settings.references)
+        finally:
+            _write(settings, state, costs, gmacs, trains, values)
+        return reason
+
+
+def _costs(settings: Settings) -> Costs:
+    """Return what tells the costs of networks."""
+    config, size = settings.config, settings.size
+    if settings.objective == "macs":
+        count = functools.partial(_of, config, lambda own: latency.gmacs(own, size))
+        return Macs(count, f"{size[0]}x{size[1]}")
+    measure = functools.partial(_of, config, lambda own: latency.measure(own, settings.backend, size))
+    return Latency(settings.folder / "latency.json", measure, latency.condition(settings.backend, size))
+
+
+def _of(config: Config, function: Callable[[Config], Any], model: Model) -> Any:
+    return function(latency.with_model(config, model))
+
+
+def _options(settings: Settings, costs: Costs) -> dict[str, Any]:
+    """Return what the results of a search depend on."""
+    config = {key: own for key, own in settings.config.standalone().items() if key != "model"}
+    return {
+        "config": config,
+        "proxy_iters": settings.proxy_iters,
+        "seed": settings.seed,
+        "candidates": settings.search.candidates,
+        "inherit": settings.search.inherit,
+        "cost": f"{costs.unit}: {costs.condition}",
+    }
+
+
+def _write(
+    settings: Settings,
+    state: SearchState,
+    costs: Costs,
+    gmacs: Callable[[Architecture], float],
+    trains: EngineTrainer,
+    config: Mapping[str, Any],
+) -> None:
+    """Write the results so far, if there are any, and print the table."""
+    found = points(state, gmacs)
+    if not any(point.miou is not None for point in found):
+        return
+    facts = {
+        "config": settings.config.path,
+        "cost": costs.condition,
+        "training": f"{settings.proxy_iters} iterations, seed {settings.seed}"
+        + (", from the parent's weights" if settings.search.inherit else ", from random weights"),
+        "steps": str(sum(step.chosen is not None for step in state.steps)),
+        "networks": str(sum(point.miou is not None for point in found)),
+        "time": spoken(state.seconds),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
+    }
+    write_frontier(settings.folder, found, config, trains.weights)
+    paths = write_page(settings.folder, found, costs.unit, facts)
+    say(*table(found, costs.unit).split("\n"), f"results: {', '.join(map(str, paths))}")
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Let the package's log also be written to a file."""
+    with writing(path, WRITABLE):
+        handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(LogFormatter())
+    _PACKAGE_LOG.addHandler(handler)
+    try:
+        yield
+    finally:
+        _PACKAGE_LOG.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,140 @@
+"""Trainings as processes: what counts as finished, and how one that fails is told. The rest: test_run.py."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from paddleseg_lite.errors import UserError
+from paddleseg_lite.files import locked
+from paddleseg_lite.scaling import training
+from paddleseg_lite.scaling.training import EngineTrainer, Job, Outcome, Stopped
+from tests.paths import ENVIRONMENT
+
+# Stands for the command `train`: takes the place of its imports, and writes what the engine would.
+TRAIN = """
+import json, pathlib, signal, sys, time
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+folder = pathlib.Path(arguments["--save_dir"])
+if {fails}:
+    sys.exit("error: there are no images; give some")
+signal.signal(signal.SIGTERM, lambda *_: ((folder / "saved").touch(), sys.exit(0)))
+time.sleep({seconds})
+(folder / "iter_7").mkdir()
+(folder / "iter_7" / "model.pdparams").touch()
+record = {{"kind": "eval", "tag": "Evaluate", "iteration": 7, "miou": 0.25}}
+(folder / "metrics.jsonl").write_text(json.dumps(record) + "\\n")
+"""
+
+HOLDS = """
+import fcntl, sys, time
+file = open(sys.argv[1], "a")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("here", flush=True)
+time.sleep(60)
+"""
+CHILD = """
+import os, time
+from paddleseg_lite.scaling.parent import end_with
+end_with(os.getppid())
+print("here", flush=True)
+time.sleep(60)
+"""
+STARTS = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+def trainer(tmp_path, monkeypatch, fails=False, seconds=0.0, **options) -> EngineTrainer:
+    monkeypatch.setattr(
+        training, "_START", TRAIN.format(fails=fails, seconds=seconds).replace("{", "{{").replace("}", "}}")
+    )
+    monkeypatch.setattr(training, "_POLL", 0.02)
+    return EngineTrainer(tmp_path, {"iters": 1}, iters=7, **options)
+
+
+def test_a_training_is_done_once(tmp_path, monkeypatch):
+    """A second call finds it finished, with the same mIoU; its config has the network."""
+    train = trainer(tmp_path, monkeypatch)
+    (name, first), *rest = train([Job("a", {"type": "LPSNet"})], lambda job: True)
+    assert (name, first.miou, rest) == ("a", 0.25, [])
+    assert first.seconds > 0
+    assert train.weights("a").exists()
+    assert "type: LPSNet" in (tmp_path / "a.yml").read_text()
+    assert list(train([Job("a", {})], lambda job: pytest.fail("asked"))) == [("a", Outcome(0.25, 0.0))]
+
+
+def test_a_training_without_its_last_evaluation_is_not_finished(tmp_path, monkeypatch):
+    """It was killed while it evaluated, or is a longer one's beginning."""
+    train = trainer(tmp_path, monkeypatch)
+    list(train([Job("a", {})], lambda job: True))
+    metrics = tmp_path / "a" / "metrics.jsonl"
+    record = json.loads(metrics.read_text())
+    for change in ({"iteration": 5}, {"tag": "EvaluateEMA"}):
+        metrics.write_text(json.dumps({**record, **change}) + "\n")
+        assert train.finished("a") is None
+    metrics.unlink()
+    assert train.finished("a") is None
+
+
+def test_one_that_fails_is_told_with_its_last_words(tmp_path, monkeypatch):
+    """And where the rest of them is; others that run are asked to save."""
+    train = trainer(tmp_path, monkeypatch, fails=True)
+    with pytest.raises(
+        UserError, match=r"training of a ended with 1, and said last: error: there are no images"
+    ):
+        list(train([Job("a", {})], lambda job: True))
+
+
+def test_asked_to_stop_all_that_run_save_and_end(tmp_path, monkeypatch):
+    """Two at a time; the third is not begun."""
+    began = []
+
+    def stops() -> bool:
+        return len(began) == 2 and all((tmp_path / name / "output.txt").exists() for name in began)
+
+    train = trainer(tmp_path, monkeypatch, seconds=60, jobs=2, asked_to_stop=lambda: stops() and ready())
+
+    def ready() -> bool:
+        time.sleep(0.5)  # so that their handlers are set
+        return True
+
+    with pytest.raises(Stopped):
+        list(train([Job(name, {}) for name in "abc"], lambda job: began.append(job.name) or True))
+    assert began == ["a", "b"]
+    assert all((tmp_path / name / "saved").exists() for name in "ab")
+
+
+def test_it_waits_for_another_process_that_trains_into_the_folder(tmp_path, monkeypatch):
+    """One that outlived a killed search: asked to stop, it waits no longer."""
+    (tmp_path / "a").mkdir()
+    lock = str(tmp_path / "a" / ".lock")
+    code = [sys.executable, "-c", HOLDS, lock]
+    with subprocess.Popen(code, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        asked = iter([False, False, True])
+        with pytest.raises(Stopped):
+            list(
+                trainer(tmp_path, monkeypatch, asked_to_stop=lambda: next(asked))(
+                    [Job("a", {})], lambda job: True
+                )
+            )
+        other.kill()
+    assert not (tmp_path / "a" / "output.txt").exists()
+    with locked(tmp_path / "a" / ".lock", "busy"):
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no signal tells of a parent's end")
+def test_a_training_is_asked_to_stop_when_its_search_is_killed():
+    """SIGKILL leaves no time to tell it."""
+    parent = [sys.executable, "-c", STARTS, CHILD]
+    with subprocess.Popen(parent, stdout=subprocess.PIPE, env=ENVIRONMENT) as process:
+        assert process.stdout.readline() == b"here\n"
+        process.send_signal(signal.SIGKILL)
+        started = time.monotonic()
+        assert process.stdout.read() == b"", "the end of the child closes the pipe"
+    assert time.monotonic() - started < 30
