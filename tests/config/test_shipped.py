@@ -24,6 +24,7 @@ CONFIGS = REPOSITORY / "configs"
 SHIPPED = (
     "camvid/lpsnet_s_camvid_480x352_16k.yml",
     "camvid/lpsnet_s_camvid_480x352_1k.yml",
+    "camvid/lpsnet_scale_camvid_240x176.yml",
     "camvid/lraspp_mobilenetv3_camvid_480x352_1k.yml",
     "camvid/lraspp_mobilenetv3_camvid_480x352_1k_os32.yml",
     "lpsnet/lpsnet_l_cityscapes_1536x768_200k.yml",
