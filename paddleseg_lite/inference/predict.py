@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,9 +91,7 @@ def predict(
     if "cityscapes" in save:
         check_result_names(images, len(palette))
     names = dict(zip(images, _result_names(images, Path(root))))
-    _check_targets(images, [_target(save_dir, kind, name) for kind in save for name in names.values()])
-    if "polygons" in save and not resume:
-        _check_corrected(_target(save_dir, "polygons", name) for name in names.values())
+    _check_targets(images, names.values(), save_dir, save, resume)
     done = {path for path, name in names.items() if resume and _is_done(save_dir, name, save)}
     result = PredictResult(skipped=[path for path in images if path in done])
     classes = tuple(classes) or tuple(f"class {index}" for index in range(len(palette)))
@@ -108,8 +106,8 @@ def predict(
         write_results(found, names[path], save_dir, save, legend)
         return path
 
-    wanted = segmenter.wanted(probabilities=False, confidence="confidence" in save)
-    all_found = segmenter.of_files([path for path in images if path not in done], wanted, skip)
+    todo = [path for path in images if path not in done]
+    all_found = segmenter.of_files(todo, segmenter.wanted(False, "confidence" in save), skip)
     with logging_redirect_tqdm(), contextlib.closing(all_found), ThreadPoolExecutor(2) as writers:
         result.written.extend(prefetch_map(writers, write, all_found))
     return result
@@ -180,13 +178,17 @@ def _result_names(images: Sequence[Path], root: Path) -> list[Path]:
     return list(taken)
 
 
-def _check_targets(images: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Refuse to write a result where an image is."""
+def _check_targets(
+    images: Sequence[Path], names: Collection[Path], save_dir: Path, save: Sequence[str], resume: bool
+) -> None:
+    """Refuse to write a result where an image is, or where somebody has corrected one."""
     sources = {_real(path): path for path in images}
-    for target in targets:
+    for target in (_target(save_dir, kind, name) for kind in save for name in names):
         found = sources.get(_real(target))
         if found is not None:
             raise UserError(f"a result would replace the image {found}; give another --save_dir")
+    if "polygons" in save and not resume:
+        _check_corrected(_target(save_dir, "polygons", name) for name in names)
 
 
 def _real(path: Path) -> str:

@@ -134,24 +134,16 @@ def predict_video(
             target = _Overlays(writer, palette, legend)
             _record(model, reader, transforms, inference, target, max_frames, is_camera(text))
             frames = writer.count
-            if not frames:
-                raise UserError(f"{text} has no frame that can be read; the file may be damaged")
-            if writer.frames_found() != frames:
-                raise UserError(
-                    f"cannot write {path} (its {frames} frames cannot be read back); is the disk full? free "
-                    "some space or give another folder"
-                )
+            _check_written(writer, text, path)
 
     try:
         atomic_write(path, record)
     finally:
         reader.close()
-    lost = reader.lost
-    if lost:
-        _log.warning("%s says that it has %d frames; %d could be read", text, frames + lost, frames)
-    if Path(text).suffix.lower() not in _COUNTED:
-        lost = 0
-    return VideoResult(path, frames, time.perf_counter() - start, lost)
+    if reader.lost:
+        _log.warning("%s says that it has %d frames; %d could be read", text, frames + reader.lost, frames)
+    is_counted = Path(text).suffix.lower() in _COUNTED
+    return VideoResult(path, frames, time.perf_counter() - start, reader.lost if is_counted else 0)
 
 
 def _target(source: str, save_dir: Path) -> Path:
@@ -163,6 +155,16 @@ def _target(source: str, save_dir: Path) -> Path:
     if os.path.realpath(path) == os.path.realpath(source):
         raise UserError(f"the result would replace {source}; give another --save_dir")
     return path
+
+
+def _check_written(writer: VideoWriter, source: str, path: Path) -> None:
+    if not writer.count:
+        raise UserError(f"{source} has no frame that can be read; the file may be damaged")
+    if writer.frames_found() != writer.count:
+        raise UserError(
+            f"cannot write {path} (its {writer.count} frames cannot be read back); is the disk full? free "
+            "some space or give another folder"
+        )
 
 
 def _record(
