@@ -15,7 +15,10 @@ import pytest
 
 from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.config.build import Plan
+from paddleseg_lite.datasets import train_batches
+from paddleseg_lite.engine.task import TASKS
 from paddleseg_lite.losses import OhemCrossEntropyLoss
+from paddleseg_lite.paddle_compat import schedule_of
 from tests import paths
 from tests.paths import REPOSITORY
 
@@ -28,14 +31,24 @@ SHIPPED = (
     "camvid/lraspp_mobilenetv3_camvid_480x352_1k.yml",
     "camvid/lraspp_mobilenetv3_camvid_480x352_1k_os32.yml",
     "lpsnet/lpsnet_l_cityscapes_1536x768_200k.yml",
+    "lpsnet/lpsnet_l_imagenet_120e.yml",
     "lpsnet/lpsnet_m_cityscapes_1536x768_200k.yml",
+    "lpsnet/lpsnet_m_imagenet_100e.yml",
+    "lpsnet/lpsnet_m_imagenet_100e_mixup.yml",
     "lpsnet/lpsnet_s_cityscapes_1536x768_200k.yml",
+    "lpsnet/lpsnet_s_crops_80_8e.yml",
+    "lpsnet/lpsnet_s_imagenet_120e.yml",
     "lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k.yml",
     "lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k_large_kernel.yml",
     "lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k_os32.yml",
     "quickstart/lpsnet_streetscenes.yml",
 )
-shipped = pytest.mark.parametrize("path", [CONFIGS / name for name in SHIPPED], ids=SHIPPED)
+CLASSIFIERS = [name for name in SHIPPED if re.search("_imagenet_|_crops_", name)]
+SEGMENTERS = [name for name in SHIPPED if name not in CLASSIFIERS]
+shipped, segmenters, classifiers = (
+    pytest.mark.parametrize("path", [CONFIGS / name for name in names], ids=names)
+    for names in (SHIPPED, SEGMENTERS, CLASSIFIERS)
+)
 
 
 def folder_for(config: Config, root: Path) -> Path:
@@ -80,7 +93,7 @@ def test_a_users_own_files_in_configs_do_not_matter(tmp_path: Path, monkeypatch:
         these["test_its_head_comment_has_the_command_that_runs_it"](path)
 
 
-@shipped
+@segmenters
 def test_a_training_step_reaches_every_parameter(path: Path) -> None:
     """Model, loss and optimizer fit each other: finite loss, gradients everywhere, weights move."""
     paddle.seed(0)
@@ -105,7 +118,7 @@ def test_a_training_step_reaches_every_parameter(path: Path) -> None:
     assert any((value.numpy() != before[name]).any() for name, value in trained)
 
 
-@shipped
+@segmenters
 def test_its_data_sets_build_and_give_samples_of_its_crop(path: Path, tmp_path: Path) -> None:
     """Transforms fit the data: a crop of (width, height), labels beside it, float32 images."""
     config = load_config(path)
@@ -121,6 +134,84 @@ def test_its_data_sets_build_and_give_samples_of_its_crop(path: Path, tmp_path: 
     assert set(np.unique(sample.label)) <= {0, 7, 255}
     assert val.sample(0).label.shape == (64, 128)
     assert (train.mode, val.mode) == ("train", "val")
+
+
+@classifiers
+def test_a_classifier_takes_a_step_on_its_data(path: Path, tmp_path: Path) -> None:
+    """Data, transforms, batches, network, loss, schedule and optimizer of pretraining fit each other."""
+    paddle.seed(0)
+    config, roots = load_config(path), {}
+    for mode in ("train", "val"):
+        values = config.values[f"{mode}_dataset"]
+        roots[mode] = tmp_path / mode
+        for name in range(values["num_classes"] if values.get("num_classes") else 1):
+            (tmp_path / mode / f"{name:02}").mkdir(parents=True)
+        for number in range(2):
+            picture = np.random.default_rng(number).integers(0, 256, (300, 280, 3), np.uint8)
+            assert cv2.imwrite(str(tmp_path / mode / "00" / f"{number}.png"), picture)
+        (tmp_path / mode / f"{mode}_list.txt").write_text("00/0.png 999\n00/1.png 0\n")
+    opts = [f"{mode}_dataset.image_root={root}" for mode, root in roots.items()]
+    plan = Plan(load_config(path, opts), TASKS).with_epoch(1.0)
+    train, val = plan.dataset("train_dataset"), plan.dataset("val_dataset")
+    batch = next(train_batches(train, batch_size=2, start_iter=0, iters=1))
+    assert val.sample(0).image.shape[:2] == batch.images.shape[2:]
+    model = plan.model()
+    optimizer, logits = plan.optimizer(model), model(paddle.to_tensor(batch.images[:, :, ::4, ::4]))
+    assert logits[0].shape == [2, train.num_classes]
+    loss = sum(plan.criterion()(logits, paddle.to_tensor(batch.labels)))
+    loss.backward()
+    assert np.isfinite(float(loss))
+    assert [name for name, p in model.named_parameters() if not p.stop_gradient and p.grad is None] == []
+    optimizer.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "boundaries"),
+    [
+        ("m_imagenet_100e", 100, [150_000, 300_000, 450_000]),
+        ("s_imagenet_120e", 120, [150_000, 300_000, 450_000]),
+        ("l_imagenet_120e", 120, [150_000, 300_000, 450_000]),
+        ("m_imagenet_100e_mixup", 100, [150_000, 300_000, 450_000]),
+    ],
+)
+def test_the_published_pretraining(name: str, epochs: int, boundaries: list[int]) -> None:
+    """Rates, decay and crops, with epochs of 5000 iterations, about those of ImageNet in batches of 256."""
+    plan = Plan(load_config(CONFIGS / "lpsnet" / f"lpsnet_{name}.yml"), TASKS).with_epoch(5000)
+    assert plan.config.iters == epochs * 5000
+    optimizer = plan.optimizer(paddle.nn.Linear(1, 1))
+    schedule = schedule_of(optimizer)
+    assert schedule.boundaries == boundaries
+    assert schedule.values == pytest.approx([0.1, 0.01, 0.001, 0.0001])
+    own = plan.config.values["optimizer"]
+    assert (own["type"], own["momentum"], own["weight_decay"]) == ("Momentum", 0.9, 1e-4)
+    crop, *_ = plan.transforms("train_dataset").transforms
+    assert (crop.size, crop.scale, crop.ratio) == ((224, 224), (0.08, 1.0), (3 / 4, 4 / 3))
+    short, middle, *_ = plan.transforms("val_dataset").transforms
+    assert (short.short_sizes, middle.size) == ([256], (224, 224))
+
+
+# docs/lpsnet.md tells of them.
+ATTEMPTS = {
+    "iters=200000": 200_000,
+    "train_dataset.transforms.3.brightness_range=0.4 train_dataset.transforms.3.contrast_range=0.4 "
+    "train_dataset.transforms.3.saturation_range=0.4": 0.4,
+    "loss.types.0.thresh=0.6": 0.6,
+    "lr_scheduler.learning_rate=0.02": 0.02,
+}
+
+
+@pytest.mark.parametrize("opts", ATTEMPTS)
+def test_the_attempts_of_the_documentation_build(opts: str) -> None:
+    """Each is one line of --opts, stands in docs/lpsnet.md, and changes what it says."""
+    assert f"--opts {opts}" in (REPOSITORY / "docs" / "lpsnet.md").read_text()
+    path = CONFIGS / "lpsnet" / "lpsnet_m_cityscapes_1536x768_200k.yml"
+    plan = Plan(load_config(path, opts.split()))
+    model = plan.model(pretrained=False)
+    distortion = plan.config.values["train_dataset"]["transforms"][3]
+    assert len(plan.transforms("train_dataset").transforms) == 5
+    (loss,) = plan.criterion().losses
+    rate = plan.optimizer(model).get_lr()
+    assert ATTEMPTS[opts] in (plan.config.iters, rate, loss.thresh, distortion["brightness_range"])
 
 
 @shipped
