@@ -67,6 +67,7 @@ setup(
             "pytest-cov",
             "pytest-xdist",
             "ruff",
+            "scikit-learn",  # scores to agree with
             "setuptools>=61",  # the wheel is built and tried out in a test
             "types-PyYAML",
             "types-tqdm",

@@ -55,6 +55,8 @@ class OnnxRuntime:
         self._load, self._path = _loader(threads), path
         self._aligned = self._load(aligned.read_bytes(), aligned) if has_aligned else None
         self._model = path.read_bytes()  # now: the cache may be gone when it is loaded
+        # "DequantizeLinear" too; convolutions that do not gain by it stay in float32.
+        self.precision = "int8 and float32" if b"uantizeLinear" in self._model else "float32"
         self._any_size: Any = None
         self._lock = threading.Lock()
         session = self._aligned or self._session(())
@@ -149,7 +151,7 @@ class PaddleInference:
         UserError: the files are missing or cannot be run by this Paddle.
     """
 
-    name = "paddle_inference"
+    name, precision = "paddle_inference", "float32"
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         from paddle import inference

@@ -6,6 +6,8 @@ import platform
 from collections.abc import Mapping
 from typing import Any
 
+from paddle import nn
+
 from paddleseg_lite.datasets.base import SegmentationDataset
 from paddleseg_lite.engine.environment import environment
 from paddleseg_lite.inference.augment import InferenceOptions, Network, Runtime
@@ -54,11 +56,21 @@ def protocol(
             "stride": list(inference.stride) if inference.stride else None,
         },
         "runtime": network.name if isinstance(network, Runtime) else "paddle",
-        "precision": "float32",
+        "precision": _precision(network),
         "weights": {"path": weights, "sha256": weights_sha256},
         "host": platform.node(),
         **{key: machine[key] for key in _MACHINE},
     }
+
+
+def _precision(network: Network | Runtime) -> str:
+    """Return what a network computes in, as it says or as its weights are; TF32 is told apart from it."""
+    if isinstance(network, Runtime):
+        return str(getattr(network, "precision", "unknown"))
+    if not isinstance(network, nn.Layer):
+        return "unknown"
+    kinds = {str(weights.dtype).split(".")[-1].lower() for weights in network.parameters()}
+    return " and ".join(sorted(kinds)) or "unknown"
 
 
 def protocol_lines(facts: dict[str, Any]) -> list[str]:

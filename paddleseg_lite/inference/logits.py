@@ -169,8 +169,8 @@ def best_with_confidence(logits: LogitMap | Mean) -> tuple[np.ndarray, np.ndarra
 
     def choose(start: int, stop: int) -> None:
         rows = logits.rows(start, stop)
-        argmax_into(rows, labels[start:stop])
-        probability_into(rows, confidence[start:stop])
+        highest = argmax_into(rows, labels[start:stop])
+        probability_into(rows, highest, confidence[start:stop])
 
     in_strips(choose, logits.shape[1])
     return labels, confidence

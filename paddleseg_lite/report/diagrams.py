@@ -18,6 +18,7 @@ from paddleseg_lite.printable import printable
 _INK, _DARK_INK = "#1b1f24", "#e6e9ee"  # of lines and text on light and on dark pages
 LINE, SECOND = "#3b82c4", "#d98324"  # blue and orange, which every kind of eyes tells apart
 _DPI = 130
+NAMES = ("confusion", "reliability", "size", "rows", "trimap", "times")
 
 
 @dataclass(frozen=True)

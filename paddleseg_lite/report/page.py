@@ -49,8 +49,8 @@ def render_page(
     Args:
         record: the numbers.
         palette: of the classes, uint8 [K, 3], RGB.
-        groups: of images: "name", and "shots" with "shot", "name", "caption".
-        confusions: "truth" and "prediction" as class ids, "share", "pixels", and "shots" with "shot", "name".
+        groups: of images: "name", and "shots" with "shot", "name", "path", "caption".
+        confusions: "truth" and "prediction" as class ids, "share", "pixels", and "shots" as of groups.
         diagrams: to be drawn.
         comparison: with another evaluation.
     """
@@ -216,7 +216,8 @@ def _matrix(confusion: np.ndarray, names: Sequence[str]) -> list[list[dict[str, 
 
 def _shown(shots: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return images with the addresses of their files."""
-    return [{**one, "name": printable(one["name"]), **_addresses(one["shot"])} for one in shots]
+    texts = ({key: printable(one[key]) for key in ("name", "path")} for one in shots)
+    return [{**one, **text, **_addresses(one["shot"])} for one, text in zip(shots, texts)]
 
 
 def _addresses(shot: Shot) -> dict[str, Any]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from paddleseg_lite.files import atomic_write
+from paddleseg_lite.files import atomic_write, remove
 from paddleseg_lite.report.compare import Comparison
-from paddleseg_lite.report.diagrams import confusion_matrix, diagrams, render_png
+from paddleseg_lite.report.diagrams import NAMES, confusion_matrix, diagrams, render_png
 from paddleseg_lite.report.gallery import Gallery, shrunk
 from paddleseg_lite.report.page import Record, render_page
 from paddleseg_lite.report.pictures import LAYERS, Shot, make_shot
@@ -24,6 +27,8 @@ from paddleseg_lite.visualize import fit, to_rgb
 SHOWN = 6  # images of each kind
 _PAIRS, _CROPS = 6, 3  # confusions, and places of each
 _STRIP_WIDTH = 512  # of each picture in a PNG, in pixels
+# PNGs that a report may have written.
+_OWN = re.compile(rf"({'|'.join(NAMES)})\.png|images/(worst|median|best|better|worse)_[1-9]\d*\.png")
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,22 @@ class Source:
     photo: Callable[[int], Any]
     palette: np.ndarray
 
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """The images' files by index, below the folder that all of them are in."""
+        paths = {index: kept.path for index, kept in self.gallery.images.items()}
+        try:
+            folder = os.path.commonpath([os.path.dirname(path) for path in paths.values()])
+        except ValueError:  # none, or some are absolute and others are not
+            return paths
+        return {index: os.path.relpath(path, folder or ".") for index, path in paths.items()}
+
 
 def write_report(folder: Path, record: Record, source: Source, comparison: Comparison | None = None) -> Path:
     """Write report.html, evaluation.json and PNGs into a folder, and return the page's path.
 
     Args:
-        folder: is made; files of an earlier report are replaced.
+        folder: is made; files of an earlier report are replaced or removed, others are left alone.
         record: "protocol", "scores" (with "confusion"), "metrics" (with "intervals") and maybe "times".
         source: the images.
         comparison: with another evaluation.
@@ -67,6 +82,10 @@ def write_report(folder: Path, record: Record, source: Source, comparison: Compa
             files[f"images/{group['key']}_{place + 1}.png"] = strip(one["shot"])
     for name, content in files.items():
         atomic_write(folder / name, content)
+    for path in (*folder.glob("*.png"), *folder.glob("images/*.png")):
+        name = path.relative_to(folder).as_posix()
+        if name not in files and _OWN.fullmatch(name):
+            remove(path)
     return folder / "report.html"
 
 
@@ -107,11 +126,12 @@ def _confusions(confusion: np.ndarray, source: Source) -> list[dict[str, Any]]:
 
 
 def _view(source: Source, index: int, part: tuple[slice, slice]) -> dict[str, Any]:
-    """Return a part of an image, with the image's name."""
+    """Return a part of an image, with the image's name and file."""
     kept = source.gallery.images[index]
     truth, prediction = (ids[part] for ids in kept.maps())
     photo = same_part(to_rgb(source.photo(index)), part, kept.shape)
-    return {"shot": make_shot(shrunk(photo), truth, prediction, source.palette), "name": kept.path}
+    shot = make_shot(shrunk(photo), truth, prediction, source.palette)
+    return {"shot": shot, "name": source.names[index], "path": kept.path}
 
 
 def strip(shot: Shot) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -12,6 +14,7 @@ from paddleseg_lite.inference.cityscapes_scores import CityscapesScores
 from paddleseg_lite.metrics import METRICS
 from paddleseg_lite.report.page import SHOWN_METRICS
 from tests.conftest import write_config
+from tests.paths import ENVIRONMENT, REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,26 @@ def test_a_report_and_a_comparison(tmp_path, tool, street_root, weights):
     assert code == 0, err
     assert "images: 0 better, 0 worse of 3" in out
     assert "+0.0000 [+0.0000, +0.0000]: may be chance" in out
+
+
+@pytest.mark.slow
+def test_two_ranks_write_one_report_of_all_images(tmp_path, tool, street_root, weights):
+    """Each measures its share; what one process would say, told once and written by one."""
+    given = ("--config", write_config(tmp_path, street_root), "--model_path", weights, "--backend", "paddle")
+    code, _, err = tool("val", *given, "--report", tmp_path / "one")
+    assert code == 0, err
+    line = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
+    line += ["--log_dir", tmp_path / "log", "tools/val.py", *given, "--device", "cpu"]
+    line += ["--report", tmp_path / "two"]
+    subprocess.run(line, cwd=REPOSITORY, env=ENVIRONMENT, timeout=400, check=True, capture_output=True)
+    logs = [path.read_text(errors="replace") for path in (tmp_path / "log").glob("workerlog.*")]
+    assert sorted(log.count("report in ") for log in logs) == [0, 1]
+    one, two = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in ("one", "two"))
+    assert two["protocol"]["ranks"] == 2
+    assert [image["index"] for image in two["metrics"]["intervals"]["images"]] == [0, 1, 2]
+    assert (two["scores"], two["metrics"]) == (one["scores"], one["metrics"])
+    names = [sorted(path.name for path in (tmp_path / name).rglob("*")) for name in ("one", "two")]
+    assert names[0] == names[1]
 
 
 def test_training_writes_a_report_of_its_best_weights(tmp_path, tool, street_root):

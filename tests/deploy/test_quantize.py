@@ -10,6 +10,7 @@ import pytest
 import paddleseg_lite.models as zoo
 from paddleseg_lite.deploy.export import ExportOptions, export
 from paddleseg_lite.deploy.quantize import MAX_IMAGES, QuantizeReport, check_images, quantize
+from paddleseg_lite.deploy.runtimes import OnnxRuntime
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.predictor import Predictor
 from tests.deploy.conftest import HAS_ONNX
@@ -41,6 +42,8 @@ def test_a_report_of_before_and_after(card, tmp_path, photos):
     assert "over 2 labelled image(s)" in report.text()
     assert report.miou is not None
     assert abs(report.miou[0] - report.miou[1]) < 0.2
+    kinds = [OnnxRuntime(path).precision for path in (tmp_path / "out" / "model.onnx", report.path)]
+    assert kinds == ["float32", "int8 and float32"]
     image = Squares("val").draw(0)[0]
     assert Predictor.from_exported(tmp_path / "out", precision="int8")(image).mask.shape == image.shape[:2]
     (tmp_path / "out" / "model.onnx").replace(report.path)

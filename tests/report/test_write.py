@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.metrics import Observation
 from paddleseg_lite.report.compare import compare, read_evaluation
+from paddleseg_lite.report.diagrams import NAMES
 from paddleseg_lite.report.page import check_installed
 from paddleseg_lite.report.write import SHOWN, write_report
 from tests.report.made import CLASSES, HOSTILE, SIZE, evaluation, observations
@@ -58,7 +60,7 @@ def test_names_stay_text(report_folder: Path) -> None:
     """A class or file name with HTML in it must be seen as it is, and do nothing."""
     page = Page(report_folder / "report.html")
     assert HOSTILE in page.text
-    assert "photos/<b>0</b>.png" in page.text
+    assert "<b>0</b>.png" in page.text
     assert "<i>config.yml</i>" in page.text
     assert not [
         tag for tag in page.tags if "onerror" in tag[1] or (tag[0] in ("b", "i") and not tag[1].get("style"))
@@ -135,6 +137,44 @@ def test_the_same_evaluation_gives_the_same_page(tmp_path: Path) -> None:
         for name in "ab"
     ]
     assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
+def test_images_are_named_below_the_folder_that_all_are_in(tmp_path: Path) -> None:
+    """A caption has no room for the path of a data set; its file stays to be found by the tooltip."""
+    seen = [
+        replace(one, path=f"/data/city/val/{folder}/{one.index}.png")
+        for one, folder in zip(observations(3), "aab")
+    ]
+    page = Page(write_report(tmp_path, *evaluation(seen)))
+    titles = [attributes["title"] for _, attributes in page.tags if "/data" in attributes.get("title", "")]
+    assert {"/data/city/val/a/0.png", "/data/city/val/b/2.png"} <= set(titles)
+    assert "b/2.png" in page.text
+    assert "/data" not in page.text
+    record = json.loads((tmp_path / "evaluation.json").read_text())
+    assert record["metrics"]["intervals"]["images"][0]["path"] == "/data/city/val/a/0.png"
+
+
+def test_files_of_an_earlier_report_go_and_no_others(tmp_path: Path) -> None:
+    """An image that the page no longer shows would be taken for one of this evaluation."""
+    write_report(tmp_path, *evaluation(observations(20)))
+    for name in ("mine.png", "images/holiday_1.png", "images/worst_1.jpg"):
+        (tmp_path / name).write_bytes(b"mine")
+    write_report(tmp_path, *evaluation(observations(1), ("intervals",)))
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == {
+        "report.html",
+        "evaluation.json",
+        "confusion.png",
+        "times.png",
+        "images/worst_1.png",
+        "mine.png",
+        "images/holiday_1.png",
+        "images/worst_1.jpg",
+    }
+
+
+def test_every_diagram_can_be_removed_by_a_later_report(report_folder: Path) -> None:
+    """One whose name the list lacks would stay for ever."""
+    assert {path.stem for path in report_folder.glob("*.png")} == set(NAMES)
 
 
 def test_without_jinja_the_command_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
