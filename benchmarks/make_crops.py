@@ -6,7 +6,8 @@
 Writes SAVE_DIR/train/CLASS/*.jpg and SAVE_DIR/val/CLASS/*.jpg, for ImageNetDataset, from the images to train
 on and to validate. CamVid and StreetScenes share the 19 classes of Cityscapes. A crop is the square around a
 connected region of a class, with a margin; of a region larger than --largest, such as road, or long and thin,
-such as a pole, it is a part. It needs --share of its class. Of each class and data set the same number at most is drawn, by --seed.
+such as a pole, it is a part. It needs --share of its class. Of each class and data set the same number at
+most is drawn, by --seed.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def squares(
         class_id: the class.
         rng: chooses the part of a large region.
         smallest: regions whose longer side has fewer pixels are left out.
-        largest: of a region larger than that with its margin, or than four times its shorter side, a square of
-            this side around one of its pixels is taken.
+        largest: of a region larger than that with its margin, or than four times its shorter side, a square
+            of this side around one of its pixels is taken.
     """
     count, regions, facts, _ = cv2.connectedComponentsWithStats((label == class_id).astype(np.uint8))
     for number in range(1, count):
