@@ -36,7 +36,7 @@ def fingerprint(
     return found
 
 
-def recipe(found: Fingerprint, network: str = "lpsnet_s", images: int = 100, memory: int | None = 8 * GB):
+def recipe(found: Fingerprint, network: str = "lpsnet_m", images: int = 100, memory: int | None = 8 * GB):
     return make_recipe(found, network, images, memory)
 
 
