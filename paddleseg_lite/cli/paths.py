@@ -88,10 +88,13 @@ def _check_data(config: Config, section: str) -> None:
     data = config.values.get(section) or {}
     if config.has("imports"):  # a class of the user's own may mean something else by these keys
         return
-    root, path = data.get("dataset_root"), f"{section.partition('_')[0]}_path"
-    listed = data.get(path) if "mode" not in data else None
+    if "image_root" in data:  # ImageNetDataset's names
+        key, path, is_listed = "image_root", "cls_label_path", True
+    else:
+        key, path, is_listed = "dataset_root", f"{section.partition('_')[0]}_path", "mode" not in data
+    root, listed = data.get(key), data.get(path) if is_listed else None
     if isinstance(root, str) and not os.path.isdir(root):
-        where, hint = config.where(f"{section}.dataset_root"), nearest_path(root)
+        where, hint = config.where(f"{section}.{key}"), nearest_path(root)
         elsewhere = "" if os.path.isabs(root) else f", or run this where it is: here is {os.getcwd()}"
         raise UserError(f"{where}: there is no folder {root}; put the data there{elsewhere}{hint}")
     below = os.path.join(root or "", str(listed))

@@ -82,10 +82,10 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite import parallel
     from paddleseg_lite.checkpoint import load_pretrained
     from paddleseg_lite.config.build import Plan
+    from paddleseg_lite.datasets.samples import TASKS
     from paddleseg_lite.engine.curves import CURVES
     from paddleseg_lite.engine.rng import seed_everything
     from paddleseg_lite.engine.showcase import SHEET
-    from paddleseg_lite.engine.task import TASKS
     from paddleseg_lite.engine.train import TrainOptions, train
 
     if args.report:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from paddleseg_lite.checkpoint.box import BOX, SCHEME, read_card
 from paddleseg_lite.config.load import load_config
+from paddleseg_lite.datasets.samples import TASKS
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.json_files import NUMBER, read_json
 from paddleseg_lite.registry import did_you_mean
@@ -163,7 +164,7 @@ def _plan(name: str) -> Plan:
     from paddleseg_lite.config.build import Plan
 
     known = _models().get(name)
-    return Plan(load_config(config_path(known.config if known else name)))
+    return Plan(load_config(config_path(known.config if known else name)), TASKS)
 
 
 def _weights_of(name: str) -> str:

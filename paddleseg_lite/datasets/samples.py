@@ -13,12 +13,14 @@ from paddleseg_lite.printable import printable
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.transforms.mixup import BatchTransform
 
+TASKS = ("segmentation", "classification")
+
 
 class LabelledImages(Protocol):
     """Images with labels, of pixels or of whole images.
 
     Attributes:
-        task: "segmentation", with a label uint8 [H, W] in each sample, or "classification", with int64 [].
+        task: one of TASKS: labels of samples are uint8 [H, W] in segmentation, in classification int64 [].
         num_classes: K.
         mode: 'train', 'val' or 'test'.
         pairs: of each image its file, and its label or the file of that.

@@ -140,9 +140,6 @@ class Classification:
         return []
 
 
-TASKS = ("segmentation", "classification")
-
-
 def task_of(train: LabelledImages) -> Task:
     """Return the task that a data set is for."""
     return Classification(train) if train.task == "classification" else Segmentation()

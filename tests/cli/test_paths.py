@@ -72,16 +72,18 @@ def test_a_file_to_write_may_be_there(tmp_path):
 
 
 @pytest.mark.parametrize("section", ["train_dataset", "val_dataset"])
-@pytest.mark.parametrize(("key", "named"), [("dataset_root", "no folder"), ("{}_path", "no file")])
-def test_data_that_are_not_there_are_told_by_their_key(tmp_path, section, key, named):
+@pytest.mark.parametrize(("root", "path"), [("dataset_root", "{}_path"), ("image_root", "cls_label_path")])
+@pytest.mark.parametrize("named", ["no folder", "no file"])
+def test_data_that_are_not_there_are_told_by_their_key(tmp_path, section, root, path, named):
     """Protects the seconds that Paddle takes: the YAML's paths are looked at before it is imported."""
     (tmp_path / "data").mkdir()
     mode = section.partition("_")[0]
     (tmp_path / "data" / f"{mode}.txt").touch()
-    data = {"dataset_root": str(tmp_path / "data"), f"{mode}_path": f"{mode}.txt"}
+    path = path.format(mode)
+    data = {root: str(tmp_path / "data"), path: f"{mode}.txt"}
     args = argparse.Namespace(config=Config("mine.yml", {section: data}, {}), data=(section,))
     check_paths(args)
-    key = key.format(mode)
+    key = root if named == "no folder" else path
     data[key] += "s"
     with pytest.raises(UserError, match=rf"^mine.yml: {section}\.{key}: there is {named} .*; did you mean"):
         check_paths(args)

@@ -10,6 +10,7 @@ from paddle import nn
 from paddleseg_lite.config import load_config
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.data import DataPlan
+from paddleseg_lite.datasets.samples import TASKS
 from paddleseg_lite.errors import UserError
 
 YAML = """
@@ -26,7 +27,6 @@ optimizer: {type: Momentum, momentum: 0.9}
 lr_scheduler: {type: Piecewise, learning_rate: 0.1, decay_epochs: [30, 60, 90]}
 loss: {types: [{type: CELoss}], coef: [1]}
 """
-TASKS = ("classification", "segmentation")
 
 
 def planned(tmp_path: Path, *opts: str) -> Plan:

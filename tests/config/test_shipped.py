@@ -16,7 +16,7 @@ import pytest
 from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.datasets import train_batches
-from paddleseg_lite.engine.task import TASKS
+from paddleseg_lite.datasets.samples import TASKS
 from paddleseg_lite.losses import OhemCrossEntropyLoss
 from paddleseg_lite.paddle_compat import schedule_of
 from tests import paths

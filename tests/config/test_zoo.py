@@ -46,6 +46,12 @@ def tiny(tmp_path, monkeypatch, street_root):
     zoo._models.cache_clear()
 
 
+def test_a_classifier_is_made_by_its_configs_name():
+    """As any network of a shipped config, for classes of one's own."""
+    model = paddleseg_lite.create_model("lpsnet_s_imagenet_120e", num_classes=7)
+    assert model.head.weight.shape == [192, 7]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_table_tells_the_truth(name):
     """Of each network: parameters, classes, crop, mean and std are the config's, weights are there."""

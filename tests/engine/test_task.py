@@ -9,8 +9,9 @@ from typing import Any
 import paddle
 import pytest
 
+from paddleseg_lite.datasets.samples import TASKS
 from paddleseg_lite.engine.meter import Meter, log_line, scalars
-from paddleseg_lite.engine.task import TASKS, Classification, Segmentation, task_of
+from paddleseg_lite.engine.task import Classification, Segmentation, task_of
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.losses import CELoss, Criterion, CrossEntropyLoss
 from tests.toys import Squares
