@@ -16,7 +16,7 @@ from paddleseg_lite.printable import printable
 from paddleseg_lite.report.diagrams import LINE, SECOND, Diagram, render_png, render_svg
 from paddleseg_lite.report.page import INSTALL, environment
 from paddleseg_lite.report.pictures import data_uri
-from paddleseg_lite.scaling.results import COLUMNS, FRONTIER, Point, markdown
+from paddleseg_lite.scaling.results import FRONTIER, Point, markdown, rows
 
 _log = logging.getLogger(__name__)
 
@@ -37,23 +37,21 @@ def write_page(folder: Path, found: Sequence[Point], unit: str, facts: Mapping[s
         UserError: a file cannot be written.
     """
     drawing = diagram(found, unit)
+    head, *others = rows(found, unit)
     files: dict[str, str | bytes] = {TABLE: markdown(found, unit), PLOT: render_png(drawing)}
     if missing_modules("jinja2"):
         _log.warning(f"[SCALE] there is no page {PAGE}, which takes Jinja2: {INSTALL}")
     else:
         light, dark = (data_uri("svg+xml", picture) for picture in render_svg(drawing))
-        files[PAGE] = (
-            environment()
-            .get_template("search.html")
-            .render(
-                views=("photo",),  # of the style sheet, which hides the others
-                facts={name: printable(value) for name, value in facts.items()},
-                diagram={"title": drawing.title, "alt": drawing.alt, "note": drawing.note},
-                pictures={"light": light, "dark": dark},
-                columns=[unit if column == "cost" else column for column in COLUMNS],
-                rows=[point.cells() for point in found],
-                frontier=FRONTIER,
-            )
+        template = environment().get_template("search.html")
+        files[PAGE] = template.render(
+            views=("photo",),  # of the style sheet, which hides the others
+            facts={name: printable(value) for name, value in facts.items()},
+            diagram={"title": drawing.title, "alt": drawing.alt, "note": drawing.note},
+            pictures={"light": light, "dark": dark},
+            columns=head,
+            rows=others,
+            frontier=FRONTIER,
         )
     for name, content in files.items():
         atomic_write(folder / name, content)

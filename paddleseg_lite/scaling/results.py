@@ -16,7 +16,8 @@ from paddleseg_lite.scaling.architecture import Architecture
 from paddleseg_lite.scaling.state import SearchState
 
 FRONTIER = "frontier"  # folder of configs and weights
-COLUMNS = ("step", "network", "grown in", "cost", "spread", "GMACs", "mIoU", "seconds", "")
+_COLUMNS = ("network", "step", "grown in", "cost", "spread", "GMACs", "mIoU", "seconds", "")
+_TEXTS = ("network", "grown in", "")  # columns that begin at the left
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class Point:
     is_best: bool = False
 
     def cells(self) -> tuple[str, ...]:
-        """Return the texts of COLUMNS."""
+        """Return the texts of all columns."""
         return (
-            "–" if self.step is None else str(self.step),
             self.name,
+            "–" if self.step is None else str(self.step),
             self.move,
             f"{self.cost:.4g}",
             f"{self.spread:.2g}" if self.spread else "–",
@@ -103,27 +104,29 @@ def frontier(candidates: Sequence[tuple[str, float, float]]) -> list[str]:
     return kept
 
 
+def rows(found: Sequence[Point], unit: str) -> list[tuple[str, ...]]:
+    """Return the table's head and its rows; multiply-adds that are the cost stand there once."""
+    kept = [number for number, name in enumerate(_COLUMNS) if name != unit]
+    head = [unit if name == "cost" else name for name in _COLUMNS]
+    return [tuple(row[number] for number in kept) for row in (head, *(point.cells() for point in found))]
+
+
 def table(found: Sequence[Point], unit: str) -> str:
     """Return a table for a terminal."""
-    rows = [_columns(unit), *(point.cells() for point in found)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column in (1, 2, 8) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
-        for row in rows
-    )
+    head, *others = rows(found, unit)
+    lines = []
+    widths = [max(map(len, column)) for column in zip(head, *others)]
+    for row in (head, *others):
+        cells = zip(head, row, widths)
+        texts = (cell.ljust(width) if name in _TEXTS else cell.rjust(width) for name, cell, width in cells)
+        lines.append("  ".join(texts).rstrip())
+    return "\n".join(lines)
 
 
 def markdown(found: Sequence[Point], unit: str) -> str:
     """Return the table as Markdown."""
-    rows = [_columns(unit), ("---",) * len(COLUMNS), *(point.cells() for point in found)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def _columns(unit: str) -> tuple[str, ...]:
-    return tuple({"cost": unit}.get(column, column) for column in COLUMNS)
+    head, *others = rows(found, unit)
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ("---",) * len(head), *others))
 
 
 def write_frontier(

@@ -12,6 +12,7 @@ from typing import Any
 
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.core import Config
+from paddleseg_lite.datasets.info import DatasetInfo
 from paddleseg_lite.engine.environment import versions
 from paddleseg_lite.errors import writing
 from paddleseg_lite.files import WRITABLE, locked
@@ -76,11 +77,11 @@ def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
     with writing(folder, WRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
     busy = f"another process searches in {folder}; wait until it ends, or give another --save_dir"
+    info = _checked(settings.config)
     with locked(folder / ".lock", busy), _logged(folder / "search.log"):
         costs = _costs(settings)
         path = folder / "search.json"
         state = read_state(path, _options(settings, costs))
-        info = Plan(settings.config).info("val_dataset")
         gmacs = functools.cache(
             lambda network: network.macs(settings.size, info.num_classes, info.in_channels) / 1e9
         )
@@ -108,6 +109,18 @@ def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
         finally:
             _write(settings, state, costs, gmacs, trains, values)
         return reason
+
+
+def _checked(config: Config) -> DatasetInfo:
+    """Return what the data declare.
+
+    Raises:
+        UserError: they are not there, or for another task than segmentation.
+    """
+    plan = Plan(config)
+    for section in ("train_dataset", "val_dataset"):
+        plan.dataset(section)
+    return plan.info("val_dataset")
 
 
 def _costs(settings: Settings) -> Costs:
@@ -151,7 +164,7 @@ def _write(
         return
     facts = {
         "config": settings.config.path,
-        "cost": costs.condition,
+        "cost": f"{costs.unit}, {costs.condition}",
         "training": f"{settings.proxy_iters} iterations, seed {settings.seed}"
         + (", from the parent's weights" if settings.search.inherit else ", from random weights"),
         "steps": str(sum(step.chosen is not None for step in state.steps)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paddleseg_lite.cli.scale_lpsnet import REFERENCES
+from paddleseg_lite.datasets import Cityscapes
 from paddleseg_lite.scaling import run
 from tests.conftest import write_config
 
@@ -39,3 +40,13 @@ def test_a_flag_that_cannot_be_is_refused_in_a_sentence(tmp_path, street_root, t
 def test_each_reference_is_known():
     """The command names them without Paddle, the search has their networks."""
     assert set(REFERENCES) == set(run.REFERENCES)
+
+
+def test_a_config_of_another_task_is_refused(tmp_path, street_root, tool, monkeypatch):
+    """Networks are compared by mIoU, which a classification does not have."""
+    monkeypatch.setattr(Cityscapes, "task", "classification")
+    config = write_config(tmp_path, street_root)
+    given = ["--config", config, "--save_dir", tmp_path / "search", "--size", 64, 64, "--objective", "macs"]
+    code, _, err = tool("scale_lpsnet", *given)
+    assert code == 2
+    assert "give a config for segmentation" in err
