@@ -1,4 +1,4 @@
-"""Time and memory of tools/val.py, plain and with a report and all metrics, on the CPU.
+"""Time and memory of tools/val.py, plain, with a report, and with a report and all metrics, on the CPU.
 
   python benchmarks/bench_report.py --images 500 --rounds 2
   python benchmarks/bench_report.py --images 60 --rounds 7 --before ../older --sides before plain
@@ -30,7 +30,8 @@ from tqdm import tqdm
 ALL = ("intervals", "boundary", "trimap", "size", "rows", "calibration", "cityscapes")
 SIDES = {
     "plain": (),
-    "report": ("--report", "report", "--metrics", *ALL),
+    "report": ("--report", "report"),
+    "all metrics": ("--report", "report", "--metrics", *ALL),
     "before": (),
 }
 
@@ -81,9 +82,7 @@ def row(side: str, used: list[tuple[Run, int]], first: list[tuple[Run, int]]) ->
 
 def main() -> None:
     """Measure the chosen sides and print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = report.parser(__doc__, "report.md")
     report.add_before_flag(parser)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=["plain", "report"])
     parser.add_argument("--images", type=int, default=500)
@@ -108,14 +107,19 @@ def main() -> None:
         for number in tqdm(range(args.rounds)):
             for side in args.sides[:: -1 if number % 2 else 1]:
                 used[side].append(measure(side, case / f"config{args.images}.yml", args))
-    print(
-        f"{report.circumstances()}; {args.network}, {args.images} images of {'x'.join(map(str, args.size))},"
-    )
-    print(f"OMP_NUM_THREADS={args.threads}, {args.rounds} rounds; times by those of {args.sides[0]}\n")
-    print("| side | seconds | CPU seconds | times | CPU times | peak, MB | page, MB |")
-    print(f"{'| --- ' * 7}|")
-    for side in args.sides:
-        print(row(side, used[side], used[args.sides[0]]))
+    page = [
+        "# What a report costs",
+        "",
+        f"{report.circumstances()}. `python benchmarks/bench_report.py`, tools/val.py on {args.network}, "
+        f"{args.images} images of {'x'.join(map(str, args.size))}, OMP_NUM_THREADS={args.threads}, "
+        f"{args.rounds} rounds in which the sides take turns; medians with least and most, and by the first "
+        "side's of the same round.",
+        "",
+        "| side | seconds | CPU seconds | times | CPU times | peak, MB | page, MB |",
+        "| --- " * 7 + "|",
+        *(row(side, used[side], used[args.sides[0]]) for side in args.sides),
+    ]
+    report.save("\n".join(page) + "\n", args.output)
 
 
 if __name__ == "__main__":
