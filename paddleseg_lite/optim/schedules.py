@@ -26,13 +26,13 @@ def Piecewise(
 
     Args:
         learning_rate: the first one.
-        boundaries: iterations, ascending; a config may have `decay_epochs` in their place.
+        boundaries: iterations, none before another; a config may have `decay_epochs` in their place.
         values: all rates, one more than boundaries; None: each a tenth of the one before.
 
     Raises:
         UserError: the boundaries do not ascend, or the values are not as many or begin with another one.
     """
-    if list(boundaries) != sorted(set(boundaries)):
+    if list(boundaries) != sorted(boundaries):  # some of a tiny data set's epochs may end at one iteration
         raise UserError(
             f"boundaries (or decay_epochs) must ascend; in iterations they are {list(boundaries)}"
         )

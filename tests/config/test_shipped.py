@@ -36,7 +36,7 @@ SHIPPED = (
     "lpsnet/lpsnet_m_imagenet_100e.yml",
     "lpsnet/lpsnet_m_imagenet_100e_mixup.yml",
     "lpsnet/lpsnet_s_cityscapes_1536x768_200k.yml",
-    "lpsnet/lpsnet_s_crops_80_8e.yml",
+    "lpsnet/lpsnet_s_crops_64_6e.yml",
     "lpsnet/lpsnet_s_imagenet_120e.yml",
     "lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k.yml",
     "lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k_large_kernel.yml",
