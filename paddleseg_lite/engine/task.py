@@ -140,6 +140,12 @@ class Classification:
         return []
 
 
-def task_of(train: LabelledImages) -> Task:
-    """Return the task that a data set is for."""
+def task_of(train: LabelledImages, val: LabelledImages | None = None) -> Task:
+    """Return the task that data sets are for.
+
+    Raises:
+        UserError: they are for two.
+    """
+    if val is not None and val.task != train.task:
+        raise UserError(f"train_dataset is for {train.task}, val_dataset for {val.task}; make them agree")
     return Classification(train) if train.task == "classification" else Segmentation()

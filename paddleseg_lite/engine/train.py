@@ -61,7 +61,7 @@ class Trainer:
         self.train_dataset, self.val_dataset, self.options = train_dataset, val_dataset, options
         if options.early_stop_intervals is not None and val_dataset is None:
             raise UserError("--early_stop_intervals needs evaluations; add --do_eval")
-        self.task = task_of(train_dataset)
+        self.task = task_of(train_dataset, val_dataset)
         self.task.check(criterion, train_dataset, val_dataset)
         self.starvation = StarvationWatch(train_dataset, options.num_workers)
         self.logger = RunLogger(options.save_dir, parallel.is_main(), options.use_vdl)

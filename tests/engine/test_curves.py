@@ -89,6 +89,16 @@ def test_without_evaluations_there_are_two_curves(tmp_path):
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
 
 
+def test_a_classification_has_the_curve_of_its_score(tmp_path):
+    """Top-1, in the place of mIoU."""
+    scored = {"kind": "eval", "iteration": 2, "tag": "Evaluate", "top1": 0.25, "top5": 0.5}
+    shown = drawn(
+        curves._figure(read_metrics(write_lines(tmp_path / "m", [train_line(2, 1.0), scored])), "run")
+    )
+    assert list(shown) == ["loss", "top-1", "learning rate"]
+    assert shown["top-1"][0] == [[2, 0.25]]
+
+
 def test_a_long_run_is_smoothed(tmp_path):
     """The running mean of a straight line is the line; of noise, it is less than the noise."""
     noise = np.random.default_rng(0).normal(0, 0.1, 1000)

@@ -29,6 +29,8 @@ def test_the_data_set_names_its_task() -> None:
     assert isinstance(task_of(Squares("train")), Segmentation)
     assert isinstance(task_of(labelled("a", "b")), Classification)
     assert {Squares.task, "classification"} == set(TASKS)
+    with pytest.raises(UserError, match="train_dataset is for segmentation, val_dataset for classification"):
+        task_of(Squares("train"), labelled("a", "b"))
 
 
 def test_top_k_of_a_batch() -> None:
