@@ -72,7 +72,7 @@ def _nearest(
             below, above = (guess, above) if costs[guess] < target else (below, guess)
         slope = (costs[below] - costs[0]) / below if below else 0.0
         ahead = (target - costs[below]) / slope if slope > 0 else below
-        guess = min(max(below + round(ahead), below + 1), above - 1, max(4 * below, 1))
+        guess = min(max(below + round(ahead), below + 1), above - 1, max(2 * below, 1))
     known = [times for times in (below, above) if times and times in costs]
     times = min(known, key=lambda one: abs(costs[one] - target))
     network = direction.grown(parent, times)

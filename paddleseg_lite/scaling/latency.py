@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import paddle
+from paddle import nn
 
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.core import Config
-from paddleseg_lite.deploy.backend import build_runtime, choose
+from paddleseg_lite.deploy.backend import build_runtime
 from paddleseg_lite.deploy.profile import count_macs
 from paddleseg_lite.engine.environment import cpu_name
 from paddleseg_lite.inference.augment import PLAIN
@@ -26,6 +27,7 @@ from paddleseg_lite.transforms import Sample
 
 _WARMUP, _ROUNDS, _RUNS = 5, 15, 3  # runs before; rounds; runs of a round at least
 _SECONDS = 0.05  # that a round takes at least
+_STEADY = 0.01  # what batch normalisation leaves of the activations' differences
 _HOME = "PADDLESEG_LITE_HOME"
 _quiet = logging.getLogger("paddleseg_lite.deploy")
 
@@ -35,13 +37,13 @@ def with_model(config: Config, model: Mapping[str, Any]) -> Config:
     return Config(config.path, {**config.standalone(), "model": dict(model)}, {})
 
 
-def condition(backend: str, size: tuple[int, int]) -> str:
+def condition(runtime: str, size: tuple[int, int]) -> str:
     """Return what a latency depends on besides the network: runtime, size, threads and machine.
 
-    Raises:
-        UserError: there is no such backend.
+    Args:
+        runtime: one of those that `deploy.backend.choose` returns.
+        size: (width, height) of the image.
     """
-    runtime = choose(backend)[0]
     device = paddle.get_device()
     name = cpu_name() if device == "cpu" else f"{device} of a machine with {cpu_name()}"
     version = _version_of(runtime)
@@ -56,19 +58,20 @@ def _version_of(runtime: str) -> str:
     return str(onnxruntime.__version__)
 
 
-def measure(config: Config, backend: str, size: tuple[int, int]) -> list[float]:
+def measure(config: Config, runtime: str, size: tuple[int, int]) -> list[float]:
     """Return the medians, in milliseconds, of rounds of runs of a config's network with random weights.
 
-    A run takes a normalised image in memory, of size (width, height), to its class ids.
+    A run takes a normalised image in memory, of size (width, height), to its class ids. The runtime is no
+    "auto", with which a network that cannot be exported would run live, and not compare with the others.
 
     Raises:
-        UserError: there is no such backend, it is not installed, or it does not run this network.
+        UserError: the runtime is not installed, or does not run this network.
     """
     plan = Plan(config)
     channels = plan.info("val_dataset").in_channels
-    model = plan.model(pretrained=False)
+    model = _steadied(plan.model(pretrained=False))
     with _passing_exports():
-        network = build_runtime(model, backend, channels)
+        network = build_runtime(model, runtime, channels)
     rng = np.random.default_rng(0)
     image = rng.standard_normal((size[1], size[0], channels)).astype(np.float32)
     sample = Sample.from_source(image)
@@ -83,6 +86,18 @@ def measure(config: Config, backend: str, size: tuple[int, int]) -> list[float]:
             times.append(time.perf_counter() - started)
         medians.append(1e3 * float(np.median(times)))
     return medians
+
+
+def _steadied(model: nn.Layer) -> nn.Layer:
+    """Return a network of random weights whose activations stay near 1 through any number of layers.
+
+    They would grow with each otherwise, until an export differs from the network by its rounding.
+    """
+    norms: list[Any] = [layer for layer in model.sublayers() if isinstance(layer, nn.BatchNorm2D)]
+    for layer in norms:
+        layer.weight.set_value(paddle.full_like(layer.weight, _STEADY))
+        layer.bias.set_value(paddle.ones_like(layer.bias))
+    return model
 
 
 @contextmanager

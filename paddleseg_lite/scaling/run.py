@@ -13,6 +13,7 @@ from typing import Any
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.datasets.info import DatasetInfo
+from paddleseg_lite.deploy.backend import choose
 from paddleseg_lite.engine.environment import versions
 from paddleseg_lite.errors import writing
 from paddleseg_lite.files import WRITABLE, locked
@@ -129,8 +130,9 @@ def _costs(settings: Settings) -> Costs:
     if settings.objective == "macs":
         count = functools.partial(_of, config, lambda own: latency.gmacs(own, size))
         return Macs(count, f"{size[0]}x{size[1]}")
-    measure = functools.partial(_of, config, lambda own: latency.measure(own, settings.backend, size))
-    return Latency(settings.folder / "latency.json", measure, latency.condition(settings.backend, size))
+    runtime, _ = choose(settings.backend)
+    measure = functools.partial(_of, config, lambda own: latency.measure(own, runtime, size))
+    return Latency(settings.folder / "latency.json", measure, latency.condition(runtime, size))
 
 
 def _of(config: Config, function: Callable[[Config], Any], model: Model) -> Any:

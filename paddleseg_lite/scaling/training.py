@@ -30,7 +30,7 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 _POLL = 0.3  # seconds
 _START = (
     "from paddleseg_lite.scaling.parent import end_with; end_with({}); "
-    "from paddleseg_lite.cli.main import main; main('train')"
+    "import sys; sys.argv[0] = 'paddleseg-lite'; from paddleseg_lite.cli.main import main; main()"
 )
 _EVALUATION = "Evaluate"  # the tag of evaluations of the weights in metrics.jsonl
 
@@ -157,7 +157,7 @@ class EngineTrainer:
         with writing(run, WRITABLE):
             run.mkdir(parents=True, exist_ok=True)
         self._wait_for(run)
-        command = [sys.executable, "-c", _START.format(os.getpid()), "--config", str(config)]
+        command = [sys.executable, "-c", _START.format(os.getpid()), "train", "--config", str(config)]
         command += ["--save_dir", str(run), "--iters", str(self.iters), "--seed", str(self.seed)]
         command += ["--do_eval", "--resume_model", "auto", "--keep_checkpoint_max", "1"]
         command += ["--num_workers", str(self.num_workers), "--device", self.device]

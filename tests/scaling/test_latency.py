@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
+import paddle
 import pytest
 
 from paddleseg_lite.config import load_config
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.config.build import Plan
 from paddleseg_lite.scaling import latency
-from paddleseg_lite.scaling.architecture import PUBLISHED, START
+from paddleseg_lite.scaling.architecture import PUBLISHED, START, Architecture
 from tests.conftest import write_config
 
 
@@ -34,6 +36,19 @@ def test_a_network_is_timed(config, tmp_path, monkeypatch, converts_here, backen
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_network_of_any_depth_has_activations_that_its_export_can_match(config):
+    """Those of 200 random layers grow until rounding errors exceed what exports may differ by."""
+    deep = Architecture((1, 1, 64, 64, 64), START.channels, START.ratios)
+    model = Plan(latency.with_model(config, deep.model())).model()
+    model.eval()
+    image = paddle.to_tensor(np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32))
+    with paddle.no_grad():
+        wild = model(image)[0].numpy()
+        steady = latency._steadied(model)(image)[0].numpy()
+    assert not 0.01 < np.abs(wild).max() < 100, "then there is nothing to be done"
+    assert 0.01 < np.abs(steady).max() < 100
+
+
 def test_the_condition_says_what_a_latency_depends_on(monkeypatch):
     """Runtime with version, size, threads, machine."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
@@ -41,8 +56,6 @@ def test_the_condition_says_what_a_latency_depends_on(monkeypatch):
     assert "64x48, 3 threads" in told
     assert told.startswith("paddle ")
     assert told != latency.condition("onnxruntime", (64, 48))
-    with pytest.raises(UserError, match="--backend is 'tensorrt'"):
-        latency.condition("tensorrt", (64, 48))
 
 
 def test_macs_of_any_network_are_counted(config):

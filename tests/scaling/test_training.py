@@ -19,7 +19,7 @@ from tests.paths import ENVIRONMENT
 # Stands for the command `train`: takes the place of its imports, and writes what the engine would.
 TRAIN = """
 import json, pathlib, signal, sys, time
-arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 folder = pathlib.Path(arguments["--save_dir"])
 if {fails}:
     sys.exit("error: there are no images; give some")
