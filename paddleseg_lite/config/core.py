@@ -100,4 +100,6 @@ class Config:
     def standalone(self) -> dict[str, Any]:
         """Return the values as a file in any folder may have them: `imports` by absolute paths."""
         imports = {"imports": self.imports()} if self.has("imports") else {}
-        return {**copy.deepcopy(self.values), **imports}
+        values = {**copy.deepcopy(self.values), **imports}
+        # --iters sets epochs to null, also where there are none.
+        return {key: value for key, value in values.items() if key != "epochs" or value is not None}

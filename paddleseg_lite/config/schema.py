@@ -168,6 +168,8 @@ _RULES = {
     "val_dataset": _SECTION,
     "val_dataset.transforms": _TRANSFORMS,
     "val_dataset.transforms.*": _COMPONENT,
+    "val_dataset.batch_transforms": _TRANSFORMS._replace(may_be_null=True),
+    "val_dataset.batch_transforms.*": _COMPONENT,
     "optimizer": _SECTION,
     "lr_scheduler": _SECTION,
     "lr_scheduler.learning_rate": _Rule("a positive number", _is_positive),

@@ -63,6 +63,8 @@ def test_iterations_are_what_they_were(tmp_path: Path) -> None:
     """A trial run in iterations: the length of an epoch does not matter, decay_epochs stay epochs."""
     plan = planned(tmp_path, "epochs=null", "iters=3").with_epoch(0.1)
     assert plan.config.iters == 3
+    assert "epochs" not in plan.config.standalone()
+    assert planned(tmp_path).config.standalone()["epochs"] == 100
     assert rates(plan, 7)[2:4] == pytest.approx([0.1, 0.01])
 
 
