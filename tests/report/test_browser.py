@@ -100,6 +100,31 @@ def test_the_slider_moves_by_mouse_and_keyboard(page: playwright.Page) -> None:
     assert page.locator(".views").get_attribute("data-left") == "prediction"
 
 
+def test_keys_on_a_picture_choose_its_views(page: playwright.Page) -> None:
+    """Without them somebody at the last picture would tab back over all of them, and lose the place."""
+    views, slider = page.locator(".views"), page.locator(".stage input").last
+    slider.focus()
+    for key, left, right in (
+        ("4", "photo", "errors"),
+        ("Shift+Digit2", "truth", "errors"),
+        ("1", "truth", "photo"),
+    ):
+        page.keyboard.press(key)
+        assert (views.get_attribute("data-left"), views.get_attribute("data-right")) == (left, right)
+        assert page.locator("#left").input_value() == left
+        assert page.locator("#right").input_value() == right
+    page.keyboard.press("Control+Digit3")
+    assert views.get_attribute("data-right") == "photo"
+    assert slider.evaluate("input => input === document.activeElement && input.value") == "50"
+
+
+def test_an_interval_has_an_end_on_each_side(page: playwright.Page) -> None:
+    """Two ends at the same place look like an interval that is open to the left."""
+    ends = """line => [["::before", "left"], ["::after", "right"]].map(
+        ([end, side]) => getComputedStyle(line, end).getPropertyValue(side))"""
+    assert page.locator("#class-table .bar b").first.evaluate(ends) == ["0px", "0px"]
+
+
 PIXEL = """async image => {
     await image.decode();
     const canvas = document.createElement("canvas");

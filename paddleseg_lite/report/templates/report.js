@@ -29,6 +29,16 @@
     const choice = document.getElementById(side);
     choice.addEventListener("change", () => { document.querySelector(".views").dataset[side] = choice.value; });
   }
+  // The choices are far away from a picture for who has no mouse.
+  for (const slider of all(".stage input")) {
+    slider.addEventListener("keydown", (event) => {
+      const [, number] = /^Digit([1-4])$/.exec(event.code) || [];
+      if (!number || event.ctrlKey || event.altKey || event.metaKey) return;
+      const choice = document.getElementById(event.shiftKey ? "left" : "right");
+      choice.selectedIndex = number - 1;
+      choice.dispatchEvent(new Event("change"));
+    });
+  }
 
   // A map is a PNG of class ids: other colors are another palette in the same file.
   const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
