@@ -96,12 +96,13 @@ class Segmentation:
         for axes, picture in zip(figure.subplots(1, 2), (to_rgb(self.image), self.overlay())):
             axes.imshow(picture)
             axes.axis("off")
-        handles = [
-            Patch(color=self.palette[index] / 255, label=f"{name} {self.shares[name]:.1%}")
-            for index, name in enumerate(self.classes)
-            if self.shares[name] > 0
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
+        found = [index for index, name in enumerate(self.classes) if self.shares[name] > 0]
+        handles = [Patch(color=self.palette[index] / 255, label="class") for index in found]
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
+        for index, text in zip(found, legend.get_texts()):
+            # Set as they are: a label that begins with "_" is left out, and one with "$" is a formula.
+            name = self.classes[index]
+            text.set(text=f"{name} {self.shares[name]:.1%}", parse_math=False)
         return figure
 
     def to_json(self, min_pixels: int = MIN_PIXELS) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -65,6 +66,15 @@ def test_a_plot_is_nobodys_current_figure(found, tmp_path):
     figure.savefig(tmp_path / "figure.png", dpi=40)
     assert (tmp_path / "figure.png").stat().st_size > 0
     assert ("matplotlib.pyplot" in sys.modules) == had_pyplot
+
+
+def test_a_plot_names_classes_as_they_are(found, tmp_path):
+    """labelme's own `_background_` is not left out, and dollars make no formula, which may be a wrong one."""
+    names = ("_background_", "$\\frac$", "5 $ or $", "car")
+    figure = replace(found, classes=names).plot()
+    figure.savefig(tmp_path / "figure.png", dpi=40)
+    shown = [text.get_text().rpartition(" ")[0] for text in figure.legends[0].get_texts()]
+    assert shown == list(names)
 
 
 def test_json(found):

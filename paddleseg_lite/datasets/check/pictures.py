@@ -65,7 +65,7 @@ def write_histogram(path: Path, results: Sequence[Findings]) -> bool:
     left.set_xlabel("% of the labelled pixels")
     right.set_xlabel("% of the images")
     right.set_xlim(0, 100)
-    left.set_yticks(range(len(classes)), classes)
+    left.set_yticks(range(len(classes)), classes, parse_math=False)
     left.set_ylim(len(classes) - 0.5, -0.5)
     right.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=2, frameon=False)
     for axes in (left, right):

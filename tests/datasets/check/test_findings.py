@@ -181,7 +181,7 @@ def test_pictures_show_every_class(tmp_path):
     write_pairs(tmp_path, 30)
     for index in range(30):
         cv2.imwrite(str(tmp_path / f"label{index}.png"), np.full((24, 32), int(index == 17), np.uint8))
-    findings = check(tmp_path, num_classes=2)
+    findings = check(tmp_path, num_classes=2, classes=["$\\frac$", "car"])  # a name is no formula
     assert 17 in findings.chosen(4)
     assert len(set(findings.chosen(4))) == 4
     assert write_histogram(tmp_path / "out" / "classes.png", [findings])
