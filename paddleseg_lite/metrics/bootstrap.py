@@ -6,14 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from paddleseg_lite.metrics.scores import ratio
-
 RESAMPLES, SEED = 1000, 0
 _CHUNK = 1 << 22  # weights in memory at a time
 
 
 def resampled(counts: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
-    """Return the IoU of each class in sets of N images that are drawn from N with replacement.
+    """Return the counts of sets of N images that are drawn from N with replacement.
 
     Args:
         counts: [N, 3, K] of whole numbers: of each image and class the pixels that are right, labelled and
@@ -22,30 +20,28 @@ def resampled(counts: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) 
         seed: of the draws; it draws the same images from two evaluations, which pairs them.
 
     Returns:
-        [resamples, K] float64; NaN where a set has nothing of a class.
+        [resamples, 3, K] float64.
     """
-    found = [
-        class_iou(np.tensordot(weights, counts, 1)) for weights in _weights(len(counts), resamples, seed)
-    ]
-    return np.concatenate(found) if found else np.empty((0, counts.shape[2]))
+    found = [np.tensordot(weights, counts, 1) for weights in _weights(len(counts), resamples, seed)]
+    return np.concatenate(found) if found else np.empty((0, *counts.shape[1:]))
 
 
-def class_iou(counts: np.ndarray) -> np.ndarray:
-    """Return the IoU [..., K] of counts [..., 3, K]: right, labelled, predicted."""
-    right, labelled, predicted = np.moveaxis(counts, -2, 0)
-    return ratio(right, labelled + predicted - right)
+def images_of_classes(counts: np.ndarray) -> np.ndarray:
+    """Return how many images have anything of each class, int [K], of counts [N, 3, K]."""
+    return (counts > 0).any(axis=1).sum(axis=0)
 
 
-def mean_iou(iou: np.ndarray) -> np.ndarray:
-    """Return the means [...] of IoU [..., K] over the classes that have one; NaN where none has."""
-    known = ~np.isnan(iou)
-    return ratio(np.where(known, iou, 0).sum(axis=-1), known.sum(axis=-1))
+def interval(samples: np.ndarray, images: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the bounds between which the middle `level` of samples lie; NaN count as none.
 
-
-def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Return the bounds between which the middle `level` of samples lie; NaN count as none."""
+    Args:
+        samples: of a number that was resampled, [resamples].
+        images: how many have anything to do with it. Of one image all resamples are alike, which says
+            nothing of other images: the bounds are NaN.
+        level: in (0, 1).
+    """
     known = samples[~np.isnan(samples)]
-    if not known.size:
+    if images < 2 or not known.size:
         return float("nan"), float("nan")
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from paddleseg_lite.metrics.bootstrap import RESAMPLES, SEED, class_iou, interval, mean_iou, resampled
-from paddleseg_lite.metrics.counting import class_counts, confusion_by_band
+from paddleseg_lite.metrics.bootstrap import RESAMPLES, SEED, images_of_classes, interval, resampled
+from paddleseg_lite.metrics.counting import LABELLED, class_counts, confusion_by_band
 from paddleseg_lite.metrics.metric import Metric, Observation
-from paddleseg_lite.metrics.scores import plain
+from paddleseg_lite.metrics.scores import MEANS, class_iou, known_mean, means, plain
 from paddleseg_lite.printable import printable
 
 _LEVEL = 0.95
@@ -42,10 +42,13 @@ class Intervals(Metric):
         return np.array(rows, np.int32).reshape(-1, 3, len(self.classes))
 
     def result(self) -> dict[str, Any]:
-        """Return `miou`, `class_iou` and, for each image, its own mIoU and counts."""
+        """Return `miou` and the other means, `class_iou` and, for each image, its own mIoU and counts."""
         counts = self.counts()
-        whole, sets = class_iou(counts.sum(axis=0, dtype=np.int64)), resampled(counts)
-        of_images = mean_iou(class_iou(counts)).tolist()
+        whole, sets = counts.sum(axis=0, dtype=np.int64), resampled(counts)
+        of_all, of_sets = means(whole), means(sets)
+        with_labels = int((counts[:, LABELLED] > 0).any(axis=1).sum())
+        rows = zip(self.classes, class_iou(whole), class_iou(sets).T, images_of_classes(counts).tolist())
+        of_images = known_mean(class_iou(counts)).tolist()
         images = [
             {"index": index, "path": path, "miou": plain(miou)}
             | dict(zip(("right", "labelled", "predicted"), own.tolist()))
@@ -55,10 +58,8 @@ class Intervals(Metric):
             "level": _LEVEL,
             "resamples": RESAMPLES,
             "seed": SEED,
-            "miou": _entry(float(mean_iou(whole)), mean_iou(sets)),
-            "class_iou": {
-                name: _entry(value, values) for name, value, values in zip(self.classes, whole, sets.T)
-            },
+            **{key: _entry(float(of_all[key]), of_sets[key], with_labels) for key in MEANS},
+            "class_iou": {name: _entry(*row) for name, *row in rows},
             "images": images,
         }
 
@@ -70,12 +71,14 @@ class Intervals(Metric):
         return [title, *(f"{printable(name):<{width}}  {_text(row)}" for name, row in rows.items())]
 
 
-def _entry(value: float, samples: np.ndarray) -> dict[str, float | None]:
-    low, high = interval(samples, _LEVEL)
+def _entry(value: float, samples: np.ndarray, images: int) -> dict[str, float | None]:
+    low, high = interval(samples, images, _LEVEL)
     return {"value": plain(value), "low": plain(low), "high": plain(high)}
 
 
 def _text(row: dict[str, float | None]) -> str:
     if row["value"] is None:
         return "     -"
+    if row["low"] is None:
+        return f"{row['value']:.4f}  of one image"
     return f"{row['value']:.4f}  [{row['low']:.4f}, {row['high']:.4f}]"

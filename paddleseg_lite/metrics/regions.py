@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from paddleseg_lite.metrics.bootstrap import class_iou, mean_iou
 from paddleseg_lite.metrics.components import run_lengths, sized_runs
 from paddleseg_lite.metrics.counting import (
     BANDS,
@@ -22,7 +21,7 @@ from paddleseg_lite.metrics.counting import (
     valid_pixels,
 )
 from paddleseg_lite.metrics.metric import Metric, Observation
-from paddleseg_lite.metrics.scores import plain
+from paddleseg_lite.metrics.scores import class_iou, known_mean, plain
 from paddleseg_lite.metrics.text import columns
 
 
@@ -58,7 +57,7 @@ class IoUByRegion(Metric):
         of_classes = {name: (list(map(plain, ious)), pixels.tolist()) for name, ious, pixels in values}
         return {
             "regions": list(self.regions),
-            "miou": list(map(plain, mean_iou(iou))),
+            "miou": list(map(plain, known_mean(iou))),
             "class_iou": {name: ious for name, (ious, _) in of_classes.items()},
             "class_pixels": {name: pixels for name, (_, pixels) in of_classes.items()},
         }

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from paddleseg_lite.metrics.counting import class_counts
 from paddleseg_lite.printable import printable
 
-_MEANS = ("miou", "accuracy", "mean_accuracy", "frequency_weighted_iou", "kappa")
+MEANS = ("miou", "accuracy", "mean_accuracy", "frequency_weighted_iou", "kappa")
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,12 @@ class Metrics:
     @property
     def mean_accuracy(self) -> float:
         """The mean recall over the classes that are in labels."""
-        return mean_of(self.class_recall)
+        return float(means(class_counts(self.confusion))["mean_accuracy"])
 
     @property
     def frequency_weighted_iou(self) -> float:
         """The mean IoU in which each class weighs as much as it has labelled pixels."""
-        present = self.support > 0
-        return float(ratio((self.support * self.class_iou)[present].sum(), self.support.sum()))
+        return float(means(class_counts(self.confusion))["frequency_weighted_iou"])
 
     @property
     def class_pixels(self) -> np.ndarray:
@@ -80,7 +80,7 @@ class Metrics:
         """Return everything as plain numbers and dicts for JSON: NaN is None, classes are keys."""
         per_class = ("class_iou", "class_precision", "class_recall", "class_f1")
         return {
-            **{key: plain(getattr(self, key)) for key in _MEANS},
+            **{key: plain(getattr(self, key)) for key in MEANS},
             **{key: dict(zip(self.classes, map(plain, getattr(self, key)))) for key in per_class},
             "class_pixels": dict(zip(self.classes, self.support.tolist())),
         }
@@ -98,24 +98,50 @@ def scores(confusion: np.ndarray, classes: Sequence[str]) -> Metrics:
     """
     if confusion.shape != (len(classes), len(classes)):
         raise ValueError(f"a confusion matrix of {confusion.shape} does not fit {len(classes)} classes")
-    counts = confusion.astype(np.float64)
-    right = np.diag(counts)
-    labelled, predicted, total = counts.sum(axis=1), counts.sum(axis=0), counts.sum()
-    class_iou = ratio(right, labelled + predicted - right)
-    by_chance = ratio((labelled * predicted).sum(), total**2)
-    accuracy = ratio(right.sum(), total)
+    counts = class_counts(confusion).astype(np.float64)
+    right, labelled, predicted = counts
+    of_all = means(counts)
     return Metrics(
-        miou=mean_of(class_iou),
-        accuracy=float(accuracy),
-        kappa=float(ratio(accuracy - by_chance, 1.0 - by_chance)),
+        miou=float(of_all["miou"]),
+        accuracy=float(of_all["accuracy"]),
+        kappa=float(of_all["kappa"]),
         classes=tuple(classes),
-        class_iou=class_iou,
+        class_iou=class_iou(counts),
         class_precision=ratio(right, predicted),
         class_recall=ratio(right, labelled),
         class_f1=ratio(2 * right, labelled + predicted),
         support=confusion.sum(axis=1).astype(np.int64),
         confusion=confusion.astype(np.int64),
     )
+
+
+def class_iou(counts: np.ndarray) -> np.ndarray:
+    """Return the IoU [..., K] of counts [..., 3, K]: right, labelled, predicted."""
+    right, labelled, predicted = np.moveaxis(counts, -2, 0)
+    return ratio(right, labelled + predicted - right)
+
+
+def known_mean(values: np.ndarray) -> np.ndarray:
+    """Return the means [...] of values [..., K] over the classes that have one; NaN where none has."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0).sum(axis=-1), known.sum(axis=-1))
+
+
+def means(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return each of MEANS, [...] of counts [..., 3, K]: right, labelled, predicted."""
+    counts = counts.astype(np.float64)  # products of whole numbers would overflow
+    right, labelled, predicted = np.moveaxis(counts, -2, 0)
+    iou, total = class_iou(counts), labelled.sum(axis=-1)
+    accuracy = ratio(right.sum(axis=-1), total)
+    by_chance = ratio((labelled * predicted).sum(axis=-1), total**2)
+    weighted = np.where(labelled > 0, labelled * iou, 0).sum(axis=-1)
+    return {
+        "miou": known_mean(iou),
+        "accuracy": accuracy,
+        "mean_accuracy": known_mean(ratio(right, labelled)),
+        "frequency_weighted_iou": ratio(weighted, total),
+        "kappa": ratio(accuracy - by_chance, 1.0 - by_chance),
+    }
 
 
 def mean_of(values: np.ndarray) -> float:

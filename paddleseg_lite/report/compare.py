@@ -10,7 +10,8 @@ import numpy as np
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.json_files import NUMBER, read_json
-from paddleseg_lite.metrics.bootstrap import class_iou, interval, mean_iou, resampled
+from paddleseg_lite.metrics.bootstrap import images_of_classes, interval, resampled
+from paddleseg_lite.metrics.scores import class_iou, known_mean
 from paddleseg_lite.printable import counted, printable
 
 _REMEDY = "give what val.py --report or --metrics intervals --json wrote"
@@ -25,7 +26,10 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class Difference:
-    """An IoU in the other evaluation and in this one, with the 95 % interval of the change; NaN for none."""
+    """An IoU in the other evaluation and in this one, with the 95 % interval of the change; NaN for none.
+
+    There is no interval of what only one image has anything of.
+    """
 
     before: float
     after: float
@@ -69,9 +73,11 @@ class Comparison:
     def verdict(self) -> str:
         """Say in a sentence whether the whole difference exceeds the noise."""
         whole = self.miou
-        if np.isnan(whole.low):
+        if np.isnan(whole.change):
             return "There is nothing to compare."
         text = f"mIoU {whole.before:.4f} -> {whole.after:.4f}, {_signed(whole)}: "
+        if np.isnan(whole.low):
+            return text + "one image does not tell whether that is chance."
         return text + ("more than chance." if whole.exceeds_noise else "may be chance: 0 is in the interval.")
 
     def lines(self) -> list[str]:
@@ -88,7 +94,8 @@ class Comparison:
 
 
 def _signed(own: Difference) -> str:
-    return f"{own.change:+.4f} [{own.low:+.4f}, {own.high:+.4f}]"
+    bounds = "of one image" if np.isnan(own.low) else f"[{own.low:+.4f}, {own.high:+.4f}]"
+    return f"{own.change:+.4f} {bounds}"
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
@@ -117,14 +124,16 @@ def compare(record: dict[str, Any], other: dict[str, Any], name: str = "--compar
     after, before = (_counts(images, len(classes)) for images in (own, others))
     ious = [class_iou(counts.sum(axis=0)) for counts in (before, after)]
     # The same seed draws the same sets of images for both.
-    sets = [resampled(counts) for counts in (before, after)]
-    rows = zip(classes, *ious, (sets[1] - sets[0]).T)
-    means = [float(mean_iou(iou)) for iou in ious]
+    sets = [class_iou(resampled(counts)) for counts in (before, after)]
+    both = np.concatenate([before, after], axis=1)
+    rows = zip(classes, *(iou.tolist() for iou in ious), (sets[1] - sets[0]).T, images_of_classes(both))
+    means = [float(known_mean(iou)) for iou in ious]
+    changes, images = known_mean(sets[1]) - known_mean(sets[0]), int(both.any(axis=(1, 2)).sum())
     weights = other["protocol"]["weights"]
     return Comparison(
         weights=(weights["path"], weights["sha256"]),
-        miou=Difference(means[0], means[1], *interval(mean_iou(sets[1]) - mean_iou(sets[0]))),
-        classes={name: Difference(float(a), float(b), *interval(values)) for name, a, b, values in rows},
+        miou=Difference(means[0], means[1], *interval(changes, images)),
+        classes={name: Difference(old, new, *interval(own, n)) for name, old, new, own, n in rows},
         images=[
             (new["index"], new["path"], old["miou"], new["miou"])
             for old, new in zip(others, own)

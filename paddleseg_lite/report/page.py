@@ -141,24 +141,28 @@ def _facts(protocol: Record) -> list[tuple[str, str]]:
     return found
 
 
-def _cards(record: Record) -> list[dict[str, str]]:
+def _cards(record: Record) -> list[dict[str, Any]]:
     scores, metrics = record["scores"], record["metrics"]
-    whole = metrics["intervals"]["miou"]
-    low, high = _number(whole["low"]), _number(whole["high"])
-    valid = sum(scores["class_pixels"].values())
+    notes = {
+        "miou": ("mIoU", ""),
+        "accuracy": ("pixel accuracy", f"of {sum(scores['class_pixels'].values()):,} pixels"),
+        "mean_accuracy": ("mean accuracy", "mean recall of the classes"),
+        "frequency_weighted_iou": ("frequency-weighted IoU", ""),
+        "kappa": ("Cohen’s kappa", "agreement beyond chance"),
+    }
     cards = [
-        ("mIoU", scores["miou"], "" if whole["low"] is None else f"[{low}, {high}]"),
-        ("pixel accuracy", scores["accuracy"], f"of {valid:,} pixels"),
-        ("mean accuracy", scores["mean_accuracy"], "mean recall of the classes"),
-        ("frequency-weighted IoU", scores["frequency_weighted_iou"], ""),
-        ("Cohen’s kappa", scores["kappa"], "agreement beyond chance"),
+        (name, scores[key], _bounds(metrics["intervals"][key]), note) for key, (name, note) in notes.items()
     ]
     if "boundary" in metrics:
         width = f"width {100 * metrics['boundary']['width']:g} % of the diagonal"
-        cards.append(("boundary IoU", metrics["boundary"]["miou"], width))
+        cards.append(("boundary IoU", metrics["boundary"]["miou"], "", width))
     if "calibration" in metrics:
-        cards.append(("calibration error", metrics["calibration"]["ece"], "ECE; 0 is perfect"))
-    return [{"name": name, "value": _number(value), "note": note} for name, value, note in cards]
+        cards.append(("calibration error", metrics["calibration"]["ece"], "", "ECE; 0 is perfect"))
+    return [{"name": name, "value": _number(value), "notes": notes} for name, value, *notes in cards]
+
+
+def _bounds(row: Record) -> str:
+    return "" if row["low"] is None else f"[{_number(row['low'])}, {_number(row['high'])}]"
 
 
 # Columns of the table: title, where it is in the record, key there.
@@ -247,14 +251,13 @@ def _comparison(comparison: Comparison | None) -> dict[str, Any] | None:
 
 
 def _row(own: Difference) -> dict[str, Any]:
-    is_known = not np.isnan(own.low)
     numbers = {
         name: None if np.isnan(value) else value
         for name, value in (*asdict(own).items(), ("change", own.change))
     }
     kind = ("up" if own.change > 0 else "down") if own.exceeds_noise else ""
-    text = f"{own.change:+.3f}" if is_known else "–"
-    bounds = f"[{own.low:+.3f}, {own.high:+.3f}]" if is_known else "–"
+    text = "–" if np.isnan(own.change) else f"{own.change:+.3f}"
+    bounds = "–" if np.isnan(own.low) else f"[{own.low:+.3f}, {own.high:+.3f}]"
     return {**numbers, "kind": kind, "change_text": text, "interval": bounds}
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.report.compare import compare, read_evaluation
-from tests.report.made import CLASSES, HOSTILE, evaluation, observations
+from paddleseg_lite.report.page import render_page
+from tests.report.made import CLASSES, HOSTILE, evaluation, observations, palette
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,32 @@ def test_an_absent_class_has_no_difference(before: dict, after: dict) -> None:
     assert not found.classes["absent"].exceeds_noise
     assert not any("absent" in line for line in found.lines())
     assert len(found.lines()) == len(CLASSES) - 1 + 3
+
+
+def test_one_image_does_not_tell_chance() -> None:
+    """Every resample of it is the same, so that any change at all would lie outside of the noise."""
+    one, other = (evaluation(observations(1, noise=noise), ("intervals",))[0] for noise in (0.2, 0.3))
+    found = compare(one, other)
+    assert found.miou.change > 0
+    assert not found.miou.exceeds_noise
+    assert "one image does not tell" in found.verdict()
+    assert not any(own.exceeds_noise for own in found.classes.values())
+    assert not any("nan" in line for line in found.lines())
+    page = render_page(one, palette(), [], [], [], found)
+    assert f"{found.miou.change:+.4f} of one image" in page
+
+
+def test_a_class_of_one_image_is_not_told_better(before: dict, after: dict) -> None:
+    """Among many images, the same holds for a class."""
+    pair = [copy.deepcopy(what) for what in (after, before)]
+    for own, right in zip(pair, (9, 5)):
+        image = own["metrics"]["intervals"]["images"][0]
+        for key, value in (("right", right), ("labelled", 10), ("predicted", 10)):
+            image[key][-1] = value
+    found = compare(*pair)
+    assert found.classes["absent"].change > 0
+    assert not found.classes["absent"].exceeds_noise
+    assert found.classes[HOSTILE].exceeds_noise
 
 
 def test_nothing_to_compare() -> None:

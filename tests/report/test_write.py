@@ -112,6 +112,7 @@ def test_hardly_any_image(tmp_path: Path, images: int) -> None:
     record, source = evaluation(observations(images))
     page = Page(write_report(tmp_path, record, source))
     assert f"Squares val, {images} image" in page.text
+    assert "nan" not in page.text
 
 
 def test_all_pixels_ignored(tmp_path: Path) -> None:
