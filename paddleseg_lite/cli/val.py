@@ -26,7 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.config import Config
@@ -70,13 +70,13 @@ def work(args: argparse.Namespace) -> None:
     from paddleseg_lite.inference.cityscapes_scores import CityscapesScores
     from paddleseg_lite.inference.evaluate import evaluate
     from paddleseg_lite.inference.stages import Stages
-    from paddleseg_lite.report.compare import compare, read_evaluation
+    from paddleseg_lite.report.compare import compare
     from paddleseg_lite.report.gallery import Gallery
 
-    other = read_evaluation(args.compare) if args.compare else None
     plan = Plan(args.config)
     inference = flags.inference_options(args, plan)
     dataset = plan.dataset("val_dataset")
+    other = _other_evaluation(args, dataset)
     chosen = _chosen_metrics(args, dataset)
     gallery = Gallery(dataset.classes, dataset.ignore_index)
     stages = Stages(is_exact=args.report is not None)
@@ -135,6 +135,17 @@ def _chosen_metrics(args: argparse.Namespace, dataset: SegmentationDataset) -> l
     names = [*names, *(name for name, flag in needed.items() if flag)]
     known: dict[str, type[Metric]] = {**METRICS, "cityscapes": CityscapesScores}
     return make_metrics(names, dataset.classes, dataset.ignore_index, known)
+
+
+def _other_evaluation(args: argparse.Namespace, dataset: SegmentationDataset) -> dict[str, Any] | None:
+    """Return what --compare names, if it is of the same images, which is known before an evaluation."""
+    from paddleseg_lite.report.compare import check_same_images, read_evaluation
+
+    if not args.compare:
+        return None
+    other = read_evaluation(args.compare)
+    check_same_images(other, dataset.classes, [path for path, _ in dataset.pairs], str(args.compare))
+    return other
 
 
 def report_of_run(config: Config, save_dir: Path, weights_format: str, num_workers: int) -> None:

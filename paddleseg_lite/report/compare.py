@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -15,6 +16,7 @@ from paddleseg_lite.metrics.scores import class_iou, known_mean
 from paddleseg_lite.printable import counted, printable
 
 _REMEDY = "give what val.py --report or --metrics intervals --json wrote"
+_SAME = "evaluate both on the same data"
 _OPTIONAL = (NUMBER, type(None))
 _COUNTS = ("right", "labelled", "predicted")
 _IMAGE = {"index": int, "path": str, "miou": _OPTIONAL, **{name: [int] for name in _COUNTS}}
@@ -119,8 +121,11 @@ def compare(record: dict[str, Any], other: dict[str, Any], name: str = "--compar
         UserError: they are of other images, classes or labels.
     """
     classes = record["protocol"]["data"]["classes"]
-    _check_same_images(record, other, name)
     own, others = (what["metrics"]["intervals"]["images"] for what in (record, other))
+    check_same_images(other, classes, [image["path"] for image in own], name)
+    for old, new in zip(others, own):
+        if old["labelled"] != new["labelled"]:
+            raise UserError(f"{name} has other labels of {old['path']} than this evaluation; {_SAME}")
     after, before = (_counts(images, len(classes)) for images in (own, others))
     ious = [class_iou(counts.sum(axis=0)) for counts in (before, after)]
     # The same seed draws the same sets of images for both.
@@ -142,21 +147,31 @@ def compare(record: dict[str, Any], other: dict[str, Any], name: str = "--compar
     )
 
 
-def _check_same_images(record: dict[str, Any], other: dict[str, Any], name: str) -> None:
-    """Refuse evaluations that have not seen the same truth, which a paired bootstrap is about."""
-    remedy = "evaluate both on the same data"
-    lists = [what["protocol"]["data"]["classes"] for what in (other, record)]
-    if lists[0] != lists[1]:
-        raise UserError(f"{name} has the classes {lists[0]}, this evaluation {lists[1]}; {remedy}")
-    others, own = (what["metrics"]["intervals"]["images"] for what in (other, record))
-    if len(own) != len(others):
-        raise UserError(f"{name} has {counted(len(others), 'image')}, this evaluation {len(own)}; {remedy}")
-    for old, new in zip(others, own):
-        if any(len(old[key]) != len(lists[0]) for key in _COUNTS):
-            raise UserError(f"{name} is damaged: {old['path']} has not a count of each class; {_REMEDY}")
-        if PurePath(old["path"]).name != PurePath(new["path"]).name or old["labelled"] != new["labelled"]:
-            found = f"at place {new['index']} {name} has {old['path']}, this evaluation {new['path']}"
-            raise UserError(f"{found}, or their labels differ; {remedy}")
+def check_same_images(
+    other: dict[str, Any], classes: Sequence[str], paths: Sequence[str], name: str = "--compare"
+) -> None:
+    """Check that an evaluation is of the images that another one is or will be of.
+
+    Args:
+        other: as `read_evaluation` returns it.
+        classes: of the data set.
+        paths: of its images; those of one name are the same.
+        name: of the other, for messages.
+
+    Raises:
+        UserError: it is of other ones.
+    """
+    known, images = other["protocol"]["data"]["classes"], other["metrics"]["intervals"]["images"]
+    if known != list(classes):
+        raise UserError(f"{name} has the classes {known}, this evaluation {list(classes)}; {_SAME}")
+    if len(images) != len(paths):
+        raise UserError(f"{name} has {counted(len(images), 'image')}, this evaluation {len(paths)}; {_SAME}")
+    for place, (image, path) in enumerate(zip(images, paths)):
+        if any(len(image[key]) != len(known) for key in _COUNTS):
+            raise UserError(f"{name} is damaged: {image['path']} has not a count of each class; {_REMEDY}")
+        if PurePath(image["path"]).name != PurePath(path).name:
+            found = f"at place {place} {name} has {image['path']}, this evaluation {path}"
+            raise UserError(f"{found}; {_SAME}")
 
 
 def _counts(images: list[dict[str, Any]], classes: int) -> np.ndarray:

@@ -86,6 +86,21 @@ def test_a_report_and_a_comparison(tmp_path, tool, street_root, weights):
     assert "+0.0000 [+0.0000, +0.0000]: may be chance" in out
 
 
+def test_another_set_is_refused_before_it_is_evaluated(tmp_path, tool, street_root, weights):
+    """Not after an hour: not even the weights are read, which here are none."""
+    config = write_config(tmp_path, street_root)
+    given = ("--config", config, "--backend", "paddle")
+    before = tmp_path / "before.json"
+    code, _, err = tool("val", *given, "--model_path", weights, "--metrics", "intervals", "--json", before)
+    assert code == 0, err
+    content = json.loads(before.read_text())
+    content["metrics"]["intervals"]["images"].pop()
+    before.write_text(json.dumps(content))
+    code, _, err = tool("val", *given, "--model_path", config, "--compare", before)
+    assert code == 2
+    assert f"{before} has 2 images, this evaluation 3; evaluate both on the same data" in err
+
+
 @pytest.mark.slow
 def test_two_ranks_write_one_report_of_all_images(tmp_path, tool, street_root, weights):
     """Each measures its share; what one process would say, told once and written by one."""
