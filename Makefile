@@ -1,9 +1,9 @@
-# make demo | make test | make test-long | make lint: each makes the environment that it needs, in .venv.
+# make demo | make street | make test | make test-long | make lint: each makes the environment that it needs, in .venv.
 PYTHON ?= python3
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test test-long lint clean again
+.PHONY: demo street test test-long lint clean again
 
 PY := .venv/bin/python
 CONFIG := configs/quickstart/lpsnet_streetscenes.yml
@@ -23,6 +23,20 @@ demo: .venv/cpu
 	@echo "plain:     $$(grep -m1 mIoU $(OUT)/val.txt)"
 	@echo "with flip: $$(grep -m1 mIoU $(OUT)/val_flip.txt)"
 	@echo "pictures:  $(OUT)/contact_sheet.png"
+
+# Weights that come with the package, on a photo and a video of one's own (make street PHOTO=mine.jpg VIDEO=mine.mp4),
+# or on drawn ones.
+STREET := output/street
+PHOTO := $(STREET)/drawn/photo.png
+VIDEO := $(STREET)/drawn/drive.mp4
+SEGMENT := $(PY) tools/predict.py --model_path zoo:lpsnet_s_camvid --save overlay --legend --save_dir $(STREET)
+
+street: .venv/cpu
+	$(PY) -m demo.streetscenes.drive --save_dir $(STREET)/drawn
+	$(SEGMENT) --image_path "$(PHOTO)"
+	$(SEGMENT) --image_path "$(VIDEO)"
+	@echo
+	@echo "overlays:  $(STREET)/added_prediction"
 
 # Files are shared out among the cores; a file's tests stay together, with what they share.
 PYTEST := $(PY) -m pytest --numprocesses auto --dist loadfile

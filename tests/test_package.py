@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 import paddleseg_lite
 import paddleseg_lite.checkpoint
+from paddleseg_lite.checkpoint import box
 from tests.paths import ENVIRONMENT, REPOSITORY
 
 
@@ -64,6 +66,9 @@ def test_the_wheel_works_without_the_repository(installed, tmp_path):
     assert (installed / "paddleseg_lite" / "py.typed").exists()
     assert (installed / "paddleseg_lite" / "zoo" / "models.json").exists()
     assert (installed / "paddleseg_lite" / "report" / "templates" / "report.html").exists()
+    for name in box.boxed_names():
+        for ending in (".safetensors", ".json"):
+            assert (installed / "paddleseg_lite" / "zoo" / f"{name}{ending}").exists()
     names = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
     assert names == {"paddleseg_lite", "bin"}
     (information,) = installed.glob("*.dist-info")
@@ -71,8 +76,8 @@ def test_the_wheel_works_without_the_repository(installed, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_wheels_command(installed, tmp_path):
-    """`paddleseg-lite` lists the commands, and runs one with a config of the zoo; there is no tools/."""
+def test_the_wheels_command(installed, tmp_path, street_root):
+    """`paddleseg-lite` lists the commands, and runs them with what the wheel brings; there is no tools/."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PYTHONPATH": str(installed)}
@@ -86,6 +91,11 @@ def test_the_wheels_command(installed, tmp_path):
     done = run("check-dataset", "--config", config, "--opts", "train_dataset.dataset_root=nowhere")
     assert done.returncode == 2
     assert "there is no folder nowhere" in done.stdout
+
+    photo = next(street_root.rglob("*_leftImg8bit.png"))
+    done = run("predict", "--model_path", "zoo:lpsnet_s_camvid", "--image_path", photo, "--backend", "paddle")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "output" / "result" / "added_prediction" / photo.name).exists()
 
 
 def test_every_public_name_is_there(tmp_path):
@@ -161,6 +171,18 @@ def test_make_notices_a_copy_in_the_checkouts_place(tmp_path, is_copy):
     done = subprocess.run(["make", "-n", "test"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert ("pip install" in done.stdout) == ("is not this checkout" in done.stdout) == is_copy
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_street_takes_ones_own_photo(tmp_path):
+    """Also one whose name has a space; the weights it names are in the package."""
+    for name in ("Makefile", "setup.py"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    command = ["make", "-n", "street", "PHOTO=my street.jpg"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert '--image_path "my street.jpg"' in done.stdout
+    assert '--image_path "output/street/drawn/drive.mp4"' in done.stdout
+    assert set(re.findall(r"--model_path zoo:(\S+)", done.stdout)) <= set(box.boxed_names())
 
 
 def test_downloading_and_unpickling_leave_paddle_alone(tmp_path):

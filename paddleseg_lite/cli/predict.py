@@ -3,6 +3,9 @@
   %(prog)s --config C.yml --model_path M --image_path photo.jpg
   %(prog)s --config C.yml --model_path M --image_path folder --aug_pred --flip_horizontal
   %(prog)s --config C.yml --model_path M --image_path drive.mp4
+  %(prog)s --model_path zoo:lpsnet_s_camvid --image_path street.jpg --legend
+
+The last one takes weights that come with the package, and their config: streets, by the 11 classes of CamVid.
 
 --image_path is an image, a folder (with its subfolders), a text file with one path in each line, a video file
 or a camera's number. --save names what is written of each image, in a folder of --save_dir:
