@@ -7,27 +7,27 @@ from paddleseg_lite.printable import counted
 
 SHOWN = 3  # names that a sentence spells out
 
-# {kind: (what is counted, what is the matter with it, what to do if its names do not say it)}
+# {kind: (what is counted, what is the matter with one or several, what to do if the names do not say it)}
 _SENTENCES = {
     "damaged file": ("file", "that cannot be read, left out", ""),
     "no annotation": ("image", "without annotation", "annotate, or choose what becomes of it"),
     "no shapes": ("file", "without any shape, taken as annotated", "check that nothing is to be seen there"),
-    "damaged entry": ("entry", "that lacks what it needs, left out", "export the file anew"),
-    "unused class": ("class", "without any annotation, left out", "nothing to do, if this is meant"),
+    "damaged entry": ("entry", "lacking what is needed, left out", "export the file anew"),
+    "unused class": ("class", "without annotation that counts, left out", "nothing to do, if this is meant"),
     "no image": ("annotation", "without an image, left out", "put the image beside it"),
     "same name": ("file", "whose name another one has already, left out", "rename it"),
     "several masks": ("image", "with several masks, of which the first is taken", "merge or remove them"),
     "names alike": ("group", "of class names that are nearly the same", "join them by a mapping of classes"),
-    "same class twice": ("class", "that has several ids or colors, taken as one", "check that this is meant"),
+    "same class twice": ("class", "of several ids or colors, taken as one", "check that this is meant"),
     "no such class": (
         "name",
-        "that is to become a class, but that the source lacks",
+        "to become a class, but not in the source",
         "check how it is spelled",
     ),
     "unknown shape": ("shape", "of a kind that is no area, left out", "draw polygons there"),
     "empty shape": ("shape", "without area, left out", "check them in the tool that drew them"),
     "damaged shape": ("shape", "that cannot be understood, left out", "draw it anew"),
-    "outside": ("shape", "that reaches out of its image, clipped", "check that it is the right image"),
+    "outside": ("shape", "reaching out of the image, clipped", "check that it is the right image"),
     "binary masks": ("class", "made of the ids 0 and 255", "name them by a mapping of classes"),
     "palette": ("color", "found in the masks, each taken as a class", "name them by a file of colors"),
     "rare colors": (

@@ -68,11 +68,13 @@ def notes_of(source: Source, work: Tally, groups: Groups, split: Split) -> list[
         notes.append(
             "near duplicates were not looked for, without imagehash; pip install 'paddleseg_lite[init]'"
         )
-    alike = [] if split.is_single else near_duplicates(work.hashes, sizes[0], sizes[1])
+    others = [] if split.is_single else [*sizes[1], *sizes[2]]
+    alike = near_duplicates(work.hashes, sizes[0], others)
     if alike:
         pairs = ", ".join(f"{one} and {other}" for one, other, _ in alike[:_SHOWN])
         notes.append(
-            f"found: {counted(len(alike), 'image')} to evaluate on that look like one to train on, as {pairs}"
+            f"found: {counted(len(alike), 'image')} to {'evaluate or test' if sizes[2] else 'evaluate'} on "
+            f"with a look-alike to train on, as {pairs}"
             f"{', ...' if len(alike) > _SHOWN else ''}: mIoU will be too high; --group keeps such together"
         )
     return notes

@@ -461,7 +461,12 @@ def test_what_is_lacking_is_told(tmp_path):
     text = "\n".join(prepared(tmp_path / "out", source).lines)
     assert "no image of train shows b" in text
     assert "no pixel is of c" in text
-    assert "1 image to evaluate on that look like one to train on, as photo 7 and photo 0" in text
+    assert "1 image to evaluate on with a look-alike to train on, as photo 7 and photo 0" in text
+    sides[NAMES[7]] = "test"
+    source = StubSource(tmp_path / "s", NAMES, label, classes=("a", "b", "c"), splits=sides, format="masks")
+    shutil.copy(tmp_path / "s" / f"{NAMES[0]}.png", tmp_path / "s" / f"{NAMES[7]}.png")
+    text = "\n".join(prepared(tmp_path / "tested", source).lines)
+    assert "1 image to evaluate or test on with a look-alike to train on, as photo 7 and photo 0" in text
 
 
 def test_findings_of_a_source_are_told_with_the_flag_that_decides(tmp_path):
