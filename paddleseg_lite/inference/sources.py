@@ -75,6 +75,11 @@ def open_one(source: Any, channels: int) -> tuple[np.ndarray, str | None]:
         if channels == 3 and not source.mode.startswith(("I", "F")):  # as files: palettes, gray, transparency
             source = source.convert("RGB")
     pixels = np.asarray(source)
+    if pixels.ndim == 0:  # NumPy takes whatever it does not know for one value
+        raise UserError(
+            f"a {type(source).__name__} is no image; give a path, a URL, an image of PIL, an array, or a "
+            "list of such"
+        )
     shape, pixels = pixels.shape, pixels[..., None] if pixels.ndim == 2 else pixels
     found = pixels.shape[2] if pixels.ndim == 3 else 0
     if found != channels or pixels.dtype not in (np.uint8, np.uint16) or not pixels.size:

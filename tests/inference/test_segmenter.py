@@ -140,6 +140,13 @@ def test_images_of_pil(spied, tmp_path):
         predictor(Image.fromarray(np.zeros((4, 4), np.float32)))
 
 
+@pytest.mark.parametrize("source", [None, 3.5, {"a": 1}, (image for image in ())])
+def test_what_is_no_image_is_named(spied, source):
+    """By what it is, not as an array without a shape; a generator is to be made a list."""
+    with pytest.raises(UserError, match=f"a {type(source).__name__} is no image; give .* or a list of such"):
+        spied[0](source)
+
+
 def test_a_video_is_a_generator_of_frames(spied, tmp_path):
     """Frames are numbered, and of one shape; what is no video is refused at the call."""
     predictor, network = spied
