@@ -13,6 +13,7 @@ from PIL import Image
 from paddleseg_lite.checkpoint import load_weights
 from paddleseg_lite.config import Config, load_config
 from paddleseg_lite.config.build import Plan
+from paddleseg_lite.config.zoo import config_path, find_model
 from paddleseg_lite.deploy.backend import build_runtime, exported_runtime
 from paddleseg_lite.deploy.sidecar import ExportMetadata, built_transforms, check_size, read_sidecar
 from paddleseg_lite.inference.augment import PLAIN, InferenceOptions, Network, Runtime
@@ -94,6 +95,26 @@ class Predictor:
         if inference is None:
             inference = plan.inference(predicts=True)
         return cls(network, transforms, data.classes, data.palette, data.in_channels, inference)
+
+    @classmethod
+    def from_zoo(
+        cls,
+        name: str,
+        backend: str = "auto",
+        inference: InferenceOptions | None = None,
+        threads: int | None = None,
+    ) -> Predictor:
+        """Make one from weights of the zoo and the shipped config that they were trained with.
+
+        Args:
+            name: of `list_models`; weights that are not in the package are downloaded once.
+            backend, inference, threads: see `from_config`.
+
+        Raises:
+            UserError: there is no such network, or the weights cannot be had.
+        """
+        model = find_model(name)
+        return cls.from_config(config_path(model.config), model.weights, backend, inference, threads=threads)
 
     @classmethod
     def from_exported(

@@ -79,6 +79,20 @@ def list_models() -> list[ModelInfo]:
     return list(_models().values())
 
 
+def find_model(name: str) -> ModelInfo:
+    """Return what `list_models` tells of one network.
+
+    Raises:
+        UserError: there is none of this name that has weights.
+    """
+    if name not in _models():
+        raise UserError(
+            f"'{name}' has no released weights{did_you_mean(name, _models())}; give a file, or do without; "
+            f"there are {', '.join(_models())}"
+        )
+    return _models()[name]
+
+
 @functools.cache
 def _models() -> dict[str, ModelInfo]:
     table: dict[str, dict[str, Any]] = read_json(BOX / "models.json", _TABLE, "install the package anew")
@@ -136,7 +150,7 @@ def load(name: str, weights: str | Path | None = "released") -> nn.Layer:
     from paddleseg_lite.checkpoint import load_weights
 
     plan = _plan(name)
-    source = _weights_of(name) if weights == "released" else weights
+    source = find_model(name).weights if weights == "released" else weights
     model = plan.model(pretrained=False)
     if source is not None:
         load_weights(model, source)
@@ -157,7 +171,7 @@ def create_model(name: str, num_classes: int | None = None, pretrained: bool | s
         UserError: there is no such network, it has no weights, or they cannot be had or do not fit.
     """
     plan, others = _plan(name), {} if num_classes is None else {"num_classes": num_classes}
-    return plan.model(_weights_of(name) if pretrained is True else pretrained, **others)
+    return plan.model(find_model(name).weights if pretrained is True else pretrained, **others)
 
 
 def _plan(name: str) -> Plan:
@@ -165,11 +179,3 @@ def _plan(name: str) -> Plan:
 
     known = _models().get(name)
     return Plan(load_config(config_path(known.config if known else name)), TASKS)
-
-
-def _weights_of(name: str) -> str:
-    if name not in _models():
-        raise UserError(
-            f"'{name}' has no released weights; give a file, or do without; there are {', '.join(_models())}"
-        )
-    return _models()[name].weights

@@ -204,3 +204,14 @@ def test_load_builds_every_config_by_its_name():
         paddleseg_lite.load("lpsnet_s_camvid_480x352_1k")
     for name in zoo.RELEASED:
         assert zoo.config_path(name).exists()
+
+
+def test_a_predictor_of_the_zoo(tiny):
+    """By name alone: the network's own weights, and its config's transforms; a slip is answered."""
+    image = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    found = paddleseg_lite.Predictor.from_zoo("tiny_toys", backend="paddle")(image)
+    weights = ("zoo:tiny_toys", "paddle")
+    other = paddleseg_lite.Predictor.from_config(zoo.config_path("tiny"), *weights)(image)
+    np.testing.assert_array_equal(found.mask, other.mask)
+    with pytest.raises(UserError, match="did you mean 'tiny_toys'"):
+        paddleseg_lite.Predictor.from_zoo("tiny_toy")
