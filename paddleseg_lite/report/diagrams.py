@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from paddleseg_lite.metrics.scores import ratio
 from paddleseg_lite.printable import printable
 
 _INK, _DARK_INK = "#1b1f24", "#e6e9ee"  # of lines and text on light and on dark pages
@@ -68,7 +69,7 @@ def _drawn(diagram: Diagram, **options: Any) -> bytes:
 
 def confusion_matrix(confusion: np.ndarray, classes: Sequence[str]) -> Diagram:
     """Return the row-normalised matrix, a number in each cell of at least half a percent."""
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    shares = row_shares(confusion)
 
     def draw(axes: Axes) -> None:
         axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
@@ -87,6 +88,11 @@ def confusion_matrix(confusion: np.ndarray, classes: Sequence[str]) -> Diagram:
 
 
 _NUMBERED = 40  # classes, beyond which cells are too small for numbers
+
+
+def row_shares(confusion: np.ndarray) -> np.ndarray:
+    """Return of each true class's pixels the share taken for each class, [K, K]; NaN of one in no label."""
+    return ratio(confusion, np.broadcast_to(confusion.sum(axis=1, keepdims=True), confusion.shape))
 
 
 def cell_ink(share: float) -> str:

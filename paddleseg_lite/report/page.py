@@ -14,7 +14,7 @@ from paddleseg_lite.errors import require_modules
 from paddleseg_lite.printable import counted, printable
 from paddleseg_lite.report.colorblind import colorblind_palette
 from paddleseg_lite.report.compare import Comparison, Difference
-from paddleseg_lite.report.diagrams import Diagram, cell_ink, render_svg
+from paddleseg_lite.report.diagrams import Diagram, cell_ink, render_svg, row_shares
 from paddleseg_lite.report.pictures import ERRORS, LAYERS, RIGHT, Shot, data_uri
 
 if TYPE_CHECKING:
@@ -202,11 +202,14 @@ def _classes(record: Record) -> list[dict[str, Any]]:
 
 def _matrix(confusion: np.ndarray, names: Sequence[str]) -> list[list[dict[str, str]]]:
     """Return the cells of the confusion matrix, row by row."""
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    shares = row_shares(confusion)
     grounds = colormaps["cividis"](shares)
+    nothing = {"ground": "transparent", "ink": "inherit", "text": ""}
     return [
         [
-            {
+            {**nothing, "title": f"{truth} is in no label"}
+            if np.isnan(share)
+            else {
                 "ground": to_hex(grounds[row, column]),
                 "ink": cell_ink(share),
                 "text": f"{100 * share:.0f}" if share >= 0.005 else "",

@@ -135,6 +135,18 @@ PIXEL = """async image => {
 }"""
 
 
+def test_the_matrix_names_its_columns_in_their_middle(page: playwright.Page) -> None:
+    """Beside it, a name could be taken for that of the next column."""
+    offsets = page.locator(".matrix thead th span").evaluate_all(
+        """all => all.map(span => {
+            const [own, cell] = [span, span.parentNode].map(part => part.getBoundingClientRect());
+            return Math.abs(own.left + own.right - cell.left - cell.right) / 2;
+        })"""
+    )
+    assert len(offsets) == len(CLASSES)
+    assert max(offsets) < 2
+
+
 def test_the_filter_hides_classes_everywhere(page: playwright.Page) -> None:
     """In both tables, the matrix, the legend and the maps."""
     maps = page.locator(".stage").first.locator(".truth")

@@ -124,6 +124,14 @@ def test_all_pixels_ignored(tmp_path: Path) -> None:
     assert "Evaluation: mIoU –" in page.text
 
 
+def test_a_class_in_no_label_has_no_shares(report_folder: Path) -> None:
+    """A row as dark as that of a class of which nothing is confused would say that there was something."""
+    cells = [own for tag, own in Page(report_folder / "report.html").tags if tag == "td" and "title" in own]
+    assert len(cells) == len(CLASSES) ** 2
+    blank = [cell for cell in cells if "transparent" in str(cell["style"])]
+    assert [cell["title"] for cell in blank] == ["absent is in no label"] * len(CLASSES)
+
+
 def test_only_the_intervals_are_needed(tmp_path: Path) -> None:
     """Whoever names some metrics gets a report of these."""
     page = Page(write_report(tmp_path, *evaluation(observations(2), ("intervals",))))
