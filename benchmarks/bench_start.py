@@ -83,7 +83,9 @@ def train(run: Run, args: argparse.Namespace) -> list[float]:
         if run.start != RANDOM:
             command.append(f"model.pretrained={run.start}")
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        subprocess.run([str(x) for x in command], env=environment, check=True, capture_output=True)
+        done = subprocess.run([str(x) for x in command], env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{run.name}: {done.stderr}")
         found = evaluations(folder)
     return found
 

@@ -87,8 +87,8 @@ def find_model(name: str) -> ModelInfo:
     """
     if name not in _models():
         raise UserError(
-            f"'{name}' has no released weights{did_you_mean(name, _models())}; give a file, or do without; "
-            f"there are {', '.join(_models())}"
+            f"'{name}' has no released weights{did_you_mean(name, _models())} (there are "
+            f"{', '.join(_models())})"
         )
     return _models()[name]
 
