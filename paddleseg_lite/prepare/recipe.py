@@ -222,7 +222,7 @@ def _iters(images: int, batch: int) -> Choice:
 
 def _learning_rate(facts: NetworkFacts) -> Choice:
     if facts.weights is not None:
-        return Choice(0.001, "less than from random weights, which the pretrained ones are not to become")
+        return Choice(facts.weights.learning_rate, facts.weights.why)
     return Choice(0.004, "with AdamW from random weights, as measured with lpsnet_s on CamVid")
 
 

@@ -110,13 +110,13 @@ def test_normalize():
 
 
 def test_pretrained_weights_decide_what_they_are_used_to(monkeypatch):
-    """Their mean and spread, not the images'; a lower learning rate; of other channels there are none."""
-    weights = Weights("zoo:mine", "from weights", mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.3))
+    """Their mean and spread, not the images'; their learning rate; of other channels there are none."""
+    weights = Weights("zoo:mine", "from weights", 0.002, "so", (0.4, 0.5, 0.6), (0.2, 0.2, 0.3))
     random = NETWORKS["lpsnet_m"]
     monkeypatch.setitem(NETWORKS, "lpsnet_m", replace(random, weights=weights))
     made = recipe(fingerprint(), "lpsnet_m")
     assert made.normalize.value == ["mean: [0.4, 0.5, 0.6]", "std: [0.2, 0.2, 0.3]"]
-    assert (made.padding, made.learning_rate.value) == (127.5, 0.001)
+    assert (made.padding, made.learning_rate.value) == (127.5, 0.002)
     assert made.network.section == f"{random.section}\npretrained: zoo:mine"
     for name in ("lpsnet_m", "lraspp_os32"):
         other = recipe(fingerprint(mean=(0.5,) * 4), name)
