@@ -116,7 +116,7 @@ def page(results: dict[Run, list[float]], args: argparse.Namespace) -> str:
         "",
         f"{report.circumstances()}. `python benchmarks/bench_start.py --work output/start`: LPSNet-S on "
         f"StreetScenes, batch 4, 512x256, {args.iters} iterations; mIoU in percent on 40 other scenes, mean "
-        f"of the seeds {', '.join(map(str, args.seeds))} and standard deviation.",
+        "of the seeds and standard deviation.",
         "",
     ]
     steps = [args.iters * (k + 1) // EVALUATIONS for k in range(EVALUATIONS)]
@@ -126,15 +126,15 @@ def page(results: dict[Run, list[float]], args: argparse.Namespace) -> str:
     groups = itertools.groupby(results, lambda run: (run.scenes, run.start, run.rate))
     for (scenes, start, rate), runs in groups:
         table = list(zip(*(results[run] for run in runs)))
-        cells = " | ".join(f"{mean(column):.1f} +- {spread(column):.1f}" for column in table)
+        cells = " | ".join(f"{mean(column):.1f}{spread(column)}" for column in table)
         ends = ", ".join(f"{value:.1f}" for value in table[-1])
         lines.append(f"| {scenes} | {start} | {rate} | {cells} | {ends} |")
     return "\n".join(lines) + "\n"
 
 
-def spread(values: Sequence[float]) -> float:
-    """Return the standard deviation of a few values."""
-    return stdev(values) if len(values) > 1 else 0.0
+def spread(values: Sequence[float]) -> str:
+    """Return the standard deviation of a few values, as text; of one alone nothing."""
+    return f" +- {stdev(values):.1f}" if len(values) > 1 else ""
 
 
 def all_runs(args: argparse.Namespace) -> Iterator[Run]:
@@ -153,11 +153,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--iters", type=int, default=400)
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--done", action="store_true", help="train nothing, write the page of what is done")
     args = parser.parse_args()
     args.work = args.work.resolve()
     args.work.mkdir(parents=True, exist_ok=True)
     draw_scenes(args)
     runs = list(all_runs(args))
+    if args.done:
+        runs = [run for run in runs if len(evaluations(args.work / run.name)) == EVALUATIONS]
     with ThreadPoolExecutor(args.jobs) as pool:
         found = list(tqdm(pool.map(lambda run: train(run, args), runs), total=len(runs), unit="run"))
     report.save(page(dict(zip(runs, found)), args), args.output)
