@@ -32,7 +32,7 @@ VIDEO := $(STREET)/drawn/drive.mp4
 SEGMENT := $(PY) tools/predict.py --model_path zoo:lpsnet_s_camvid --save overlay --legend --save_dir $(STREET)
 
 street: .venv/cpu
-	$(PY) -m demo.streetscenes.drive --save_dir $(STREET)/drawn
+	$(if $(filter $(STREET)/drawn/%,$(PHOTO) $(VIDEO)),$(PY) -m demo.streetscenes.drive --save_dir $(STREET)/drawn)
 	$(SEGMENT) --image_path "$(PHOTO)"
 	$(SEGMENT) --image_path "$(VIDEO)"
 	@echo

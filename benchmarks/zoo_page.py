@@ -86,6 +86,8 @@ def usage(name: str) -> list[str]:
         f"paddleseg-lite predict --model_path zoo:{name} --image_path street.jpg --save_dir output/street",
         f"paddleseg-lite val --model_path zoo:{name} --aug_eval --scales {scales} --flip_horizontal",
         "```",
+        "",
+        "The second command wants the data where the config has them, or --opts val_dataset.dataset_root=DIR",
     ]
 
 
