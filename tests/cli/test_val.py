@@ -116,6 +116,9 @@ def test_two_ranks_write_one_report_of_all_images(tmp_path, tool, street_root, w
     one, two = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in ("one", "two"))
     assert two["protocol"]["ranks"] == 2
     assert [image["index"] for image in two["metrics"]["intervals"]["images"]] == [0, 1, 2]
+    curves = [found["metrics"].pop("calibration") for found in (one, two)]  # sums of floats, by other threads
+    ends = [[curve["ece"], *(row["confidence"] or 0 for row in curve["bins"])] for curve in curves]
+    assert ends[1] == pytest.approx(ends[0], rel=1e-6)
     assert (two["scores"], two["metrics"]) == (one["scores"], one["metrics"])
     names = [sorted(path.name for path in (tmp_path / name).rglob("*")) for name in ("one", "two")]
     assert names[0] == names[1]
