@@ -20,7 +20,7 @@ from paddleseg_lite.datasets.cityscapes_labels import (
 from paddleseg_lite.datasets.reading.images import read_label, read_stored_label
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.metrics import Metric, Observation, confusion_matrix
-from paddleseg_lite.metrics.scores import mean_of, plain, ratio
+from paddleseg_lite.metrics.scores import known_mean, plain, ratio
 from paddleseg_lite.metrics.text import columns
 
 _INSTANCE_SUFFIX = "_gtFine_instanceIds.png"
@@ -229,7 +229,7 @@ def _iou(right: int, labelled: int, predicted: int) -> float:
 
 
 def _mean(values: Mapping[str, float]) -> float:
-    return mean_of(np.array(list(values.values())))
+    return float(known_mean(np.array(list(values.values()))))
 
 
 def _plain_values(values: Mapping[str, float]) -> dict[str, float | None]:

@@ -61,7 +61,7 @@ class Metrics:
 
     def summary(self) -> str:
         """Return the means in one line, the first four as PaddleSeg words them; Dice is the mean F1."""
-        dice = mean_of(self.class_f1)
+        dice = float(known_mean(self.class_f1))
         usual = f"mIoU: {self.miou:.4f} Acc: {self.accuracy:.4f} Kappa: {self.kappa:.4f} Dice: {dice:.4f}"
         return f"{usual} mAcc: {self.mean_accuracy:.4f} FWIoU: {self.frequency_weighted_iou:.4f}"
 
@@ -142,11 +142,6 @@ def means(counts: np.ndarray) -> dict[str, np.ndarray]:
         "frequency_weighted_iou": ratio(weighted, total),
         "kappa": ratio(accuracy - by_chance, 1.0 - by_chance),
     }
-
-
-def mean_of(values: np.ndarray) -> float:
-    """Return the mean of those that are numbers; NaN, without a warning, where none is."""
-    return float("nan") if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def ratio(part: Any, whole: Any) -> np.ndarray:
