@@ -60,7 +60,7 @@ def _nearest(
     Costs rise with the number of steps, so that a straight line through those known says where to look next;
     the answer is the nearer one of two neighbours whose costs are known.
     """
-    costs = {0: cost(parent)}
+    networks, costs = {0: parent}, {0: cost(parent)}
     below, above = 0, _MOST + 1  # costs of the former lie below the target, of the latter above or nowhere
     guess = 1
     while above - below > 1:
@@ -68,16 +68,14 @@ def _nearest(
         if network is None:
             above = guess
         else:
-            costs[guess] = cost(network)
+            networks[guess], costs[guess] = network, cost(network)
             below, above = (guess, above) if costs[guess] < target else (below, guess)
         slope = (costs[below] - costs[0]) / below if below else 0.0
         ahead = (target - costs[below]) / slope if slope > 0 else below
         guess = min(max(below + round(ahead), below + 1), above - 1, max(2 * below, 1))
     known = [times for times in (below, above) if times and times in costs]
     times = min(known, key=lambda one: abs(costs[one] - target))
-    network = direction.grown(parent, times)
-    assert network is not None
-    return Candidate(network, direction, times)
+    return Candidate(networks[times], direction, times)
 
 
 def some_of(candidates: Sequence[Candidate], count: int | None, step: int) -> list[Candidate]:

@@ -82,11 +82,11 @@ def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
     with locked(folder / ".lock", busy), _logged(folder / "search.log"):
         costs = _costs(settings)
         path = folder / "search.json"
-        state = read_state(path, _options(settings, costs))
+        values = {key: own for key, own in settings.config.standalone().items() if key != "model"}
+        state = read_state(path, _options(settings, costs, values))
         gmacs = functools.cache(
             lambda network: network.macs(settings.size, info.num_classes, info.in_channels) / 1e9
         )
-        values = {key: own for key, own in settings.config.standalone().items() if key != "model"}
         trainer = functools.partial(
             EngineTrainer,
             config=values,
@@ -139,9 +139,8 @@ def _of(config: Config, function: Callable[[Config], Any], model: Model) -> Any:
     return function(latency.with_model(config, model))
 
 
-def _options(settings: Settings, costs: Costs) -> dict[str, Any]:
+def _options(settings: Settings, costs: Costs, config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the results of a search depend on."""
-    config = {key: own for key, own in settings.config.standalone().items() if key != "model"}
     return {
         "config": config,
         "proxy_iters": settings.proxy_iters,
