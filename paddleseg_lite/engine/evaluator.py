@@ -12,6 +12,7 @@ from paddle import Tensor
 from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint.save import save_weights
 from paddleseg_lite.checkpoint.state import TrainState
+from paddleseg_lite.engine.curves import EVALUATE
 from paddleseg_lite.engine.ema import ExponentialMovingAverage
 from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.engine.run_logger import RunLogger
@@ -41,7 +42,7 @@ class Evaluator:
         Raises:
             EvaluationStopped: `stop` said so.
         """
-        score = self._evaluate("Evaluate", state)
+        score = self._evaluate(EVALUATE, state)
         if score > state.best_miou:
             state.best_miou, state.best_iteration = score, state.iteration
             weights = float32_weights(self.step.model, self.step.optimizer)
@@ -85,7 +86,7 @@ class Evaluator:
             rows = [strip(one, self.dataset.palette) for one in shown]
             self.logger.pictures(f"{tag}/image, truth, prediction", rows, state.iteration)
             if is_best:
-                whose = "weights" if tag == "Evaluate" else "moving average"
+                whose = "weights" if tag == EVALUATE else "moving average"
                 heading = f"{whose} of iteration {state.iteration}: {self.task.headline} {score:.4f}"
                 write_sheet(sheet, shown, self.dataset, heading)
         except Exception as error:  # pictures are no reason to end a run

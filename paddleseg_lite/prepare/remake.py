@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +47,7 @@ def clear_outdated(folder: Path, record: Record) -> list[str]:
         )
     # Interrupted from here on, no config trains on labels of two kinds.
     for path in (folder / CONFIG, *labels):
-        if os.path.lexists(path):
-            path.unlink()
+        path.unlink(missing_ok=True)
     return [f"{made}: all labels and {CONFIG} are made anew; weights trained before are for the old ones"]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from paddleseg_lite.engine.curves import TRAIN, read_metrics
+from paddleseg_lite.engine.curves import EVALUATE, TRAIN, read_metrics
 from paddleseg_lite.engine.run_logger import METRICS
 from paddleseg_lite.errors import UserError, writing
 from paddleseg_lite.files import WRITABLE, atomic_write, locked, remove
@@ -32,7 +32,6 @@ _START = (
     "from paddleseg_lite.scaling.parent import end_with; end_with({}); "
     "import sys; sys.argv[0] = 'paddleseg-lite'; from paddleseg_lite.cli.main import main; main()"
 )
-_EVALUATION = "Evaluate"  # the tag of evaluations of the weights in metrics.jsonl
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,8 @@ class EngineTrainer:
             while waiting or running:
                 if self.asked_to_stop():
                     raise Stopped
-                while waiting and len(running) < self.jobs and (job := waiting.pop(0)):
+                while waiting and len(running) < self.jobs:
+                    job = waiting.pop(0)
                     if (miou := self.finished(job.name)) is not None:
                         done += self.iters
                         yield job.name, Outcome(miou, 0.0)
@@ -133,7 +133,7 @@ class EngineTrainer:
         metrics = self.folder / name / METRICS
         if not metrics.exists() or not self.weights(name).exists():
             return None
-        evaluations = read_metrics(metrics).get(_EVALUATION, [])
+        evaluations = read_metrics(metrics).get(EVALUATE, [])
         if not evaluations or evaluations[-1]["iteration"] != self.iters:
             return None
         return float(evaluations[-1]["miou"] or 0.0)
