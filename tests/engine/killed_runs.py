@@ -38,26 +38,43 @@ def fork_trainer(save_dir: Path, iters: int, num_workers: int = 0) -> int:
         os._exit(1)
 
 
-def half_written(save_dir: Path) -> bool:
-    """Return whether a checkpoint or weights are being written at this moment."""
-    return any(save_dir.glob(".part-*")) or any(save_dir.glob("*best_model/.part-*"))
+def half_written(save_dir: Path) -> set[Path]:
+    """Return the unfinished files that are there: being written, or left by a killed process."""
+    return {*save_dir.glob(".part-*"), *save_dir.glob("*best_model/.part-*")}
+
+
+def stop_while_writing(pid: int, save_dir: Path, left: set[Path], delay: float) -> None:
+    """Stop a trainer in the middle of a write, `delay` seconds after it was seen to begin.
+
+    Only of a process that stands still can it be said what it was doing: on a busy machine it may end its
+    write between a look and a signal.
+    """
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if half_written(save_dir) - left:
+            time.sleep(delay)
+            os.kill(pid, signal.SIGSTOP)
+            os.waitpid(pid, os.WUNTRACED)
+            if half_written(save_dir) - left:
+                return
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.0002)
 
 
 def kill_somewhen(
     save_dir: Path, rng: random.Random, while_writing: bool, num_workers: int
 ) -> dict[str, int]:
     """Start a trainer and kill it: after a random time, or shortly after it begins to write."""
+    left = half_written(save_dir)
     pid = fork_trainer(save_dir, ENDLESS, num_workers)
     time.sleep(rng.uniform(0.05, 0.6))
-    deadline = time.monotonic() + 20
-    while while_writing and not half_written(save_dir) and time.monotonic() < deadline:
-        time.sleep(0.0002)
     if while_writing:
-        time.sleep(rng.uniform(0, 0.02))
+        stop_while_writing(pid, save_dir, left, rng.uniform(0, 0.02))
     os.kill(pid, signal.SIGKILL)
     status = os.waitpid(pid, 0)[1]
     newest = max((int(path.name[5:]) for path in save_dir.glob("iter_*")), default=0)
-    return {"killed": os.WIFSIGNALED(status), "writing": half_written(save_dir), "newest": newest}
+    writing = bool(half_written(save_dir) - left)
+    return {"killed": os.WIFSIGNALED(status), "writing": writing, "newest": newest}
 
 
 def main(folder: Path, kills: int) -> None:
