@@ -9,12 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.json_files import NUMBER, read_json
 
 _log = logging.getLogger(__name__)
+
+KEPT = 10  # rounds of a network, the fastest ones, that its latency is the median of
 
 Model = Mapping[str, Any]  # the section `model` of a config
 
@@ -47,13 +47,12 @@ class Costs(Protocol):
 class Latency:
     """The time of one image, in milliseconds, which is measured once and kept.
 
-    It is the median of the medians of several rounds of runs. Its spread is twice the standard error of that
-    median, 1.86 x interquartile range / sqrt(rounds): a second measurement lies within it 19 times of 20, as
-    long as the machine does nothing else meanwhile.
+    It is the median of the fastest rounds of runs, its spread the range of these. Others are slower for what
+    the machine does besides, often for seconds on end, and a median over all would be one of that.
 
     Args:
-        path: the JSON file: for each network and condition the medians of the rounds.
-        measure: returns the medians of a network, in milliseconds; the rounds are as many as it likes.
+        path: the JSON file: for each network and condition the fastest rounds.
+        measure: returns the times of rounds with a network, in milliseconds.
         condition: runtime, size, threads and machine.
     """
 
@@ -73,7 +72,8 @@ class Latency:
     def again(self, name: str, model: Model) -> Cost:
         """Measure a network once more, and return its latency by all the rounds so far."""
         key = self._key(name)
-        self._kept[key] = [*self._kept.get(key, []), *(round(time, 4) for time in self._measure(model))]
+        times = [*self._kept.get(key, []), *(round(time, 4) for time in self._measure(model))]
+        self._kept[key] = sorted(times)[:KEPT]
         lines = (f" {json.dumps(name)}: {json.dumps(times)}" for name, times in self._kept.items())
         atomic_write(self._path, "{\n" + ",\n".join(lines) + "\n}\n")
         cost = self._cost(name)
@@ -85,8 +85,7 @@ class Latency:
 
     def _cost(self, name: str) -> Cost:
         times = self._kept[self._key(name)]
-        low, high = np.percentile(times, [25, 75])
-        return Cost(median(times), float(1.86 * (high - low) / np.sqrt(len(times))))
+        return Cost(median(times), times[-1] - times[0])
 
 
 class Macs:

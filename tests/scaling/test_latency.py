@@ -25,6 +25,7 @@ def test_a_network_is_timed(config, tmp_path, monkeypatch, converts_here, backen
     """A larger one takes longer; the cache of exports is as it was."""
     monkeypatch.setenv("PADDLESEG_LITE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(latency, "_SECONDS", 0.0)
+    monkeypatch.setattr(latency, "_ROUNDS", 1)
     networks = (START, PUBLISHED["lpsnet_s"]) if backend == "paddle" else (START,)
     times = [
         min(latency.measure(latency.with_model(config, network.model()), backend, (64, 48)))
@@ -34,6 +35,28 @@ def test_a_network_is_timed(config, tmp_path, monkeypatch, converts_here, backen
     assert times == sorted(times)
     assert os.environ["PADDLESEG_LITE_HOME"] == str(tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+
+
+def test_slow_times_of_the_machine_do_not_count(config, monkeypatch):
+    """It measures until ten rounds agree, and only those are returned; it does not do so for ever."""
+    readings = iter([])
+    monkeypatch.setattr(latency, "_SECONDS", 0.0)
+    monkeypatch.setattr(latency, "predict_labels", lambda *_: None)
+    monkeypatch.setattr(latency.time, "perf_counter", lambda: next(readings))
+
+    def rounds_of(seconds: list[float]) -> list[float]:
+        nonlocal readings
+        readings = iter(
+            [reading for time in seconds for _ in range(latency._RUNS) for reading in (0.0, time)]
+        )
+        times = latency.measure(latency.with_model(config, START.model()), "paddle", (64, 48))
+        assert next(readings, None) is None, "all are needed"
+        return times
+
+    slow, fast = [0.02 + 0.001 * number for number in range(9)], [0.01, 0.0102] * 5
+    assert rounds_of([*slow, *fast]) == pytest.approx([10.0] * 5 + [10.2] * 5)
+    growing = [0.01 + 0.001 * number for number in range(latency._ROUNDS)]
+    assert rounds_of(growing) == pytest.approx([10.0 + number for number in range(10)])
 
 
 def test_a_network_of_any_depth_has_activations_that_its_export_can_match(config):
