@@ -13,18 +13,26 @@ class UserError(Exception):
     """A mistake in what the user gave: a config, a file, a flag.
 
     The message is one sentence: what was found, where, what is allowed, what to do; names and text of files
-    in it are made printable. Command-line tools print it and exit with code 2; anything else that is raised
+    in it are made printable. Command-line tools print it and exit with its code; anything else that is raised
     is a bug in this library and keeps its trace.
 
     Attributes:
         argument: of the component that raised it, the argument that is to blame, where that is known.
+        exit_code: of a command that ends with it.
     """
 
     argument: str | None = None
+    exit_code = 2
 
     def __str__(self) -> str:
         """Return the message, on one line."""
         return printable(super().__str__())
+
+
+class Diverged(UserError):
+    """A loss or weights that are NaN or infinite: whoever runs many trainings goes on without this one."""
+
+    exit_code = 3
 
 
 @contextlib.contextmanager

@@ -21,11 +21,12 @@ from paddleseg_lite.kernels.threads import cpu_facts, thread_count
 from paddleseg_lite.printable import LogFormatter, escape_unencodable
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of <malloc.h>
-USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> NoReturn:
-    """Do the work of a command and exit: 0 when done, 2 for a user's mistake, told in one sentence.
+    """Do the work of a command and exit: 0 when done, 2 for a user's mistake, told in one sentence, 3 if
+    a training diverged.
 
     A bug keeps its trace. Sets up what a library must not touch: log format, CPU threads, device. `args` has
     `debug`, and `device` if the command computes; the others run without Paddle. For `work`, `args.config` is
@@ -56,7 +57,7 @@ def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
         if args.debug:
             raise
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

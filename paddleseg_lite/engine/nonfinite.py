@@ -12,7 +12,7 @@ from paddleseg_lite import parallel
 from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.engine.feed import Pass
 from paddleseg_lite.engine.options import TrainOptions
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import Diverged
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def handle_nonfinite_loss(
     """Pass over an iteration whose loss is not finite, or end the run after saving; all ranks do so together.
 
     Raises:
-        UserError: more than `options.skip_nonfinite` iterations in this run had such a loss, or the weights
+        Diverged: more than `options.skip_nonfinite` iterations in this run had such a loss, or the weights
             are not finite, which no other batch can cure.
     """
     of_ranks = parallel.all_gather_object([path for one in passes for path in one.paths])
@@ -50,7 +50,7 @@ def handle_nonfinite_loss(
         log.warning(f"[TRAIN] {found}: passed over, {state.skipped} of {options.skip_nonfinite} tolerated")
         return
     save()
-    raise UserError(
+    raise Diverged(
         f"{found}. The weights before it are in {options.save_dir / f'iter_{state.iteration}'}: look at "
         "these images and labels, lower the learning rate, or resume with --skip_nonfinite N to pass over N"
     )
@@ -60,11 +60,11 @@ def check_weights(model: paddle.nn.Layer, save_dir: Path, found: str) -> None:
     """Refuse to go on, let alone to save, with weights or batch statistics that are not finite on some rank.
 
     Raises:
-        UserError: they are not.
+        Diverged: they are not.
     """
     are_finite = [paddle.isfinite(p.astype("float32")).all() for p in model.parameters()]
     if parallel.any_rank(not bool(paddle.stack(are_finite).all())):  # one read, not one for each
-        raise UserError(
+        raise Diverged(
             f"{found}. The weights are not finite, so that nothing was saved: go on from an earlier "
             f"checkpoint in {save_dir} with a lower learning rate or with gradient clipping"
         )

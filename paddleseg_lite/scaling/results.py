@@ -67,7 +67,7 @@ class Point:
 def points(state: SearchState, gmacs: Callable[[Architecture], float]) -> list[Point]:
     """Return the networks that were trained, in the order of steps, then those to compare with."""
     trained = {name: own for name, own in state.networks.items() if own.miou is not None}
-    best = frontier([(name, own.cost, own.miou or 0.0) for name, own in trained.items()])
+    best = frontier([(name, own.cost, own.miou) for name, own in trained.items() if own.miou])
     chosen = state.path()
     found = [
         Point(

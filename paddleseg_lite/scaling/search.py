@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from paddleseg_lite.errors import UserError
 from paddleseg_lite.printable import counted
 from paddleseg_lite.scaling.architecture import START, Architecture
 from paddleseg_lite.scaling.candidates import propose, some_of
@@ -163,7 +164,10 @@ class Search:
     def _train_step(self, step: Step) -> bool:
         """Train what a step compares; return whether all of them are."""
         networks = self.state.networks
-        for group in ([step.parent], step.candidates):  # candidates may need the parent's weights
+        groups = [[step.parent, *step.candidates]]
+        if self.options.inherit:  # candidates need the parent's weights
+            groups = [[step.parent], step.candidates]
+        for group in groups:
             self._train([self._job(name) for name in group if networks[name].miou is None], networks)
             if any(networks[name].miou is None for name in group):
                 return False
@@ -220,6 +224,11 @@ class Search:
                     raise Stopped
                 self.state.networks[name].set_cost(self.costs.again(name, _model(name)))
         best = max(step.candidates, key=lambda name: self._merit(step.parent, name))
+        if not self.state.networks[best].miou:
+            raise UserError(
+                f"all candidates of step {number} have mIoU 0, or their trainings diverged; look at the data "
+                "with check_dataset, lower the learning rate, or train longer (--proxy_iters)"
+            )
         step.chosen = best
         self._save()
         own, parent = self.state.networks[best], self.state.networks[step.parent]

@@ -17,7 +17,7 @@ import yaml
 
 from paddleseg_lite.engine.curves import EVALUATE, TRAIN, read_metrics
 from paddleseg_lite.engine.run_logger import METRICS
-from paddleseg_lite.errors import UserError, writing
+from paddleseg_lite.errors import Diverged, UserError, writing
 from paddleseg_lite.files import WRITABLE, atomic_write, locked, remove
 from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.printable import printable
@@ -51,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training: mIoU at its end, and the seconds of the process that ended it."""
+    """What came of a training: mIoU at its end, 0 if it diverged; seconds of the process that ended it."""
 
     miou: float
     seconds: float
@@ -194,14 +194,17 @@ class EngineTrainer:
             time.sleep(_POLL)
 
     def _miou(self, name: str, process: subprocess.Popen[bytes]) -> float:
-        """Return the mIoU of a training that has ended.
+        """Return the mIoU of a training that has ended, 0 if it diverged.
 
         Raises:
-            UserError: it has not come to its end.
+            UserError: it has not come to its end for another reason, which may end the next one as well.
         """
         miou = self.finished(name)
         if miou is not None and process.returncode == 0:
             return miou
+        if process.returncode == Diverged.exit_code:
+            _log.warning(f"[SCALE] the training of {name} diverged, see {self._printed(name)}: mIoU 0")
+            return 0.0
         printed = self._printed(name).read_text(encoding="utf-8", errors="replace").splitlines()
         said = printable(next((line for line in reversed(printed) if line.strip()), "nothing"))[:300]
         raise UserError(

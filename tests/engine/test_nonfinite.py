@@ -10,7 +10,7 @@ import pytest
 
 from paddleseg_lite.checkpoint import latest_checkpoint, read_weights
 from paddleseg_lite.datasets.loading.loader import train_batches
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import Diverged
 from paddleseg_lite.losses import CrossEntropyLoss
 from tests.engine.toy import DropoutNet, toy_run
 from tests.toys import PixelNet, Squares
@@ -33,7 +33,7 @@ class Poisoned(Squares):
 def test_a_loss_that_is_not_finite_ends_the_run_after_saving(tmp_path):
     """Iteration, samples and last losses are told; what is saved is as good as before the bad batch."""
     dataset = Poisoned({"train_4.png"})
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(Diverged) as caught:
         toy_run(tmp_path, iters=6, dataset=dataset, loss="ohem")
     message = str(caught.value)
     assert "the loss is nan at iteration" in message
@@ -52,7 +52,7 @@ def test_some_losses_that_are_not_finite_can_be_passed_over(tmp_path, caplog):
     with caplog.at_level("WARNING"):
         toy_run(tmp_path, iters=5, dataset=dataset, skip_nonfinite=2)
     assert "passed over, 1 of 2 tolerated" in caplog.text
-    with pytest.raises(UserError, match="the loss is nan"):
+    with pytest.raises(Diverged, match="the loss is nan"):
         toy_run(tmp_path, iters=9, dataset=dataset, skip_nonfinite=2, resume="auto")
     end = latest_checkpoint(tmp_path)
     assert all(np.isfinite(value).all() for value in read_weights(end / "model.pdparams").values())
@@ -84,7 +84,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
         model.head.weight.set_value(paddle.full(model.head.weight.shape, float("nan")))
         return model
 
-    with pytest.raises(UserError, match="nothing was saved"):
+    with pytest.raises(Diverged, match="nothing was saved"):
         toy_run(tmp_path, net=diverged)
     assert latest_checkpoint(tmp_path) is None
 
@@ -101,7 +101,7 @@ def test_a_run_that_diverges_keeps_its_good_checkpoints(tmp_path, monkeypatch, o
         optimizer._parameter_list[0].set_value(paddle.full_like(optimizer._parameter_list[0], np.inf))
 
     monkeypatch.setattr(paddle.optimizer.Momentum, "step", diverging)
-    with pytest.raises(UserError, match=r"weights are not finite, so that nothing was saved.*learning rate"):
+    with pytest.raises(Diverged, match=r"weights are not finite, so that nothing was saved.*learning rate"):
         toy_run(tmp_path, iters=20, keep_checkpoint_max=1, resume="auto", **options)
     assert latest_checkpoint(tmp_path) == good
     for value in read_weights(good / "model.pdparams").values():

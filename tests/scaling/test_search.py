@@ -225,6 +225,15 @@ def test_without_any_gain_the_least_loss_is_chosen_and_told(caplog):
     assert "no candidate is better than its parent" in caplog.text
 
 
+def test_it_does_not_go_on_from_networks_that_recognise_nothing():
+    """All trainings of the step have diverged: the reason is not the network."""
+    with pytest.raises(UserError, match="all candidates of step 1 have mIoU 0"):
+        chosen(
+            {"a": Network(11.0, 0.0, miou=0.0), "b": Network(12.0, 0.0, miou=0.0)},
+            Network(10.0, 0.0, miou=0.0),
+        )
+
+
 def test_what_is_too_close_to_call_is_measured_again():
     """The parent, the best and its rivals, until they are apart; a candidate far behind is not."""
     start = Network(10.0, 0.3, miou=0.2)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from paddleseg_lite.errors import UserError
+from paddleseg_lite.errors import Diverged, UserError
 from paddleseg_lite.files import locked
 from paddleseg_lite.scaling import training
 from paddleseg_lite.scaling.training import EngineTrainer, Job, Outcome, Stopped
@@ -21,8 +21,9 @@ TRAIN = """
 import json, pathlib, signal, sys, time
 arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 folder = pathlib.Path(arguments["--save_dir"])
-if {fails}:
-    sys.exit("error: there are no images; give some")
+if {code}:
+    print("error: there are no images; give some", file=sys.stderr)
+    sys.exit({code})
 signal.signal(signal.SIGTERM, lambda *_: ((folder / "saved").touch(), sys.exit(0)))
 time.sleep({seconds})
 (folder / "iter_7").mkdir()
@@ -48,9 +49,9 @@ time.sleep(60)
 STARTS = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 
 
-def trainer(tmp_path, monkeypatch, fails=False, seconds=0.0, **options) -> EngineTrainer:
+def trainer(tmp_path, monkeypatch, code=0, seconds=0.0, **options) -> EngineTrainer:
     monkeypatch.setattr(
-        training, "_START", TRAIN.format(fails=fails, seconds=seconds).replace("{", "{{").replace("}", "}}")
+        training, "_START", TRAIN.format(code=code, seconds=seconds).replace("{", "{{").replace("}", "}}")
     )
     monkeypatch.setattr(training, "_POLL", 0.02)
     return EngineTrainer(tmp_path, {"iters": 1}, iters=7, **options)
@@ -82,11 +83,23 @@ def test_a_training_without_its_last_evaluation_is_not_finished(tmp_path, monkey
 
 def test_one_that_fails_is_told_with_its_last_words(tmp_path, monkeypatch):
     """And where the rest of them is; others that run are asked to save."""
-    train = trainer(tmp_path, monkeypatch, fails=True)
+    train = trainer(tmp_path, monkeypatch, code=1)
     with pytest.raises(
         UserError, match=r"training of a ended with 1, and said last: error: there are no images"
     ):
         list(train([Job("a", {})], lambda job: True))
+
+
+def test_one_that_diverges_counts_as_miou_0(tmp_path, monkeypatch, caplog):
+    """It tells of its network, not of the search: the others are trained."""
+    train = trainer(tmp_path, monkeypatch, code=Diverged.exit_code)
+    assert [
+        (name, outcome.miou) for name, outcome in train([Job("a", {}), Job("b", {})], lambda job: True)
+    ] == [
+        ("a", 0.0),
+        ("b", 0.0),
+    ]
+    assert "the training of a diverged" in caplog.text
 
 
 def test_asked_to_stop_all_that_run_save_and_end(tmp_path, monkeypatch):
