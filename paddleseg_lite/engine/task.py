@@ -112,12 +112,19 @@ class Classification:
     def check(self, criterion: Criterion, train: Any, val: Any | None) -> None:
         """See `Task`."""
         criterion.expect(train.num_classes, None)
-        if val is not None and val.classes != train.classes:
-            one, other = next(pair for pair in zip(train.classes, val.classes) if pair[0] != pair[1])
+        if val is None:
+            return
+        own, others = len(train.classes), len(val.classes)
+        if own != others:
             raise UserError(
-                f"train_dataset and val_dataset have other classes, such as '{one}' and '{other}'; give both "
-                "folders of the same names, or lists"
+                f"num_classes is {own} of train_dataset, but {others} of val_dataset; make them agree"
             )
+        for one, other in zip(train.classes, val.classes):
+            if one != other:
+                raise UserError(
+                    f"train_dataset and val_dataset have other classes, such as '{one}' and '{other}'; give "
+                    "both folders of the same names, or lists"
+                )
 
     def measure(self, logits: Sequence[Tensor], labels: Tensor) -> list[Tensor]:
         """See `Task`."""

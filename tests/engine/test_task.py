@@ -56,6 +56,11 @@ def test_losses_and_data_sets_that_fit() -> None:
         Classification(train).check(pixels, train, None)
     with pytest.raises(UserError, match="other classes, such as 'b' and 'c'"):
         Classification(train).check(images, train, labelled("a", "c"))
+    for count, names in ((1, "a"), (3, "abc")):
+        with pytest.raises(
+            UserError, match=f"num_classes is 2 of train_dataset, but {count} of val_dataset; "
+        ):
+            Classification(train).check(images, train, labelled(*names))
 
 
 def test_scores_in_the_log() -> None:
