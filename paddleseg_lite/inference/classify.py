@@ -23,7 +23,7 @@ TOP = (1, 5)
 def hits(logits: Tensor, labels: Tensor) -> list[Tensor]:
     """Return for each of TOP whether the class of an image is among so many highest logits, bool [N].
 
-    Of equal logits that of the smaller id comes first; NaN is never among them.
+    Of equal logits that of the smaller id comes first. NaN comes before all others, and is itself no hit.
 
     Args:
         logits: float32 [N, K].
@@ -33,7 +33,8 @@ def hits(logits: Tensor, labels: Tensor) -> list[Tensor]:
     own, ids = paddle.take_along_axis(logits, labels, axis=1), paddle.arange(logits.shape[1])
     not_before = (logits < own) | ((logits == own) & (ids >= labels))  # [N, K]
     before = logits.shape[1] - not_before.astype("int64").sum(axis=1)  # [N]
-    return [before < k for k in TOP]
+    is_number = ~paddle.isnan(own.squeeze(1))  # [N]; of less than 5 classes all are among the first 5
+    return [(before < k) & is_number for k in TOP]
 
 
 @paddle.no_grad()

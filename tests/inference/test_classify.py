@@ -28,6 +28,9 @@ from paddleseg_lite.transforms import Normalize
         ([np.nan] * 7, 0, (False, False)),
         ([0, np.nan, 0, 0, 0, 0, 0], 1, (False, False)),
         ([2, 1, 0], 2, (False, True)),  # of less than five classes each is among the first five
+        ([np.nan] * 3, 0, (False, False)),  # but NaN
+        ([0, np.nan, 0], 1, (False, False)),
+        ([0, np.nan, 0], 0, (False, True)),
     ],
 )
 def test_hits_by_hand(logits: list[float], label: int, expected: tuple[bool, bool]) -> None:
