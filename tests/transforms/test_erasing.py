@@ -67,6 +67,15 @@ def test_a_rectangle_that_cannot_fit() -> None:
     np.testing.assert_array_equal(RandomErasing(EPSILON=1).apply(image), image)
 
 
+@pytest.mark.parametrize("attempt", [1, 5])
+def test_how_many_attempts(attempt: int) -> None:
+    """Half the image fits it with an aspect in 0.5..2, of 0.1..10 drawn: of all attempts one must."""
+    done = erased(RandomErasing(EPSILON=1, sl=0.5, sh=0.5, r1=0.1, attempt=attempt), draws=1000)
+    fits = (2 - 0.5) / (10 - 0.1)
+    expected = 1 - (1 - fits) ** attempt  # 0.15 of one, 0.56 of five; 1.00 of a hundred
+    assert np.mean([(image != 9).any() for image in done]) == pytest.approx(expected, abs=0.05)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
