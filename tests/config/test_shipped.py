@@ -7,6 +7,7 @@ import runpy
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from paddleseg_lite.datasets import train_batches
 from paddleseg_lite.datasets.samples import TASKS
 from paddleseg_lite.losses import OhemCrossEntropyLoss
 from paddleseg_lite.paddle_compat import schedule_of
+from paddleseg_lite.transforms import MixupOperator, RandomDistort, RandomErasing, RandomHorizontalFlip
 from tests import paths
 from tests.paths import REPOSITORY
 
@@ -184,34 +186,89 @@ def test_the_published_pretraining(name: str, epochs: int, boundaries: list[int]
     assert schedule.values == pytest.approx([0.1, 0.01, 0.001, 0.0001])
     own = plan.config.values["optimizer"]
     assert (own["type"], own["momentum"], own["weight_decay"]) == ("Momentum", 0.9, 1e-4)
-    crop, *_ = plan.transforms("train_dataset").transforms
+    assert own["use_nesterov"] is True
+    crop, flip, normalize, *_ = plan.transforms("train_dataset").transforms
     assert (crop.size, crop.scale, crop.ratio) == ((224, 224), (0.08, 1.0), (3 / 4, 4 / 3))
-    short, middle, *_ = plan.transforms("val_dataset").transforms
+    assert (type(flip), flip.prob) == (RandomHorizontalFlip, 0.5)
+    short, middle, normalize_val = plan.transforms("val_dataset").transforms
     assert (short.short_sizes, middle.size) == ([256], (224, 224))
+    for last in (normalize, normalize_val):
+        assert (last.mean, last.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_the_published_step_of_pretraining() -> None:
+    """Nesterov's goes 1 + 0.9 times the gradient at first, a plain one once; L2 is part of the gradient."""
+    plan = Plan(load_config(CONFIGS / "lpsnet" / "lpsnet_m_imagenet_100e.yml"), TASKS).with_epoch(5000)
+    weight = paddle.create_parameter(
+        [1], "float32", default_initializer=paddle.nn.initializer.Constant(1000.0)
+    )
+    (layer := paddle.nn.Layer()).add_parameter("weight", weight)
+    optimizer = plan.optimizer(layer)
+    weight.sum().backward()
+    optimizer.step()
+    assert 1000 - weight.item() == pytest.approx(0.1 * (1 + 0.9) * (1 + 1e-4 * 1000), rel=1e-3)
+
+
+def test_erasing_and_mixup_of_the_variant(tmp_path: Path) -> None:
+    """The arguments that its head names, in what is built; the plain config has neither."""
+    assert cv2.imwrite(str(tmp_path / "0.png"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "train_list.txt").write_text("0.png 0\n")
+    plain, variant = (
+        Plan(load_config(CONFIGS / "lpsnet" / name, [f"train_dataset.image_root={tmp_path}"]), TASKS).dataset(
+            "train_dataset"
+        )
+        for name in ("lpsnet_m_imagenet_100e.yml", "lpsnet_m_imagenet_100e_mixup.yml")
+    )
+    assert (len(plain.transforms.transforms), plain.batch_transforms) == (3, ())
+    *before, erasing = variant.transforms.transforms
+    assert [vars(step) for step in before] == [vars(step) for step in plain.transforms.transforms]
+    assert isinstance(erasing, RandomErasing)
+    assert (erasing.EPSILON, erasing.areas, erasing.r1) == (0.5, (0.02, 0.4), 0.3)
+    assert (erasing.attempt, erasing.mode) == (100, "const")
+    (mixup,) = variant.batch_transforms
+    assert (type(mixup), mixup.alpha) == (MixupOperator, 0.2)
 
 
 # docs/lpsnet.md tells of them.
+JITTER = {"brightness_range": 0.4, "contrast_range": 0.4, "saturation_range": 0.4}
 ATTEMPTS = {
-    "iters=200000": 200_000,
-    "train_dataset.transforms.3.brightness_range=0.4 train_dataset.transforms.3.contrast_range=0.4 "
-    "train_dataset.transforms.3.saturation_range=0.4": 0.4,
-    "loss.types.0.thresh=0.6": 0.6,
-    "lr_scheduler.learning_rate=0.02": 0.02,
+    "iters=200000": {"iters": 200_000, "decay_steps": 200_000},
+    " ".join(f"train_dataset.transforms.3.{name}={width}" for name, width in JITTER.items()): {
+        "distortion": vars(RandomDistort(**JITTER))
+    },
+    "loss.types.0.thresh=0.6": {"thresh": 0.6},
+    "lr_scheduler.learning_rate=0.02": {"rate": 0.02},
 }
+# The config has two of them already: with these, none.
+OTHERS = (
+    "iters=1000",
+    *(f"train_dataset.transforms.3.{name}=0.1" for name in JITTER),
+    "loss.types.0.thresh=0.9",
+    "lr_scheduler.learning_rate=0.5",
+)
+
+
+def attempted(*opts: str) -> dict[str, Any]:
+    """Return all that the attempts change, as the built objects have it."""
+    plan = Plan(load_config(CONFIGS / "lpsnet" / "lpsnet_m_cityscapes_1536x768_200k.yml", opts))
+    optimizer = plan.optimizer(paddle.nn.Linear(1, 1))
+    (loss,) = plan.criterion().losses
+    return {
+        "iters": plan.config.iters,
+        "decay_steps": schedule_of(optimizer).decay_steps,
+        "distortion": vars(plan.transforms("train_dataset").transforms[3]),
+        "thresh": loss.thresh,
+        "rate": optimizer.get_lr(),
+    }
 
 
 @pytest.mark.parametrize("opts", ATTEMPTS)
 def test_the_attempts_of_the_documentation_build(opts: str) -> None:
-    """Each is one line of --opts, stands in docs/lpsnet.md, and changes what it says."""
-    assert f"--opts {opts}" in (REPOSITORY / "docs" / "lpsnet.md").read_text()
-    path = CONFIGS / "lpsnet" / "lpsnet_m_cityscapes_1536x768_200k.yml"
-    plan = Plan(load_config(path, opts.split()))
-    model = plan.model(pretrained=False)
-    distortion = plan.config.values["train_dataset"]["transforms"][3]
-    assert len(plan.transforms("train_dataset").transforms) == 5
-    (loss,) = plan.criterion().losses
-    rate = plan.optimizer(model).get_lr()
-    assert ATTEMPTS[opts] in (plan.config.iters, rate, loss.thresh, distortion["brightness_range"])
+    """Each is one line of --opts, stands in docs/lpsnet.md, and changes what it says and nothing else."""
+    assert f"--opts {opts}`" in (REPOSITORY / "docs" / "lpsnet.md").read_text()
+    before = attempted(*OTHERS)
+    assert all(before[part] != value for part, value in ATTEMPTS[opts].items())
+    assert attempted(*OTHERS, *opts.split()) == {**before, **ATTEMPTS[opts]}
 
 
 @shipped
