@@ -67,7 +67,7 @@ class Latency:
 
     def of(self, name: str, model: Model) -> Cost:
         """Return a network's latency, which is measured if it is not known."""
-        return self._cost(name) if self._key(name) in self._kept else self.again(name, model)
+        return self._cost(name) if self._kept.get(self._key(name)) else self.again(name, model)
 
     def again(self, name: str, model: Model) -> Cost:
         """Measure a network once more, and return its latency by all the rounds so far."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.scaling.architecture import PUBLISHED, START
 
 _FITTED = 3  # trainings that are enough to draw a line through
 
@@ -41,6 +43,16 @@ def predicted_seconds(ratio: float, timing: Timing, done: Sequence[tuple[float, 
     before = sum(timing.fixed + timing.computing * own for own, _ in done)
     scale = sum(seconds for _, seconds in done) / before if before else 1.0
     return scale * (timing.fixed + timing.computing * ratio)
+
+
+@functools.cache
+def growth(steps: int) -> float:
+    """Return how many times the multiply-adds become in some steps, if it goes as in the paper.
+
+    There 14 steps lead from the first network to S; no more than 20 are looked ahead.
+    """
+    first, small = (network.macs((2048, 1024), 19) for network in (START, PUBLISHED["lpsnet_s"]))
+    return float((small / first) ** (min(steps, 20) / 14))
 
 
 _UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from paddle import nn
 
 from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.core import Config
+from paddleseg_lite.datasets.info import DatasetInfo
 from paddleseg_lite.deploy.backend import build_runtime
 from paddleseg_lite.deploy.profile import count_macs
 from paddleseg_lite.engine.environment import cpu_name
@@ -26,9 +26,9 @@ from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.scaling.cost import KEPT
 from paddleseg_lite.transforms import Sample
 
-_WARMUP, _ROUNDS, _RUNS = 5, 100, 3  # runs before; rounds at most; runs of a round at least
+_WARMUP, _RUNS = 5, 3  # runs before; runs of a round at least
 _SECONDS = 0.05  # that a round takes at least
-_ALIKE = 1.03  # how far the fastest rounds may be from each other
+_ALIKE, _PATIENCE = 1.03, 15.0  # how far the fastest rounds may be from each other; seconds to wait for it
 _STEADY = 0.01  # what batch normalisation leaves of the activations' differences
 _HOME = "PADDLESEG_LITE_HOME"
 _quiet = logging.getLogger("paddleseg_lite.deploy")
@@ -39,17 +39,19 @@ def with_model(config: Config, model: Mapping[str, Any]) -> Config:
     return Config(config.path, {**config.standalone(), "model": dict(model)}, {})
 
 
-def condition(runtime: str, size: tuple[int, int]) -> str:
-    """Return what a latency depends on besides the network: runtime, size, threads and machine.
+def condition(runtime: str, size: tuple[int, int], info: DatasetInfo) -> str:
+    """Return what a latency depends on besides the network: runtime, image, classes, threads and machine.
 
     Args:
         runtime: one of those that `deploy.backend.choose` returns.
         size: (width, height) of the image.
+        info: what the data declare.
     """
     device = paddle.get_device()
     name = cpu_name() if device == "cpu" else f"{device} of a machine with {cpu_name()}"
     version = _version_of(runtime)
-    return f"{runtime} {version}, {size[0]}x{size[1]}, {thread_count()} threads, {name} ({platform.node()})"
+    image = f"{size[0]}x{size[1]}x{info.in_channels}, {info.num_classes} classes"
+    return f"{runtime} {version}, {image}, {thread_count()} threads, {name}"
 
 
 def _version_of(runtime: str) -> str:
@@ -82,13 +84,15 @@ def measure(config: Config, runtime: str, size: tuple[int, int]) -> list[float]:
     for _ in range(_WARMUP):
         predict_labels(network, [sample], PLAIN)
     rounds: list[float] = []
-    while len(rounds) < KEPT or (rounds[KEPT - 1] > _ALIKE * rounds[0] and len(rounds) < _ROUNDS):
+    spent = 0.0
+    while len(rounds) < KEPT or (rounds[KEPT - 1] > _ALIKE * rounds[0] and spent < _PATIENCE):
         times: list[float] = []
         while len(times) < _RUNS or sum(times) < _SECONDS:
             started = time.perf_counter()
             predict_labels(network, [sample], PLAIN)  # its end waits for the device
             times.append(time.perf_counter() - started)
         rounds = sorted([*rounds, 1e3 * min(times)])
+        spent += sum(times)
     return rounds[:KEPT]
 
 

@@ -52,6 +52,7 @@ def write_page(folder: Path, found: Sequence[Point], unit: str, facts: Mapping[s
             columns=head,
             rows=others,
             frontier=FRONTIER,
+            is_latency=unit == "ms",
         )
     for name, content in files.items():
         atomic_write(folder / name, content)

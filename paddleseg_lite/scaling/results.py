@@ -16,6 +16,7 @@ from paddleseg_lite.scaling.architecture import Architecture
 from paddleseg_lite.scaling.state import SearchState
 
 FRONTIER = "frontier"  # folder of configs and weights
+_SUFFIXES = (".yml", ".pdparams")
 _COLUMNS = ("network", "step", "grown in", "cost", "spread", "GMACs", "mIoU", "seconds", "")
 _TEXTS = ("network", "grown in", "")  # columns that begin at the left
 
@@ -29,7 +30,7 @@ class Point:
         step: in which it was a candidate first; 0 for the first one, None for one to compare with.
         move: how it has grown from its parent.
         cost, spread: see `cost.Cost`.
-        gmacs: multiply-adds, 1e9; None if they were not counted.
+        gmacs: multiply-adds, 1e9.
         miou: at the end of its training; None if it was not trained.
         seconds: of its training.
         is_chosen: whether the search went on from it.
@@ -41,7 +42,7 @@ class Point:
     move: str
     cost: float
     spread: float
-    gmacs: float | None
+    gmacs: float
     miou: float | None
     seconds: float | None
     is_chosen: bool = False
@@ -55,7 +56,7 @@ class Point:
             self.move,
             f"{self.cost:.4g}",
             f"{self.spread:.2g}" if self.spread else "–",
-            "–" if self.gmacs is None else f"{self.gmacs:.4g}",
+            f"{self.gmacs:.4g}",
             "–" if self.miou is None else f"{self.miou:.4f}",
             f"{self.seconds:.0f}" if self.seconds else "–",
             ", ".join(
@@ -64,8 +65,13 @@ class Point:
         )
 
 
-def points(state: SearchState, gmacs: Callable[[Architecture], float]) -> list[Point]:
-    """Return the networks that were trained, in the order of steps, then those to compare with."""
+def points(state: SearchState, gmacs: Callable[[str], float]) -> list[Point]:
+    """Return the networks that were trained, in the order of steps, then those to compare with.
+
+    Args:
+        state: of the search.
+        gmacs: returns the multiply-adds of a network, in 1e9, by its name.
+    """
     trained = {name: own for name, own in state.networks.items() if own.miou is not None}
     best = frontier([(name, own.cost, own.miou) for name, own in trained.items() if own.miou])
     chosen = state.path()
@@ -76,7 +82,7 @@ def points(state: SearchState, gmacs: Callable[[Architecture], float]) -> list[P
             own.move,
             own.cost,
             own.spread,
-            gmacs(Architecture.from_name(name)),
+            gmacs(name),
             own.miou,
             own.seconds,
             name in chosen,
@@ -84,9 +90,9 @@ def points(state: SearchState, gmacs: Callable[[Architecture], float]) -> list[P
         )
         for name, own in trained.items()
     ]
-    references = state.references.items()
     return found + [
-        Point(name, None, "", own.cost, own.spread, None, own.miou, own.seconds) for name, own in references
+        Point(name, None, "", own.cost, own.spread, gmacs(name), own.miou, own.seconds)
+        for name, own in state.references.items()
     ]
 
 
@@ -144,9 +150,9 @@ def write_frontier(
         UserError: a file cannot be written.
     """
     best = [point for point in found if point.is_best]
-    names = {point.name for point in best}
+    beaten = {f"{point.name}{suffix}" for point in found for suffix in _SUFFIXES if not point.is_best}
     for old in (folder / FRONTIER).glob("*"):
-        if old.stem not in names:
+        if old.name in beaten:  # anything else is the user's
             remove(old)
     for point in best:
         path = folder / FRONTIER / f"{point.name}.yml"

@@ -80,13 +80,18 @@ def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
     busy = f"another process searches in {folder}; wait until it ends, or give another --save_dir"
     info = _checked(settings.config)
     with locked(folder / ".lock", busy), _logged(folder / "search.log"):
-        costs = _costs(settings)
+        costs = _costs(settings, info)
         path = folder / "search.json"
         values = {key: own for key, own in settings.config.standalone().items() if key != "model"}
         state = read_state(path, _options(settings, costs, values))
-        gmacs = functools.cache(
-            lambda network: network.macs(settings.size, info.num_classes, info.in_channels) / 1e9
-        )
+
+        @functools.cache
+        def gmacs(name: str) -> float:
+            if name in REFERENCES:
+                return latency.gmacs(latency.with_model(settings.config, REFERENCES[name]), settings.size)
+            network = Architecture.from_name(name)
+            return network.macs(settings.size, info.num_classes, info.in_channels) / 1e9
+
         trainer = functools.partial(
             EngineTrainer,
             config=values,
@@ -99,14 +104,14 @@ def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
 
         def timing() -> Timing:
             job = Job(START.name, START.model())
-            return take_timing(trainer(folder / "timing", iters=_TIMED), job, settings.proxy_iters)
+            timed = trainer(folder / "timing", iters=_TIMED, jobs=settings.search.jobs)
+            return take_timing(timed, job, settings.proxy_iters)
 
         search = Search(
             path, state, costs, trains, trains.weights, gmacs, timing, settings.search, asked_to_stop
         )
-        named = {name: REFERENCES[name] for name in {**PUBLISHED, **dict.fromkeys(settings.references)}}
         try:
-            reason = search.run(named, settings.references)
+            reason = search.run(REFERENCES, settings.references)
         finally:
             _write(settings, state, costs, gmacs, trains, values)
         return reason
@@ -124,7 +129,7 @@ def _checked(config: Config) -> DatasetInfo:
     return plan.info("val_dataset")
 
 
-def _costs(settings: Settings) -> Costs:
+def _costs(settings: Settings, info: DatasetInfo) -> Costs:
     """Return what tells the costs of networks."""
     config, size = settings.config, settings.size
     if settings.objective == "macs":
@@ -132,7 +137,7 @@ def _costs(settings: Settings) -> Costs:
         return Macs(count, f"{size[0]}x{size[1]}")
     runtime, _ = choose(settings.backend)
     measure = functools.partial(_of, config, lambda own: latency.measure(own, runtime, size))
-    return Latency(settings.folder / "latency.json", measure, latency.condition(runtime, size))
+    return Latency(settings.folder / "latency.json", measure, latency.condition(runtime, size, info))
 
 
 def _of(config: Config, function: Callable[[Config], Any], model: Model) -> Any:
@@ -155,7 +160,7 @@ def _write(
     settings: Settings,
     state: SearchState,
     costs: Costs,
-    gmacs: Callable[[Architecture], float],
+    gmacs: Callable[[str], float],
     trains: EngineTrainer,
     config: Mapping[str, Any],
 ) -> None:

@@ -13,14 +13,15 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.printable import counted
 from paddleseg_lite.scaling.architecture import START, Architecture
 from paddleseg_lite.scaling.candidates import propose, some_of
+from paddleseg_lite.scaling.choice import best_of, is_close
 from paddleseg_lite.scaling.cost import Cost, Costs, Model
-from paddleseg_lite.scaling.estimate import Timing, predicted_seconds, spoken
+from paddleseg_lite.scaling.estimate import Timing, growth, predicted_seconds, spoken
 from paddleseg_lite.scaling.state import Network, SearchState, Step, write_state
 from paddleseg_lite.scaling.training import Job, Stopped, Trainer
 
 _log = logging.getLogger(__name__)
 
-_AGAIN = 3  # how often, at most, what is too close to call is measured once more
+_AGAIN = 3  # how often, at most, what a step compares is measured once more
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Search:
         costs: tells what networks cost.
         trainer: trains them.
         weights: returns the file of a trained network's weights.
-        macs: returns a network's multiply-adds, for the estimate.
+        macs: returns a network's multiply-adds by its name, for the estimate.
         timing: takes the time of a short training of the first network.
         options: how far it goes.
         asked_to_stop: says whether to end.
@@ -67,7 +68,7 @@ class Search:
         costs: Costs,
         trainer: Trainer,
         weights: Callable[[str], Path],
-        macs: Callable[[Architecture], float],
+        macs: Callable[[str], float],
         timing: Callable[[], Timing],
         options: SearchOptions,
         asked_to_stop: Callable[[], bool] = lambda: False,
@@ -90,12 +91,18 @@ class Search:
             UserError: a measurement or a training failed.
         """
         known = self.state.references
-        for name, model in references.items():
-            if name not in known:
-                known[name] = Network(*self.cost(name, model))
-                self._save()
-        self._train([Job(name, references[name]) for name in trained if known[name].miou is None], known)
-        return self._search()
+        try:
+            for name, model in references.items():
+                if name not in known:
+                    known[name] = Network(*self.cost(name, model))
+                    self._save()
+            if jobs := [Job(name, references[name]) for name in trained if known[name].miou is None]:
+                told = self._forecast(list(trained))
+                _log.info(f"[SCALE] {counted(len(jobs), 'network')} to compare with: {told}")
+                self._train(jobs, known)
+            return self._search()
+        finally:
+            self._save()  # the time that a training took which has not ended
 
     def _search(self) -> str:
         if START.name not in self.state.networks:
@@ -143,23 +150,30 @@ class Search:
 
     def _tell(self, number: int, step: Step) -> None:
         """Say what a step has before it, and how long it will take."""
+        told = self._forecast([step.parent, *step.candidates])
+        later = sum(
+            self._seconds(name, growth(ahead))
+            for name in step.candidates
+            for ahead in range(1, self.options.steps - number + 1)
+        )
+        budget = f" of {spoken(self.options.budget)}" if self.options.budget else ""
+        _log.info(
+            f"[SCALE] step {number} of {self.options.steps}: {counted(len(step.candidates), 'candidate')} of "
+            f"about {step.target:.3g} {self.costs.unit}; {told}; the steps after it, if networks grow as the "
+            f"paper's do, about {spoken(later / self.options.jobs)}, and measuring; so far "
+            f"{spoken(self._elapsed())}{budget}"
+        )
+
+    def _forecast(self, names: Sequence[str]) -> str:
+        """Return how many of some networks are still to be trained, and how long that takes."""
         if self.state.timing is None:
             timing = self.timing()
             self.state.timing = {"fixed": timing.fixed, "computing": timing.computing}
             self._save()
-        compared = dict.fromkeys([step.parent, *step.candidates])
-        left = [name for name in compared if self.state.networks[name].miou is None]
+        known = {**self.state.networks, **self.state.references}
+        left = [name for name in dict.fromkeys(names) if known[name].miou is None]
         seconds = sum(map(self._seconds, left)) / self.options.jobs
-        of_candidates = sum(map(self._seconds, step.candidates)) / self.options.jobs
-        growth = of_candidates * self.options.jobs / len(step.candidates) / self._seconds(step.parent)
-        later = sum(of_candidates * growth**ahead for ahead in range(1, self.options.steps - number + 1))
-        budget = f" of {spoken(self.options.budget)}" if self.options.budget else ""
-        _log.info(
-            f"[SCALE] step {number} of {self.options.steps}: {counted(len(step.candidates), 'candidate')} of "
-            f"about {step.target:.3g} {self.costs.unit}; {counted(len(left), 'training')}, about "
-            f"{spoken(seconds)}; the steps after it, if networks grow alike, about {spoken(later)}, and "
-            f"measuring; so far {spoken(self._elapsed())}{budget}"
-        )
+        return f"{counted(len(left), 'training')}, about {spoken(seconds)}"
 
     def _train_step(self, step: Step) -> bool:
         """Train what a step compares; return whether all of them are."""
@@ -180,50 +194,40 @@ class Search:
         with closing(self.trainer(jobs, self._may_begin)) as outcomes:
             for name, outcome in outcomes:
                 own = networks[name]
-                own.miou, own.seconds = outcome.miou, round(outcome.seconds, 1)
+                own.miou, own.seconds = outcome.miou, outcome.seconds and round(outcome.seconds, 1)
                 self._save()
                 move, cost = own.move and f" ({own.move})", f"{own.cost:.3g} {self.costs.unit}"
-                _log.info(
-                    f"[SCALE] {name}{move}: mIoU {own.miou:.4f} at {cost}, in {spoken(outcome.seconds)}"
-                )
+                took = f", in {spoken(own.seconds)}" if own.seconds else ""
+                _log.info(f"[SCALE] {name}{move}: mIoU {own.miou:.4f} at {cost}{took}")
 
     def _job(self, name: str) -> Job:
-        parent = self.state.networks[name].parent if self.options.inherit else None
-        return Job(name, _model(name), None if parent is None else self.weights(parent))
+        parent = self.state.networks[name].parent
+        has_weights = parent is not None and self.state.networks[parent].miou  # it has none if it diverged
+        weights = self.weights(parent) if parent and has_weights and self.options.inherit else None
+        return Job(name, _model(name), weights)
 
     def _may_begin(self, job: Job) -> bool:
         """Return whether a training will end within the budget."""
-        if self.options.budget is None or job.name not in self.state.networks:
+        if self.options.budget is None:
             return True
         return self._elapsed() + self._seconds(job.name) <= self.options.budget
 
-    def _seconds(self, name: str) -> float:
-        """Return how long a network's training takes, or will take."""
-        first = self.macs(START)
+    def _seconds(self, name: str, times: float = 1.0) -> float:
+        """Return how long a training takes, or will take, of a network, or of one `times` as large."""
+        first = self.macs(START.name)
+        known = {**self.state.networks, **self.state.references}
         done = [
-            (self.macs(Architecture.from_name(own)) / first, network.seconds)
-            for own, network in self.state.networks.items()
-            if network.seconds
+            (self.macs(own) / first, network.seconds) for own, network in known.items() if network.seconds
         ]
         timing = Timing(**(self.state.timing or {}))
-        return predicted_seconds(self.macs(Architecture.from_name(name)) / first, timing, done)
+        return predicted_seconds(times * self.macs(name) / first, timing, done)
 
     def _choose(self, step: Step, number: int) -> None:
         """Let the network grow as the best candidate has."""
         for name in (step.parent, *step.candidates):  # an earlier process may have measured again
             self.state.networks[name].set_cost(self.costs.of(name, _model(name)))
-        for _ in range(_AGAIN):
-            close = self._too_close(step)
-            if not close:
-                break
-            _log.info(
-                f"[SCALE] step {number}: measuring {counted(len(close), 'network')} again, too close to call"
-            )
-            for name in close:
-                if self.asked_to_stop():
-                    raise Stopped
-                self.state.networks[name].set_cost(self.costs.again(name, _model(name)))
-        best = max(step.candidates, key=lambda name: self._merit(step.parent, name))
+        self._measure_again(step, number)
+        best = best_of(*self._compared(step))
         if not self.state.networks[best].miou:
             raise UserError(
                 f"all candidates of step {number} have mIoU 0, or their trainings diverged; look at the data "
@@ -242,42 +246,27 @@ class Search:
             f"{parent.cost:.3g} -> {own.cost:.3g} {self.costs.unit}"
         )
 
-    def _merit(self, parent: str, name: str, slack: float = 0.0) -> tuple[bool, float, float]:
-        """Return what candidates are ordered by: the gain in mIoU by the gain in cost, both over the parent.
-
-        A gain in cost below the spread of the two measurements is not known, and counts as the spread. A
-        candidate that gains no mIoU comes behind all that do, and those by mIoU. Of equals the cheapest is
-        best.
-
-        Args:
-            parent, name: of networks.
-            slack: is added to the gain in cost.
-        """
-        before, after = self.state.networks[parent], self.state.networks[name]
-        gain = (after.miou or 0.0) - (before.miou or 0.0)
-        least = max(before.spread, after.spread, 1e-9)
-        cost = max(after.cost - before.cost + slack, least)
-        return gain > 0, gain / cost if gain > 0 else gain, -after.cost
-
-    def _too_close(self, step: Step) -> list[str]:
-        """Return the networks whose spreads let another candidate than the best one be the best."""
+    def _compared(self, step: Step) -> tuple[Network, dict[str, Network]]:
         networks = self.state.networks
+        return networks[step.parent], {name: networks[name] for name in step.candidates}
 
-        def slack(name: str) -> float:
-            return networks[name].spread + networks[step.parent].spread
+    def _measure_again(self, step: Step, number: int) -> None:
+        """Measure the parent and all that gain once more, and again until it is clear which one is best.
 
-        best = max(step.candidates, key=lambda name: self._merit(step.parent, name))
-        worst_case = self._merit(step.parent, best, slack(best))
-        rivals = [
-            name
-            for name in step.candidates
-            if name != best
-            and slack(name)
-            and self._merit(step.parent, name, -slack(name))[:2] >= worst_case[:2]
-        ]
-        if not rivals or not worst_case[0]:
-            return []
-        return [step.parent, best, *rivals]
+        All of them, for a network that is measured more often than another one is found to be faster.
+        """
+        networks = self.state.networks
+        least = networks[step.parent].miou or 0.0
+        compared = [step.parent, *(name for name in step.candidates if (networks[name].miou or 0.0) > least)]
+        for attempt in range(_AGAIN):
+            is_known = not any(networks[name].spread for name in compared)
+            if is_known or len(compared) < 3 or (attempt and not is_close(*self._compared(step))):
+                return
+            _log.info(f"[SCALE] step {number}: measuring {counted(len(compared), 'network')} again")
+            for name in compared:
+                if self.asked_to_stop():
+                    raise Stopped
+                networks[name].set_cost(self.costs.again(name, _model(name)))
 
     def _elapsed(self) -> float:
         return self._before + self._clock() - self._began

@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _POLL = 0.3  # seconds
+_Running = tuple[str, "subprocess.Popen[bytes]", "float | None"]  # name, process, when it began if it is new
 _START = (
     "from paddleseg_lite.scaling.parent import end_with; end_with({}); "
     "import sys; sys.argv[0] = 'paddleseg-lite'; from paddleseg_lite.cli.main import main; main()"
@@ -51,10 +52,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training: mIoU at its end, 0 if it diverged; seconds of the process that ended it."""
+    """What came of a training: mIoU at its end, 0 if it diverged; its seconds, None if they are in pieces."""
 
     miou: float
-    seconds: float
+    seconds: float | None
 
 
 class Stopped(Exception):
@@ -112,15 +113,20 @@ class EngineTrainer:
                     job = waiting.pop(0)
                     if (miou := self.finished(job.name)) is not None:
                         done += self.iters
-                        yield job.name, Outcome(miou, 0.0)
+                        yield job.name, Outcome(miou, None)
                     elif may_begin(job):
-                        running.append((job.name, self._begun(job), time.monotonic()))
+                        is_new = not (self.folder / job.name / METRICS).exists()
+                        running.append((job.name, self._begun(job), time.monotonic() if is_new else None))
                     else:
                         waiting.clear()
                 for one in [one for one in running if one[1].poll() is not None]:
                     running.remove(one)
                     done += self.iters
-                    yield one[0], Outcome(self._miou(one[0], one[1]), time.monotonic() - one[2])
+                    name, process, began = one
+                    miou = self._miou(name, process)
+                    # Of one that diverged, or was begun by another process, the time tells nothing.
+                    seconds = time.monotonic() - began if began is not None and miou > 0 else None
+                    yield name, Outcome(miou, seconds)
                 bar.update(done + sum(self._iteration(name) for name, _, _ in running) - bar.n)
                 time.sleep(_POLL if running else 0)
 
@@ -214,9 +220,9 @@ class EngineTrainer:
 
 
 @contextmanager
-def _ending() -> Iterator[list[tuple[str, subprocess.Popen[bytes], float]]]:
+def _ending() -> Iterator[list[_Running]]:
     """Yield a list of processes; those in it at the end are asked to save and end, and waited for."""
-    running: list[tuple[str, subprocess.Popen[bytes], float]] = []
+    running: list[_Running] = []
     try:
         yield running
     finally:
@@ -236,6 +242,11 @@ def take_timing(trainer: EngineTrainer, job: Job, iters: int) -> Timing:
     """
     remove(trainer.folder)
     (name, outcome), *_ = trainer([job], lambda job: True)
+    if not trainer.weights(name).exists() or outcome.seconds is None:
+        raise UserError(
+            f"the training of {name} diverged within {trainer.iters} iterations; lower the learning rate, or "
+            "look at the data with check_dataset"
+        )
     each, reading = trainer.costs(name)
     remove(trainer.folder)
     fixed = outcome.seconds - trainer.iters * each + iters * reading

@@ -10,6 +10,7 @@ import pytest
 
 from paddleseg_lite.config import load_config
 from paddleseg_lite.config.build import Plan
+from paddleseg_lite.datasets.info import DatasetInfo
 from paddleseg_lite.scaling import latency
 from paddleseg_lite.scaling.architecture import PUBLISHED, START, Architecture
 from tests.conftest import write_config
@@ -25,7 +26,7 @@ def test_a_network_is_timed(config, tmp_path, monkeypatch, converts_here, backen
     """A larger one takes longer; the cache of exports is as it was."""
     monkeypatch.setenv("PADDLESEG_LITE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(latency, "_SECONDS", 0.0)
-    monkeypatch.setattr(latency, "_ROUNDS", 1)
+    monkeypatch.setattr(latency, "_PATIENCE", 0.0)
     networks = (START, PUBLISHED["lpsnet_s"]) if backend == "paddle" else (START,)
     times = [
         min(latency.measure(latency.with_model(config, network.model()), backend, (64, 48)))
@@ -55,7 +56,8 @@ def test_slow_times_of_the_machine_do_not_count(config, monkeypatch):
 
     slow, fast = [0.02 + 0.001 * number for number in range(9)], [0.01, 0.0102] * 5
     assert rounds_of([*slow, *fast]) == pytest.approx([10.0] * 5 + [10.2] * 5)
-    growing = [0.01 + 0.001 * number for number in range(latency._ROUNDS)]
+    monkeypatch.setattr(latency, "_PATIENCE", 0.5)
+    growing = [0.01 + 0.001 * number for number in range(12)]  # 0.56 seconds
     assert rounds_of(growing) == pytest.approx([10.0 + number for number in range(10)])
 
 
@@ -73,12 +75,13 @@ def test_a_network_of_any_depth_has_activations_that_its_export_can_match(config
 
 
 def test_the_condition_says_what_a_latency_depends_on(monkeypatch):
-    """Runtime with version, size, threads, machine."""
+    """Runtime with version, image, classes, threads, machine."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    told = latency.condition("paddle", (64, 48))
-    assert "64x48, 3 threads" in told
+    info = DatasetInfo(2, 4, ("road", "sky"), np.zeros((2, 3), np.uint8))
+    told = latency.condition("paddle", (64, 48), info)
+    assert "64x48x4, 2 classes, 3 threads" in told
     assert told.startswith("paddle ")
-    assert told != latency.condition("onnxruntime", (64, 48))
+    assert told != latency.condition("onnxruntime", (64, 48), info)
 
 
 def test_macs_of_any_network_are_counted(config):

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from paddleseg_lite.errors import Diverged, UserError
-from paddleseg_lite.files import locked
+from paddleseg_lite.files import locked, remove
 from paddleseg_lite.scaling import training
-from paddleseg_lite.scaling.training import EngineTrainer, Job, Outcome, Stopped
+from paddleseg_lite.scaling.training import EngineTrainer, Job, Outcome, Stopped, take_timing
 from tests.paths import ENVIRONMENT
 
 # Stands for the command `train`: takes the place of its imports, and writes what the engine would.
@@ -65,7 +65,7 @@ def test_a_training_is_done_once(tmp_path, monkeypatch):
     assert first.seconds > 0
     assert train.weights("a").exists()
     assert "type: LPSNet" in (tmp_path / "a.yml").read_text()
-    assert list(train([Job("a", {})], lambda job: pytest.fail("asked"))) == [("a", Outcome(0.25, 0.0))]
+    assert list(train([Job("a", {})], lambda job: pytest.fail("asked"))) == [("a", Outcome(0.25, None))]
 
 
 def test_a_training_without_its_last_evaluation_is_not_finished(tmp_path, monkeypatch):
@@ -77,6 +77,8 @@ def test_a_training_without_its_last_evaluation_is_not_finished(tmp_path, monkey
     for change in ({"iteration": 5}, {"tag": "EvaluateEMA"}):
         metrics.write_text(json.dumps({**record, **change}) + "\n")
         assert train.finished("a") is None
+    remove(tmp_path / "a" / "iter_7")
+    assert [outcome.seconds for _, outcome in train([Job("a", {})], lambda job: True)] == [None], "in pieces"
     metrics.unlink()
     assert train.finished("a") is None
 
@@ -100,6 +102,12 @@ def test_one_that_diverges_counts_as_miou_0(tmp_path, monkeypatch, caplog):
         ("b", 0.0),
     ]
     assert "the training of a diverged" in caplog.text
+
+
+def test_a_first_network_that_diverges_is_told(tmp_path, monkeypatch):
+    """Where the time of a training is taken, there is none."""
+    with pytest.raises(UserError, match="the training of a diverged within 7 iterations; lower"):
+        take_timing(trainer(tmp_path, monkeypatch, code=Diverged.exit_code), Job("a", {}), 100)
 
 
 def test_asked_to_stop_all_that_run_save_and_end(tmp_path, monkeypatch):
