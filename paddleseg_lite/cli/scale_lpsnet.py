@@ -21,8 +21,7 @@ from pathlib import Path
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.printable import say
-
-REFERENCES = ("lpsnet_s", "lpsnet_m", "lpsnet_l", "lraspp_os8", "lraspp_os32")
+from paddleseg_lite.scaling.architecture import REFERENCES
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

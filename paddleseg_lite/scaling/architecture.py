@@ -83,6 +83,11 @@ PUBLISHED = {  # what the paper's search found on Cityscapes
     "lpsnet_m": Architecture((1, 3, 3, 10, 10), (8, 24, 48, 96, 96), (1.0, 0.25, 0.0)),
     "lpsnet_l": Architecture((1, 3, 3, 10, 10), (8, 24, 64, 160, 160), (1.0, 0.25, 0.0)),
 }
+_BACKBONES = {"lraspp_os8": "MobileNetV3_large_x1_0_os8", "lraspp_os32": "MobileNetV3_large_x1_0"}
+REFERENCES: dict[str, dict[str, Any]] = {  # the section `model` of each network to compare with
+    **{name: network.model() for name, network in PUBLISHED.items()},
+    **{name: {"type": "LRASPP", "backbone": {"type": kind}} for name, kind in _BACKBONES.items()},
+}
 
 
 @dataclass(frozen=True)

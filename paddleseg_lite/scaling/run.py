@@ -19,7 +19,7 @@ from paddleseg_lite.errors import writing
 from paddleseg_lite.files import WRITABLE, locked
 from paddleseg_lite.printable import LogFormatter, say
 from paddleseg_lite.scaling import latency
-from paddleseg_lite.scaling.architecture import PUBLISHED, START, Architecture
+from paddleseg_lite.scaling.architecture import PUBLISHED, REFERENCES, START, Architecture
 from paddleseg_lite.scaling.cost import Costs, Latency, Macs, Model
 from paddleseg_lite.scaling.estimate import Timing, spoken
 from paddleseg_lite.scaling.page import write_page
@@ -30,11 +30,6 @@ from paddleseg_lite.scaling.training import EngineTrainer, Job, take_timing
 
 _PACKAGE_LOG = logging.getLogger("paddleseg_lite")
 _TIMED = 20  # iterations of the training that is only timed
-_BACKBONES = {"lraspp_os8": "MobileNetV3_large_x1_0_os8", "lraspp_os32": "MobileNetV3_large_x1_0"}
-REFERENCES: dict[str, Model] = {  # the section `model` of each network to compare with
-    **{name: network.model() for name, network in PUBLISHED.items()},
-    **{name: {"type": "LRASPP", "backbone": {"type": kind}} for name, kind in _BACKBONES.items()},
-}
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paddleseg_lite.cli.scale_lpsnet import REFERENCES
 from paddleseg_lite.datasets import Cityscapes
-from paddleseg_lite.scaling import run
 from tests.conftest import write_config
 
 
@@ -35,11 +33,6 @@ def test_a_flag_that_cannot_be_is_refused_in_a_sentence(tmp_path, street_root, t
     assert code == 2
     assert told in err
     assert not (tmp_path / "search" / "search.json").exists()
-
-
-def test_each_reference_is_known():
-    """The command names them without Paddle, the search has their networks."""
-    assert set(REFERENCES) == set(run.REFERENCES)
 
 
 def test_a_config_of_another_task_is_refused(tmp_path, street_root, tool, monkeypatch):
