@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from paddle import Tensor
 
@@ -35,7 +36,7 @@ class Evaluation:
     scalars: Mapping[str, Mapping[str, float]]
 
 
-class Task(Protocol):
+class Task(ABC):
     """What the trainer asks of a task.
 
     Attributes:
@@ -46,8 +47,9 @@ class Task(Protocol):
 
     headline: str
     key: str
-    measured: tuple[str, ...]
+    measured: tuple[str, ...] = ()
 
+    @abstractmethod
     def check(self, criterion: Criterion, train: Any, val: Any | None) -> None:
         """Refuse losses that do not fit the data sets' labels, and data sets that do not fit each other.
 
@@ -57,7 +59,9 @@ class Task(Protocol):
 
     def measure(self, logits: Sequence[Tensor], labels: Tensor) -> list[Tensor]:
         """Return a scalar for each of `measured`, of a batch's outputs and labels; nothing waits for it."""
+        return []
 
+    @abstractmethod
     def evaluate(
         self, model: Network, dataset: Any, options: TrainOptions, stop: Callable[[], bool]
     ) -> Evaluation:
@@ -69,21 +73,17 @@ class Task(Protocol):
 
     def showcase(self, model: Network, dataset: Any, options: TrainOptions) -> list[Shown]:
         """Return images with truth and prediction to look at; none if there is nothing to see."""
+        return []
 
 
-class Segmentation:
-    """A class for each pixel, scored by mIoU."""
+class Segmentation(Task):
+    """A class for each pixel, scored by mIoU; a confusion matrix of each batch would take time."""
 
     headline, key = "mIoU", "miou"
-    measured: tuple[str, ...] = ()
 
     def check(self, criterion: Criterion, train: Any, val: Any | None) -> None:
         """See `Task`."""
         criterion.expect(train.num_classes, train.ignore_index)
-
-    def measure(self, logits: Sequence[Tensor], labels: Tensor) -> list[Tensor]:
-        """Nothing: a confusion matrix of each batch would take time."""
-        return []
 
     def evaluate(
         self, model: Network, dataset: Any, options: TrainOptions, stop: Callable[[], bool]
@@ -101,13 +101,13 @@ class Segmentation:
         return showcase(model, dataset, options.inference)
 
 
-class Classification:
+class Classification(Task):
     """A class for each image, scored by top-1; of training's batches too, unless their images are mixed."""
 
     headline, key = "top-1", "top1"
 
     def __init__(self, train: LabelledImages) -> None:
-        self.measured: tuple[str, ...] = () if train.batch_transforms else ("top1", "top5")
+        self.measured = () if train.batch_transforms else ("top1", "top5")
 
     def check(self, criterion: Criterion, train: Any, val: Any | None) -> None:
         """See `Task`."""
@@ -128,11 +128,8 @@ class Classification:
 
     def measure(self, logits: Sequence[Tensor], labels: Tensor) -> list[Tensor]:
         """See `Task`."""
-        return (
-            [hit.astype("float32").mean() for hit in hits(logits[0].detach(), labels)]
-            if self.measured
-            else []
-        )
+        found = hits(logits[0].detach(), labels) if self.measured else []
+        return [hit.astype("float32").mean() for hit in found]
 
     def evaluate(
         self, model: Network, dataset: Any, options: TrainOptions, stop: Callable[[], bool]
@@ -141,10 +138,6 @@ class Classification:
         found = evaluate_classes(model, dataset, options.batch_size, options.num_workers, stop)
         scalars = {"": {"top1": found.top1, "top5": found.top5}}
         return Evaluation(found.top1, found.summary(), found.as_dict(), scalars)
-
-    def showcase(self, model: Network, dataset: Any, options: TrainOptions) -> list[Shown]:
-        """Nothing."""
-        return []
 
 
 def task_of(train: LabelledImages, val: LabelledImages | None = None) -> Task:
