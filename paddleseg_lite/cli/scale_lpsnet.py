@@ -106,13 +106,11 @@ def _check(args: argparse.Namespace) -> None:
     Raises:
         UserError: there is one.
     """
-    for name, least in (("steps", 1), ("proxy_iters", 1), ("jobs", 1), ("seed", 0), ("num_workers", 0)):
-        if getattr(args, name) < least:
-            raise UserError(f"--{name} is {getattr(args, name)}; give a whole number of {least} or more")
-    if args.candidates is not None and args.candidates < 1:
-        raise UserError(
-            f"--candidates is {args.candidates}; give a whole number of 1 or more, or leave it out"
-        )
+    least_of = {"steps": 1, "candidates": 1, "proxy_iters": 1, "jobs": 1, "seed": 0, "num_workers": 0}
+    for name, least in least_of.items():
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise UserError(f"--{name} is {value}; give a whole number of {least} or more")
     if min(args.size) < 32:
         raise UserError(f"--size is {args.size[0]} {args.size[1]}; give at least 32 pixels")
     if args.objective == "macs" and (args.max_latency or args.backend != "auto"):

@@ -20,7 +20,7 @@ from paddleseg_lite.files import WRITABLE, locked
 from paddleseg_lite.printable import LogFormatter, say
 from paddleseg_lite.scaling import latency
 from paddleseg_lite.scaling.architecture import PUBLISHED, REFERENCES, START, Architecture
-from paddleseg_lite.scaling.cost import Costs, Latency, Macs, Model
+from paddleseg_lite.scaling.cost import Costs, Latency, Macs
 from paddleseg_lite.scaling.estimate import Timing, spoken
 from paddleseg_lite.scaling.page import write_page
 from paddleseg_lite.scaling.results import points, table, write_frontier
@@ -128,15 +128,15 @@ def _costs(settings: Settings, info: DatasetInfo) -> Costs:
     """Return what tells the costs of networks."""
     config, size = settings.config, settings.size
     if settings.objective == "macs":
-        count = functools.partial(_of, config, lambda own: latency.gmacs(own, size))
-        return Macs(count, f"{size[0]}x{size[1]}")
+        return Macs(
+            lambda model: latency.gmacs(latency.with_model(config, model), size), f"{size[0]}x{size[1]}"
+        )
     runtime, _ = choose(settings.backend)
-    measure = functools.partial(_of, config, lambda own: latency.measure(own, runtime, size))
-    return Latency(settings.folder / "latency.json", measure, latency.condition(runtime, size, info))
-
-
-def _of(config: Config, function: Callable[[Config], Any], model: Model) -> Any:
-    return function(latency.with_model(config, model))
+    return Latency(
+        settings.folder / "latency.json",
+        lambda model: latency.measure(latency.with_model(config, model), runtime, size),
+        latency.condition(runtime, size, info),
+    )
 
 
 def _options(settings: Settings, costs: Costs, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def read_state(path: Path, options: Mapping[str, Any]) -> SearchState:
     found = read_json(path, _SCHEMA, _REMEDY)
     if found["format"] != _FORMAT:
         raise UserError(f"{path} has format {found['format']}, this version reads {_FORMAT}; {_REMEDY}")
-    if changed := [*differences(found["options"], options), *_new(found["options"], options)]:
+    if changed := [*differences({**dict.fromkeys(options), **found["options"]}, options)]:
         raise UserError(
             f"{path} is of a search with other options ({changed[0]}), and its results would not compare; "
             "give the same as then, or another --save_dir"
@@ -130,10 +130,6 @@ def read_state(path: Path, options: Mapping[str, Any]) -> SearchState:
     )
     _check(path, state)
     return state
-
-
-def _new(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [f"{key}: none -> {new[key]!r}" for key in new if key not in old]
 
 
 def _check(path: Path, state: SearchState) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import write_config
     ("flags", "told"),
     [
         (["--steps", 0], "--steps is 0; give a whole number of 1 or more"),
-        (["--candidates", 0], "--candidates is 0"),
+        (["--candidates", 0], "--candidates is 0; give a whole number of 1 or more"),
         (["--jobs", -1], "--jobs is -1"),
         (["--size", 16, 64], "--size is 16 64; give at least 32 pixels"),
         (["--budget", "2"], "--budget is '2'; give a number and one of"),
