@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.registry import did_you_mean
 
 
 def size_pair(owner: str, name: str, value: Any) -> tuple[int, int]:
@@ -62,6 +64,18 @@ def ordered(owner: str, low_name: str, low: Any, high_name: str, high: Any, leas
     number(owner, high_name, high, least)
     if low > high:
         raise UserError(f"{owner}: {low_name} ({low}) must not exceed {high_name} ({high})")
+
+
+def one_of(owner: str, name: str, value: Any, allowed: Sequence[str]) -> str:
+    """Return one of the words that are allowed.
+
+    Raises:
+        UserError: it is another one.
+    """
+    if value not in allowed:
+        hint = did_you_mean(value, allowed)
+        raise UserError(f"{owner}: {name} must be one of {', '.join(allowed)}, got {value!r}{hint}")
+    return str(value)
 
 
 def _is_size(value: Any) -> bool:

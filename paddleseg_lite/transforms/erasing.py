@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import TRANSFORMS, did_you_mean
-from paddleseg_lite.transforms.arguments import number, ordered, positive
+from paddleseg_lite.registry import TRANSFORMS
+from paddleseg_lite.transforms.arguments import number, one_of, ordered, positive
 from paddleseg_lite.transforms.base import Transform
 from paddleseg_lite.transforms.sample import Sample
 
@@ -43,11 +43,7 @@ class RandomErasing(Transform):
         self.areas = (sl, number(owner, "sh", sh, sl, 1))
         self.r1 = number(owner, "r1", r1, 1e-6, 1)
         self.attempt = positive(owner, "attempt", attempt)
-        if mode not in MODES:
-            raise UserError(
-                f"{owner}: mode is {mode!r}; allowed are {', '.join(MODES)}{did_you_mean(mode, MODES)}"
-            )
-        self.mode = mode
+        self.mode = one_of(owner, "mode", mode, MODES)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample, part of its image erased.

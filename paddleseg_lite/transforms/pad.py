@@ -15,12 +15,11 @@ from paddleseg_lite.transforms.window import Window
 
 
 class _Padding(GeometricTransform):
+    fill: tuple[float, int]
+
     def __init__(self, im_padding_value: float, label_padding_value: int) -> None:
         self.fill = padding(type(self).__name__, im_padding_value, label_padding_value)
-        self.im_padding_value, self.label_padding_value = self.fill
-
-    def _pad(self, window: Window, top: int, bottom: int, left: int, right: int) -> Window:
-        return window.pad(top, bottom, left, right, self.im_padding_value, self.label_padding_value)
+        self.label_padding_value = self.fill[1]
 
 
 @TRANSFORMS.register
@@ -51,7 +50,7 @@ class Padding(_Padding):
                 f"Padding: an image of {window.width}x{window.height} (width x height) is larger than "
                 f"target_size {width}x{height}; raise target_size, or put a Resize or a crop before Padding"
             )
-        return self._pad(window, 0, height - window.height, 0, width - window.width)
+        return window.pad(0, height - window.height, 0, width - window.width, *self.fill)
 
 
 @TRANSFORMS.register
@@ -73,7 +72,7 @@ class PaddingByAspectRatio(_Padding):
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
         height = max(int(window.width / self.aspect_ratio), window.height)
         width = max(int(window.height * self.aspect_ratio), window.width)
-        return self._pad(window, 0, height - window.height, 0, width - window.width)
+        return window.pad(0, height - window.height, 0, width - window.width, *self.fill)
 
 
 @TRANSFORMS.register
@@ -100,6 +99,6 @@ class ScalePadding(_Padding):
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
         side = max(window.height, window.width)
         top, left = (side - window.height) // 2, (side - window.width) // 2
-        window = self._pad(window, top, side - window.height - top, left, side - window.width - left)
+        bottom, right = side - window.height - top, side - window.width - left
         width, height = self.target_size
-        return window.resize(height, width, cv2.INTER_CUBIC)
+        return window.pad(top, bottom, left, right, *self.fill).resize(height, width, cv2.INTER_CUBIC)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import TRANSFORMS, did_you_mean
-from paddleseg_lite.transforms.arguments import number
+from paddleseg_lite.registry import TRANSFORMS
+from paddleseg_lite.transforms.arguments import number, one_of
 from paddleseg_lite.transforms.base import Transform
 from paddleseg_lite.transforms.sample import Sample, by_groups, planes_of
 
@@ -157,13 +157,8 @@ class RandomBlur(Transform):
     """
 
     def __init__(self, prob: float = 0.1, blur_type: str = "gaussian") -> None:
-        if blur_type not in BLURS:
-            hint = did_you_mean(blur_type, BLURS)
-            raise UserError(
-                f"RandomBlur: blur_type must be one of {', '.join(BLURS)}, got {blur_type!r}{hint}"
-            )
         self.prob = number("RandomBlur", "prob", prob, 0, 1)
-        self.blur_type = blur_type
+        self.blur_type = one_of("RandomBlur", "blur_type", blur_type, BLURS)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Return the sample blurred or as it is, same dtype."""

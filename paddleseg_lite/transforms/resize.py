@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.registry import TRANSFORMS, did_you_mean
-from paddleseg_lite.transforms.arguments import number, ordered, positive, size_pair
+from paddleseg_lite.registry import TRANSFORMS
+from paddleseg_lite.transforms.arguments import number, one_of, ordered, positive, size_pair
 from paddleseg_lite.transforms.base import GeometricTransform
 from paddleseg_lite.transforms.window import Window
 
@@ -52,14 +52,10 @@ class Resize(_Resizing):
         size_divisor: int | None = None,
         interp: str = "LINEAR",
     ) -> None:
-        if interp != "RANDOM" and interp not in INTERPOLATIONS:
-            allowed = [*INTERPOLATIONS, "RANDOM"]
-            hint = did_you_mean(interp, allowed)
-            raise UserError(f"Resize: interp must be one of {', '.join(allowed)}, got {interp!r}{hint}")
         self.target_size = size_pair("Resize", "target_size", target_size)
         self.keep_ratio = keep_ratio
         self.size_divisor = None if size_divisor is None else positive("Resize", "size_divisor", size_divisor)
-        self.interp = interp
+        self.interp = one_of("Resize", "interp", interp, [*INTERPOLATIONS, "RANDOM"])
 
     def plan(self, window: Window, rng: np.random.Generator) -> Window:
         name = rng.choice(list(INTERPOLATIONS)) if self.interp == "RANDOM" else self.interp

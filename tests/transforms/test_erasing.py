@@ -85,7 +85,7 @@ def test_how_many_attempts(attempt: int) -> None:
         ({"sh": 1.5}, "sh must be a number"),
         ({"r1": 3}, "r1 must be a number"),
         ({"attempt": 0}, "attempt must be a positive integer"),
-        ({"mode": "pixels"}, "mode is 'pixels'; allowed are const, rand, pixel; did you mean 'pixel'?"),
+        ({"mode": "pixels"}, "mode must be one of const, rand, pixel, got 'pixels'; did you mean 'pixel'?"),
     ],
 )
 def test_arguments_out_of_range(arguments: dict, message: str) -> None:
