@@ -410,6 +410,8 @@ def test_other_options_and_damaged_states_are_refused(tmp_path):
         read_state(path, {**OPTIONS, "proxy_iters": 200})
     with pytest.raises(UserError, match=r"config\.iters: 1 -> 2.*another --save_dir"):
         read_state(path, {**OPTIONS, "config": {"iters": 2}})
+    with pytest.raises(UserError, match="more: None -> 1"):
+        read_state(path, {**OPTIONS, "more": 1})
     whole = json.loads(path.read_text())
     for change in (
         {"networks": {"../x": next(iter(whole["networks"].values()))}},
