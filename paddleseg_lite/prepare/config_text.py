@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from paddleseg_lite.prepare.layout import SEPARATOR
-from paddleseg_lite.prepare.recipe import Recipe
+from paddleseg_lite.prepare.recipe import Choice, Recipe
 from paddleseg_lite.printable import printable
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -62,8 +62,8 @@ def _run(recipe: Recipe) -> str:
     return f"{_line('batch_size', recipe.batch_size)}\n{_line('iters', recipe.iters)}"
 
 
-def _line(key: str, choice: object) -> str:
-    return f"{key}: {choice.value}  # {printable(choice.why)}"  # type: ignore[attr-defined]
+def _line(key: str, choice: Choice) -> str:
+    return f"{key}: {choice.value}  # {printable(choice.why)}"
 
 
 def _data(data: DataFacts) -> str:

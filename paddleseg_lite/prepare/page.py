@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from paddleseg_lite.datasets.reading.images import read_image, read_label
 from paddleseg_lite.prepare.fingerprint import Fingerprint
 from paddleseg_lite.prepare.layout import Target
 from paddleseg_lite.printable import printable
+from paddleseg_lite.report.pictures import data_uri
 from paddleseg_lite.visualize import fit, overlay, to_rgb
 
 SAMPLES = 12
@@ -105,7 +105,7 @@ def _figure(
 def _embedded(picture: np.ndarray) -> str:
     small = fit(picture, min(_WIDTH, picture.shape[1]))
     data = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+    return data_uri("jpeg", data)
 
 
 def _plain(text: str) -> str:

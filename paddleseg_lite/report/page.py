@@ -65,12 +65,12 @@ def render_page(
         "cards": _cards(record),
         "sampling": record["metrics"]["intervals"],
         "comparison": _comparison(comparison),
-        "columns": ("IoU", "95 % interval", *(title for title, _, _ in _SCORES), "share of pixels"),
+        "columns": ("IoU", "95 % interval", "boundary IoU", *_SCORES, "share of pixels"),
         "classes": classes,
         "matrix": _matrix(np.array(matrix), [row["name"] for row in classes]),
         "groups": [{**group, "shots": _shown(group["shots"])} for group in groups],
         "confusions": [{**pair, "shots": _shown(pair["shots"])} for pair in confusions],
-        "diagrams": [_drawn(diagram) for diagram in diagrams],
+        "diagrams": [drawn(diagram) for diagram in diagrams],
         "facts": {"short": _short_facts(record["protocol"]), "all": _facts(record["protocol"])},
         "views": ("photo", *LAYERS),
         "data": {
@@ -165,39 +165,27 @@ def _bounds(row: Record) -> str:
     return "" if row["low"] is None else f"[{_number(row['low'])}, {_number(row['high'])}]"
 
 
-# Columns of the table: title, where it is in the record, key there.
-_SCORES = (
-    ("boundary IoU", ("metrics", "boundary"), "class_iou"),
-    ("precision", ("scores",), "class_precision"),
-    ("recall", ("scores",), "class_recall"),
-    ("F1", ("scores",), "class_f1"),
-)
+# Columns of the table, and their keys among the scores.
+_SCORES = {"precision": "class_precision", "recall": "class_recall", "F1": "class_f1"}
 
 
 def _classes(record: Record) -> list[dict[str, Any]]:
     """Return the rows of the table of classes."""
     scores, intervals = record["scores"], record["metrics"]["intervals"]["class_iou"]
     total = sum(scores["class_pixels"].values())
-    rows = []
-    for index, name in enumerate(record["protocol"]["data"]["classes"]):
-        values = []
-        for _, path, key in _SCORES:
-            place: Any = record
-            for step in path:
-                place = place.get(step, {})
-            values.append(place.get(key, {}).get(name))
-        rows.append(
-            {
-                "id": index,
-                "name": printable(name),
-                "iou": scores["class_iou"][name],
-                "low": intervals[name]["low"],
-                "high": intervals[name]["high"],
-                "scores": values,
-                "share": scores["class_pixels"][name] / total if total else None,
-            }
-        )
-    return rows
+    borders = record["metrics"].get("boundary", {}).get("class_iou", {})
+    return [
+        {
+            "id": index,
+            "name": printable(name),
+            "iou": scores["class_iou"][name],
+            "low": intervals[name]["low"],
+            "high": intervals[name]["high"],
+            "scores": [borders.get(name), *(scores[key][name] for key in _SCORES.values())],
+            "share": scores["class_pixels"][name] / total if total else None,
+        }
+        for index, name in enumerate(record["protocol"]["data"]["classes"])
+    ]
 
 
 def _matrix(confusion: np.ndarray, names: Sequence[str]) -> list[list[dict[str, str]]]:
@@ -235,7 +223,8 @@ def _addresses(shot: Shot) -> dict[str, Any]:
 _KINDS = {"photo": "webp", **dict.fromkeys(LAYERS, "png")}
 
 
-def _drawn(diagram: Diagram) -> dict[str, str]:
+def drawn(diagram: Diagram) -> dict[str, str]:
+    """Return what a template is given of a diagram: texts, and its address on light and on dark pages."""
     light, dark = (data_uri("svg+xml", drawing) for drawing in render_svg(diagram))
     return {"title": diagram.title, "alt": diagram.alt, "note": diagram.note, "light": light, "dark": dark}
 

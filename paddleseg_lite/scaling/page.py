@@ -13,9 +13,8 @@ from matplotlib.ticker import LogLocator
 from paddleseg_lite.errors import missing_modules
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.printable import printable
-from paddleseg_lite.report.diagrams import LINE, SECOND, Diagram, render_png, render_svg
-from paddleseg_lite.report.page import INSTALL, environment
-from paddleseg_lite.report.pictures import data_uri
+from paddleseg_lite.report.diagrams import LINE, SECOND, Diagram, render_png
+from paddleseg_lite.report.page import INSTALL, drawn, environment
 from paddleseg_lite.scaling.results import FRONTIER, Point, markdown, rows
 
 _log = logging.getLogger(__name__)
@@ -42,13 +41,11 @@ def write_page(folder: Path, found: Sequence[Point], unit: str, facts: Mapping[s
     if missing_modules("jinja2"):
         _log.warning(f"[SCALE] there is no page {PAGE}, which takes Jinja2: {INSTALL}")
     else:
-        light, dark = (data_uri("svg+xml", picture) for picture in render_svg(drawing))
         template = environment().get_template("search.html")
         files[PAGE] = template.render(
             views=("photo",),  # of the style sheet, which hides the others
             facts={name: printable(value) for name, value in facts.items()},
-            diagram={"title": drawing.title, "alt": drawing.alt, "note": drawing.note},
-            pictures={"light": light, "dark": dark},
+            diagram=drawn(drawing),
             columns=head,
             rows=others,
             frontier=FRONTIER,
