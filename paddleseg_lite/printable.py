@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import unicodedata
+from collections.abc import Sequence
 
 
 def printable(text: object) -> str:
@@ -25,6 +26,12 @@ def say(*lines: object) -> None:
 def counted(number: int, noun: str) -> str:
     """Return for instance "1 image" or "2 images"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def some(names: Sequence[object], most: int = 3) -> str:
+    """Return the first few names, for instance "a, b, c and 4 more"."""
+    shown = ", ".join(map(str, names[:most]))
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def _escaped(character: str) -> str:

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import LogFormatter, counted, escape_unencodable, printable, say
+from paddleseg_lite.printable import LogFormatter, counted, escape_unencodable, printable, say, some
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,11 @@ def test_a_command_says_a_line_for_each_argument(capsys: pytest.CaptureFixture[s
 def test_one_is_no_plural() -> None:
     """As in "1 image segmented"."""
     assert [counted(number, "image") for number in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
+
+
+def test_of_many_names_the_first_are_shown() -> None:
+    """And how many there are besides, so that nobody takes them for all."""
+    assert [some("abcdef"[:count]) for count in (0, 3, 5)] == ["", "a, b, c", "a, b, c and 2 more"]
 
 
 def test_an_error_is_one_line_whatever_it_quotes() -> None:

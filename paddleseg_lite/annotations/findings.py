@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from paddleseg_lite.annotations.source import Finding
-from paddleseg_lite.printable import counted
-
-SHOWN = 3  # names that a sentence spells out
+from paddleseg_lite.printable import counted, some
 
 # {kind: (what is counted, what is the matter with one or several, what to do if the names do not say it)}
 _SENTENCES = {
@@ -75,8 +73,7 @@ class Notes:
 
 def _finding(kind: str, names: list[str], groups: tuple[tuple[str, ...], ...]) -> Finding:
     noun, matter, remedy = _SENTENCES[kind]
-    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
     number = counted(len(names), noun)
     for singular, plural in (("classs", "classes"), ("entrys", "entries")):
         number = number.replace(singular, plural)
-    return Finding(kind, f"{number} {matter}: {shown}", remedy, tuple(names), groups)
+    return Finding(kind, f"{number} {matter}: {some(names)}", remedy, tuple(names), groups)

@@ -15,7 +15,7 @@ from paddleseg_lite.checkpoint.download import fetch
 from paddleseg_lite.checkpoint.formats import read_weights, widened
 from paddleseg_lite.checkpoint.unpickle import PathLike
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import printable
+from paddleseg_lite.printable import printable, some
 
 _log = logging.getLogger(__name__)
 
@@ -140,5 +140,4 @@ def _as_float(array: np.ndarray) -> np.ndarray:
 
 
 def _some(keys: Sequence[str]) -> str:
-    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return printable(", ".join(keys[:_SHOWN])) + more
+    return printable(some(keys, _SHOWN))

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import counted, say
+from paddleseg_lite.printable import counted, say, some
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -111,5 +111,5 @@ def work(args: argparse.Namespace) -> None:
     known = f", {len(result.skipped)} were there before" if args.resume else ""
     say(f"{counted(len(result.written), 'image')} segmented{known}, in {args.save_dir}")
     if result.failed:
-        names = ", ".join(str(path) for path in list(result.failed)[:3])
-        raise UserError(f"{len(result.failed)} of {len(images)} images failed ({names}); see above")
+        failed = list(result.failed)
+        raise UserError(f"{len(failed)} of {len(images)} images failed ({some(failed)}); see above")

@@ -16,7 +16,7 @@ from paddleseg_lite.datasets.reading.images import open_image
 from paddleseg_lite.datasets.reading.lists import read_classes, search_folders
 from paddleseg_lite.datasets.samples import transformed
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import counted, printable
+from paddleseg_lite.printable import counted, printable, some
 from paddleseg_lite.registry import DATASETS
 from paddleseg_lite.transforms import Compose, Sample
 from paddleseg_lite.transforms.base import TransformLike
@@ -109,10 +109,9 @@ class ImageNetDataset:
         """
         sample = self.sample(0)
         before, after = (f"{width}x{height}" for height, width in (sample.source_size, sample.size))
-        more = ", ..." if len(self.classes) > _NAMED else ""
         return (
             f"{type(self).__name__} {self.mode}: {counted(len(self), 'image')}, {self.num_classes} classes "
-            f"({printable(', '.join(self.classes[:_NAMED]))}{more}); the first image is {before} "
+            f"({printable(some(self.classes, _NAMED))}); the first image is {before} "
             f"(width x height), {after} after the transforms"
         )
 

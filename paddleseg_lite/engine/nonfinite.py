@@ -13,6 +13,7 @@ from paddleseg_lite.checkpoint.state import TrainState
 from paddleseg_lite.engine.feed import Pass
 from paddleseg_lite.engine.options import TrainOptions
 from paddleseg_lite.errors import Diverged
+from paddleseg_lite.printable import some
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,10 @@ def handle_nonfinite_loss(
     """
     of_ranks = parallel.all_gather_object([path for one in passes for path in one.paths])
     paths = [path for of_rank in of_ranks for path in of_rank]
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     loss, *before = parallel.all_reduce_mean([sum(losses), *recent])
     told = ", ".join(f"{value:.4f}" for value in before) or "none"
     found = (
-        f"the loss is {loss} at iteration {state.iteration + 1}, for {', '.join(paths[:_SHOWN])}{more}; "
+        f"the loss is {loss} at iteration {state.iteration + 1}, for {some(paths, _SHOWN)}; "
         f"the last losses were {told}"
     )
     check_weights(model, options.save_dir, found)

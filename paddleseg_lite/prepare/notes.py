@@ -14,9 +14,8 @@ from paddleseg_lite.prepare.groups import Groups
 from paddleseg_lite.prepare.layout import TEST, TRAIN, VAL
 from paddleseg_lite.prepare.split import Split
 from paddleseg_lite.prepare.tally import Tally
-from paddleseg_lite.printable import counted
+from paddleseg_lite.printable import counted, some
 
-_SHOWN = 3
 # Findings of a source, and what to do by a flag.
 _REMEDIES = {
     "binary masks": "--classes 0=NAME 255=NAME names them",
@@ -71,11 +70,10 @@ def notes_of(source: Source, work: Tally, groups: Groups, split: Split) -> list[
     others = [] if split.is_single else [*sizes[1], *sizes[2]]
     alike = near_duplicates(work.hashes, sizes[0], others)
     if alike:
-        pairs = ", ".join(f"{one} and {other}" for one, other, _ in alike[:_SHOWN])
+        pairs = some([f"{one} and {other}" for one, other, _ in alike])
         notes.append(
             f"found: {counted(len(alike), 'image')} to {'evaluate or test' if sizes[2] else 'evaluate'} on "
-            f"with a look-alike to train on, as {pairs}"
-            f"{', ...' if len(alike) > _SHOWN else ''}: mIoU will be too high; --group keeps such together"
+            f"with a look-alike to train on, as {pairs}: mIoU will be too high; --group keeps such together"
         )
     return notes
 
@@ -84,10 +82,9 @@ def outcome(work: Tally, edited: Sequence[str], folder: Path) -> list[str]:
     """Return what was written, and what was kept since somebody edited it: labels, and the files `edited`."""
     lines = [f"{counted(work.new, 'label')} written, {len(work.holds) - work.new} were there already"]
     if work.edited:
-        shown = ", ".join(work.edited[:_SHOWN])
         lines.append(
-            f"{counted(len(work.edited), 'label')} in {folder} changed since, and kept: {shown}; remove what "
-            "is to be made anew"
+            f"{counted(len(work.edited), 'label')} in {folder} changed since, and kept: {some(work.edited)}; "
+            "remove what is to be made anew"
         )
     lines += [
         f"{folder / name} was changed since, and is kept; remove it to have it made anew" for name in edited

@@ -9,11 +9,10 @@ from paddleseg_lite.errors import UserError
 from paddleseg_lite.prepare.layout import CONFIG, LABELS, TRAIN, VAL
 from paddleseg_lite.prepare.record import CLASSES, Record
 from paddleseg_lite.prepare.write import is_as_written
-from paddleseg_lite.printable import counted
+from paddleseg_lite.printable import counted, some
 
 # What labels depend on, and no list: these are made anew, as long as nobody edited them.
 _OF_LABELS = ("unlabeled", "classes", "colors", "line_width", CLASSES)
-_SHOWN = 3
 
 
 def clear_outdated(folder: Path, record: Record) -> list[str]:
@@ -40,10 +39,10 @@ def clear_outdated(folder: Path, record: Record) -> list[str]:
     edited = [CONFIG] * record.is_edited(folder, CONFIG)
     edited += [path.relative_to(folder).as_posix() for path in labels if not is_as_written(path)]
     if edited:
-        shown = ", ".join(edited[:_SHOWN]) + (", ..." if len(edited) > _SHOWN else "")
         raise UserError(
             f"{made}, so labels and config are to be made anew, but {counted(len(edited), 'file')} in it "
-            f"changed since ({shown}) would be lost; remove what may be made anew, or give another --save_dir"
+            f"changed since ({some(edited)}) would be lost; remove what may be made anew, or give another "
+            "--save_dir"
         )
     # Interrupted from here on, no config trains on labels of two kinds.
     for path in (folder / CONFIG, *labels):

@@ -11,13 +11,12 @@ from paddleseg_lite.annotations.source import IGNORED, MAX_CLASSES, UNLABELED, I
 from paddleseg_lite.datasets.info import voc_palette
 from paddleseg_lite.datasets.loading.process_map import process_map
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.printable import counted
+from paddleseg_lite.printable import counted, some
 
 # What one item may lead to: its annotation or image is damaged, cannot be read, or is too large.
 UNUSABLE = (UserError, MemoryError, ValueError, OSError)
 BACKGROUND = "background"
 _OF_SHAPES = ("labelme", "coco", "cvat")  # what is drawn on: the rest of an image is background to people
-_SHOWN = 3
 _VOID_COLOR = (224, 224, 192)  # as Pascal VOC paints what does not count
 
 
@@ -103,8 +102,7 @@ def _is_uncovered(source: Source, item: Item) -> bool:
 
 
 def _named(items: list[Item]) -> str:
-    more = ", ..." if len(items) > _SHOWN else ""
-    return f"{counted(len(items), 'image')} ({', '.join(item.name for item in items[:_SHOWN])}{more})"
+    return f"{counted(len(items), 'image')} ({some([item.name for item in items])})"
 
 
 def _table(

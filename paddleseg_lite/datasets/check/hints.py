@@ -13,7 +13,7 @@ from paddleseg_lite.datasets.check.photographs import photograph_warnings, turne
 from paddleseg_lite.datasets.padding import padding_warning
 from paddleseg_lite.datasets.problems import Problem
 from paddleseg_lite.datasets.reading.labels import ranges
-from paddleseg_lite.printable import counted
+from paddleseg_lite.printable import counted, some
 
 NOT_ALL_CLASSES = "classes that are not there"
 MIXED_MASKS = "masks of 0 and 255 among labels of class ids"
@@ -87,10 +87,10 @@ def _color_labels(findings: Findings, data: SegmentationDataset) -> str | None:
     if known > 0.9 * sum(colors.values()):
         used = sorted((palette[color], color) for color in colors if color in palette)
         others = [color for color in colors if color not in palette]
-        table = _listed([f"{color} is {index}" for index, color in used])
-        rest = f"; ignored perhaps: {_listed([str(color) for color in others])}" if others else ""
+        table = some([f"{color} is {index}" for index, color in used], _LISTED)
+        rest = f"; ignored perhaps: {some(others, _LISTED)}" if others else ""
         return f"{start}, those of the data set's palette: {table}{rest}. {_CONVERT}"
-    return f"{start}: {_listed([str(color) for color, _ in colors.most_common()])} (R, G, B). {_CONVERT}"
+    return f"{start}: {some([color for color, _ in colors.most_common()], _LISTED)} (R, G, B). {_CONVERT}"
 
 
 def _wide_labels(findings: Findings, data: SegmentationDataset) -> str | None:
@@ -225,7 +225,7 @@ def _palette(findings: Findings, data: SegmentationDataset) -> str | None:
     if found and not strange:
         mapping = ", ".join(f"{value}: {index}" for value, index in found.items() if value != index)
         return f"{start}. By their colors, the data set's own, label_map: {{{mapping}}} would be right"
-    table = _listed([f"{value} is {color}" for value, color in colors.items()])
+    table = some([f"{value} is {color}" for value, color in colors.items()], _LISTED)
     return f"{start}: {table} (R, G, B). Map the indices with label_map, or convert the files"
 
 
@@ -258,7 +258,7 @@ def _warn_of_palette(findings: Findings, data: SegmentationDataset) -> None:
     colors = {value: color for value, color in colors.items() if value < data.num_classes}
     moved = [value for value, color in colors.items() if known.get(color, value) != value]
     if moved and all(color in known for color in colors.values()):
-        table = _listed([f"{value} has the color of {known[colors[value]]}" for value in moved])
+        table = some([f"{value} has the color of {known[colors[value]]}" for value in moved], _LISTED)
         findings.warnings.append(
             f"the labels are palette PNGs whose colors are the data set's, but at other ids: {table}; the "
             "index counts, not the color"
@@ -283,11 +283,6 @@ def _shifted(count: int) -> str:
 
 def _share(pixels: int, findings: Findings) -> str:
     return f"{pixels / max(int(findings.raw.sum()), 1):.1%}"
-
-
-def _listed(entries: list[str]) -> str:
-    more = f" and {len(entries) - _LISTED} more" if len(entries) > _LISTED else ""
-    return ", ".join(entries[:_LISTED]) + more
 
 
 _PATTERNS = (_mask, _smeared, _label_ids, _ids_from_one, _spread_ids, _palette, _more_classes)
