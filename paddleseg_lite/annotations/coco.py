@@ -72,8 +72,7 @@ class CocoSource(ShapeSource):
             used.update(self._read_annotations(content, path, names, entries))
             splits.update((entry.item.name, split) for entry in entries.values() if split)
         if not self._entries:
-            found = "; ".join(finding.message for finding in self._notes.findings())
-            raise UserError(f"{folder}: no COCO JSON with images{f': {found}' if found else ''}")
+            raise UserError(f"{folder}: no COCO JSON with images{self._notes.told()}")
         self._add_unlisted()
         for name in sorted(defined.keys() - used.keys() - choices.classes.keys()):
             self._notes.add("unused class", f"'{name}'")

@@ -70,11 +70,8 @@ class CvatSource(ShapeSource):
                 self._read_labels(root)
                 splits.update(self._read_images(root, path))
         if not self._items:
-            found = "; ".join(finding.message for finding in self._notes.findings())
-            raise UserError(
-                f"{folder}: no XML of 'CVAT for images 1.1' with images that are there"
-                f"{f': {found}' if found else ''}"
-            )
+            told = self._notes.told()
+            raise UserError(f"{folder}: no XML of 'CVAT for images 1.1' with images that are there{told}")
         unlisted = self._index_of_images.unlisted(self._files.values(), self._items, self._notes)
         for name, file in unlisted:
             self._items[name], self._files[name] = Item(name, file, False), file

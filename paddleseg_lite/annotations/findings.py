@@ -70,6 +70,11 @@ class Notes:
             _finding(kind, names, tuple(self._groups.get(kind, []))) for kind, names in self._names.items()
         ]
 
+    def told(self) -> str:
+        """Return all findings as the end of a sentence, behind a colon if there are any."""
+        found = "; ".join(finding.message for finding in self.findings())
+        return f": {found}" if found else ""
+
 
 def _finding(kind: str, names: list[str], groups: tuple[tuple[str, ...], ...]) -> Finding:
     noun, matter, remedy = _SENTENCES[kind]

@@ -38,7 +38,11 @@ _SCHEMA = {
 
 
 class LabelmeSource(ShapeSource):
-    """JSON files beside images, or with images in them. See `open_labelme`."""
+    """JSON files beside images, or with images in them.
+
+    Raises:
+        UserError: none of them can be used.
+    """
 
     format = "labelme"
 
@@ -74,6 +78,8 @@ class LabelmeSource(ShapeSource):
         for name, file in index.unlisted(listed, items, notes):
             images[name], items[name] = file, Item(name, file, False)
         named = ClassNames(order, choices.classes, notes, found)
+        if not any(item.has_annotation for item in items.values()):
+            raise UserError(f"{folder}: no labelme JSON that can be used{notes.told()}")
         super().__init__(items, images, named, notes, splits={})
 
     def _noted(self, content: dict[str, Any], path: Path, notes: Notes) -> Iterator[str]:
@@ -206,16 +212,3 @@ def _patch(data: str | None, points: np.ndarray, size: tuple[int, int] | None) -
         return decode_image("its mask", content)[..., 0] > 0
     except UserError as error:
         raise ShapeError(str(error)) from error
-
-
-def open_labelme(folder: Path, choices: Choices) -> LabelmeSource:
-    """Open a folder of labelme's JSON files.
-
-    Raises:
-        UserError: none of them can be used.
-    """
-    source = LabelmeSource(folder, choices)
-    if not any(item.has_annotation for item in source.items):
-        found = "; ".join(finding.message for finding in source.findings)
-        raise UserError(f"{folder}: no labelme JSON that can be used{f': {found}' if found else ''}")
-    return source

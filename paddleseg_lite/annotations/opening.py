@@ -14,7 +14,7 @@ from paddleseg_lite.annotations.cityscapes import open_cityscapes
 from paddleseg_lite.annotations.coco import CocoSource
 from paddleseg_lite.annotations.cvat import CvatSource
 from paddleseg_lite.annotations.image_index import files_ending
-from paddleseg_lite.annotations.labelme import open_labelme
+from paddleseg_lite.annotations.labelme import LabelmeSource
 from paddleseg_lite.annotations.masks import open_masks
 from paddleseg_lite.annotations.source import Choices, Source
 from paddleseg_lite.annotations.voc import open_voc
@@ -26,7 +26,7 @@ _OPENERS: dict[str, Callable[[Path, Choices], Source]] = {
     "cityscapes": open_cityscapes,
     "coco": CocoSource,
     "cvat": CvatSource,
-    "labelme": open_labelme,
+    "labelme": LabelmeSource,
     "masks": open_masks,
     "voc": open_voc,
 }
