@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from paddleseg_lite.datasets.check.pair import MAX_COLORS, count_colors
-from paddleseg_lite.datasets.reading.images import read_stored_label
+from paddleseg_lite.datasets.reading.images import read_bytes, read_stored_label
 from paddleseg_lite.datasets.reading.png import png_palette
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import read_regular
 
 IDS, COLORS = "ids", "colors"  # what a mask is of
 _GRAY = 0x010101  # times a gray level is its color
-_MAX_BYTES = 4 << 30
 _MAX_IDS = 1000  # more are no classes: depths, or objects
 _MANY_LEVELS = 16  # of gray between black and white, which few pixels have: a blurred edge
 
@@ -83,7 +81,7 @@ def mask_values(path: Path, kind: str) -> np.ndarray:
 
 
 def _inspected(path: Path) -> MaskFacts:
-    stored, data = _stored(path), read_regular(path, _MAX_BYTES)
+    stored, data = _stored(path), read_bytes(path)
     facts = MaskFacts(is_one_channel=stored.ndim == 2, is_jpeg=data[:2] == b"\xff\xd8")
     palette = png_palette(data)
     if palette is not None:
@@ -135,7 +133,7 @@ def _colored(stored: np.ndarray, path: Path) -> np.ndarray:
     if stored.ndim == 3:
         return stored
     table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    palette = png_palette(read_regular(path, _MAX_BYTES))
+    palette = png_palette(read_bytes(path))
     if palette is not None:
         table[: len(palette)] = palette[:, ::-1]
     return table[stored.clip(0, 255).astype(np.uint8)]

@@ -7,11 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from paddleseg_lite.datasets.reading.header import TURNS, oriented, read_header
-from paddleseg_lite.datasets.reading.images import read_image, read_orientation
+from paddleseg_lite.datasets.reading.images import read_bytes, read_image, read_orientation
 from paddleseg_lite.errors import UserError
-from paddleseg_lite.files import read_regular
-
-_MAX_BYTES = 4 << 30
 
 
 def upright_size(path: Path, channels: int) -> tuple[tuple[int, int], int]:
@@ -20,7 +17,7 @@ def upright_size(path: Path, channels: int) -> tuple[tuple[int, int], int]:
     Raises:
         UserError: it cannot be read.
     """
-    found = size_of_bytes(read_regular(path, _MAX_BYTES))
+    found = size_of_bytes(read_bytes(path))
     if found is None:  # .npy, TIFF
         height, width = read_image(path, channels).shape[:2]
         return (height, width), read_orientation(path)

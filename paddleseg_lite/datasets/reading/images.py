@@ -52,7 +52,7 @@ def open_image(path: str | Path, channels: int = 3) -> np.ndarray | RgbPng:
     """
     if _is_npy(path):
         return _checked_image(path, _read_npy(path), channels)
-    data = _read_bytes(path)
+    data = read_bytes(path)
     image = open_rgb(str(path), data)
     return decode_image(path, data, channels) if image is None else _checked_image(path, image, channels)
 
@@ -92,7 +92,7 @@ def read_orientation(path: str | Path) -> int:
     """
     if _is_npy(path):
         return 1
-    data = _read_bytes(path)
+    data = read_bytes(path)
     if is_tiff(data):
         return tiff_orientation(data)
     header = read_header(data)
@@ -144,7 +144,7 @@ def read_stored_label(path: str | Path) -> np.ndarray:
     if _is_npy(path):
         label = _read_npy(path)
     else:
-        data = _read_bytes(path)
+        data = read_bytes(path)
         if is_tiff(data):
             return read_tiff_label(path, data)
         header, levels, samples = read_header(data), 255, None
@@ -157,7 +157,12 @@ def read_stored_label(path: str | Path) -> np.ndarray:
     return label
 
 
-def _read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | Path) -> bytes:
+    """Return the file of an image or a label as it is.
+
+    Raises:
+        UserError: it is missing, unreadable, or too large for one.
+    """
     return read_regular(Path(path), _MAX_BYTES)
 
 
