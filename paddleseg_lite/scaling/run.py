@@ -19,7 +19,7 @@ from paddleseg_lite.errors import writing
 from paddleseg_lite.files import WRITABLE, locked
 from paddleseg_lite.printable import LogFormatter, say
 from paddleseg_lite.scaling import latency
-from paddleseg_lite.scaling.architecture import PUBLISHED, REFERENCES, START, Architecture
+from paddleseg_lite.scaling.architecture import REFERENCES, START, Architecture
 from paddleseg_lite.scaling.cost import Costs, Latency, Macs
 from paddleseg_lite.scaling.estimate import Timing, spoken
 from paddleseg_lite.scaling.page import write_page
