@@ -119,7 +119,7 @@ class Search:
                 if not self._train_step(step):
                     return "another training would pass the budget"
                 self._choose(step, number)
-        return f"{counted(self.options.steps, 'step')} are done"
+        return f"it has made {counted(self.options.steps, 'step')}"
 
     def cost(self, name: str, model: Model) -> Cost:
         """Return what a network costs, unless the search was asked to stop."""

@@ -112,7 +112,7 @@ def test_the_search_finds_the_best_path(tmp_path):
     """First the finer image, then the wider stages: known beforehand; nothing is trained twice."""
     world = World(tmp_path)
     run = world.search(SearchOptions(steps=2), is_latency=False)
-    assert run.run(REFERENCE, ["lpsnet_s"]) == "2 steps are done"
+    assert run.run(REFERENCE, ["lpsnet_s"]) == "it has made 2 steps"
     found = read_state(tmp_path / "search.json", OPTIONS)
     moves = [found.networks[name].move for name in found.path()]
     assert moves == ["start", "ratio of path 1 +4", "width of all stages +1"]
@@ -295,7 +295,9 @@ def test_no_training_is_begun_that_would_pass_the_budget(tmp_path):
     assert found.seconds <= 1500
     assert any(network.miou is None for network in found.networks.values())
     assert found.steps[-1].chosen is None
-    assert world.search(SearchOptions(steps=2, candidates=4), is_latency=False).run({}) == "2 steps are done"
+    assert (
+        world.search(SearchOptions(steps=2, candidates=4), is_latency=False).run({}) == "it has made 2 steps"
+    )
     other = World(tmp_path / "other")
     other.folder.mkdir()
     other.search(SearchOptions(steps=2, candidates=4), is_latency=False).run({})
