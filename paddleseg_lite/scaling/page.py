@@ -81,8 +81,8 @@ def diagram(found: Sequence[Point], unit: str) -> Diagram:
                 axes.text(point.cost, 0.02, point.name, **place)
             else:
                 axes.plot(point.cost, point.miou, color=SECOND, marker="D", linestyle="", zorder=3)
-                style: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "size": 8}
-                axes.annotate(point.name, (point.cost, point.miou), (0, 8), **style)
+                style: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "size": 8}
+                axes.annotate(point.name, (point.cost, point.miou), (-7, -3), **style)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
