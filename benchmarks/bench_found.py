@@ -17,11 +17,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median, stdev
+from statistics import median
 
 import report
 
 from paddleseg_lite.config import load_config
+from paddleseg_lite.engine.curves import EVALUATE, read_metrics
+from paddleseg_lite.engine.run_logger import METRICS
 from paddleseg_lite.scaling.latency import measure
 
 BASE = "configs/camvid/lpsnet_scale_camvid_240x176.yml"  # its network is LPSNet-S
@@ -91,10 +93,9 @@ def train(args: argparse.Namespace, own: Side, seed: int) -> float:
     line += ["--save_dir", str(folder), "--resume_model", "auto", "--keep_checkpoint_max", "1"]
     print("$", shlex.join(line), flush=True)
     report.run_tool([*line, "--opts", *own.opts], report.ROOT, report.ROOT, 1)
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    last = [record for record in map(json.loads, lines) if record["kind"] == "eval"][-1]
-    print(f"{folder.name}: {100 * last['miou']:.2f}", flush=True)
-    return 100 * last["miou"]
+    miou = 100 * float(read_metrics(folder / METRICS)[EVALUATE][-1]["miou"])
+    print(f"{folder.name}: {miou:.2f}", flush=True)
+    return miou
 
 
 def main() -> None:
@@ -118,12 +119,9 @@ def main() -> None:
     rows = []
     for (own, milliseconds), futures in zip(compared, scores):
         found = [future.result() for future in futures]
-        deviation = f" ± {stdev(found):.2f}" if len(found) > 1 else ""
         by_seed = ", ".join(f"{miou:.2f}" for miou in found)
         size = f"{own.size[0]}x{own.size[1]}"
-        rows.append(
-            f"| {own.name} | {size} | {milliseconds:.2f} | {by_seed} | {mean(found):.2f}{deviation} |"
-        )
+        rows.append(f"| {own.name} | {size} | {milliseconds:.2f} | {by_seed} | {report.mean_of(found)} |")
     page = [
         "# What a search has found, beside LPSNet-S",
         "",

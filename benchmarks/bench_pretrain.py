@@ -11,13 +11,15 @@ command goes on where it was. Writes the table into docs/benchmarks/pretraining.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
-from statistics import mean, stdev
+from typing import Any
 
 import report
+
+from paddleseg_lite.engine.curves import EVALUATE, read_metrics
+from paddleseg_lite.engine.run_logger import METRICS
 
 ROOT = report.ROOT
 PRETRAINING = "configs/lpsnet/lpsnet_s_crops_64_6e.yml"
@@ -33,11 +35,9 @@ def run(*command: object) -> None:
         sys.exit(code)
 
 
-def records(folder: Path, kind: str) -> list[dict]:
-    """Return the records of a kind, "train" or "eval", of a run."""
-    path = folder / "metrics.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+def evaluations(folder: Path) -> list[dict[str, Any]]:
+    """Return the evaluations of a run."""
+    return read_metrics(folder / METRICS)[EVALUATE]
 
 
 def make_data(args: argparse.Namespace) -> None:
@@ -95,8 +95,7 @@ def table(args: argparse.Namespace) -> list[str]:
     for start, name in STARTS.items():
         for seed in args.seeds:
             found = {
-                line["iteration"]: 100 * line["miou"]
-                for line in records(args.work / f"{start}_{seed}", "eval")
+                line["iteration"]: 100 * line["miou"] for line in evaluations(args.work / f"{start}_{seed}")
             }
             scores.setdefault(start, []).append([found[n] for n in iterations])
             lines.append(f"| {name} | {seed} | {' | '.join(f'{found[n]:.2f}' for n in iterations)} |")
@@ -109,10 +108,7 @@ def table(args: argparse.Namespace) -> list[str]:
         (STARTS["pretrained"], scores["pretrained"]),
         ("gain", gains),
     ):
-        cells = [
-            f"{mean(column):.2f}" + (f" ± {stdev(column):.2f}" if len(rows) > 1 else "")
-            for column in zip(*rows)
-        ]
+        cells = [report.mean_of(column) for column in zip(*rows)]
         lines.append(f"| {name} | mean | {' | '.join(cells)} |")
     return lines
 
@@ -133,7 +129,7 @@ def main() -> None:
     make_data(args)
     for seed in args.seeds:
         train(args, seed)
-    scored = [records(args.work / f"crops_{seed}", "eval") for seed in args.seeds]
+    scored = [evaluations(args.work / f"crops_{seed}") for seed in args.seeds]
     best = [max(100 * line["top1"] for line in lines) for lines in scored]
     pretrained = ", ".join(f"{top1:.1f}" for top1 in best)
     page = [

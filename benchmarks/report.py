@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import date
 from importlib import metadata
 from pathlib import Path
+from statistics import mean, stdev
 from typing import NamedTuple
 
 import paddle
@@ -83,6 +84,11 @@ def version(package: str) -> str:
     with contextlib.suppress(metadata.PackageNotFoundError):
         return f"{package} {metadata.version(package)}"
     return f"no {package}"
+
+
+def mean_of(values: Sequence[float]) -> str:
+    """Return the mean of some values, and of several their standard deviation, for a cell of a table."""
+    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
 
 
 def save(page: str, path: Path) -> None:

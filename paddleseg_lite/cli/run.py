@@ -25,12 +25,11 @@ INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 def run(work: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> NoReturn:
-    """Do the work of a command and exit: 0 when done, 2 for a user's mistake, told in one sentence, 3 if
-    a training diverged.
+    """Do the work of a command and exit: 0 when done, 2 for a user's mistake, 3 if a training diverged.
 
-    A bug keeps its trace. Sets up what a library must not touch: log format, CPU threads, device. `args` has
-    `debug`, and `device` if the command computes; the others run without Paddle. For `work`, `args.config` is
-    no longer the path, but the Config.
+    A mistake is told in one sentence, a bug keeps its trace. Sets up what a library must not touch: log
+    format, CPU threads, device. `args` has `debug`, and `device` if the command computes; the others run
+    without Paddle. For `work`, `args.config` is no longer the path, but the Config.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         codecs.register_error("printable", escape_unencodable)

@@ -201,10 +201,11 @@ class Search:
                 _log.info(f"[SCALE] {name}{move}: mIoU {own.miou:.4f} at {cost}{took}")
 
     def _job(self, name: str) -> Job:
-        parent = self.state.networks[name].parent
-        has_weights = parent is not None and self.state.networks[parent].miou  # it has none if it diverged
-        weights = self.weights(parent) if parent and has_weights and self.options.inherit else None
-        return Job(name, _model(name), weights)
+        networks = self.state.networks
+        parent = networks[name].parent if self.options.inherit else None
+        if parent is None or not networks[parent].miou:  # one that diverged has left no weights
+            return Job(name, _model(name))
+        return Job(name, _model(name), self.weights(parent))
 
     def _may_begin(self, job: Job) -> bool:
         """Return whether a training will end within the budget."""

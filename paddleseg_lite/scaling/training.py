@@ -125,7 +125,7 @@ class EngineTrainer:
                     name, process, began = one
                     miou = self._miou(name, process)
                     # Of one that diverged, or was begun by another process, the time tells nothing.
-                    seconds = time.monotonic() - began if began is not None and miou > 0 else None
+                    seconds = time.monotonic() - began if began and not process.returncode else None
                     yield name, Outcome(miou, seconds)
                 bar.update(done + sum(self._iteration(name) for name, _, _ in running) - bar.n)
                 time.sleep(_POLL if running else 0)
@@ -242,7 +242,7 @@ def take_timing(trainer: EngineTrainer, job: Job, iters: int) -> Timing:
     """
     remove(trainer.folder)
     (name, outcome), *_ = trainer([job], lambda job: True)
-    if not trainer.weights(name).exists() or outcome.seconds is None:
+    if outcome.seconds is None:
         raise UserError(
             f"the training of {name} diverged within {trainer.iters} iterations; lower the learning rate, or "
             "look at the data with check_dataset"
