@@ -24,12 +24,19 @@ config's test_config the sliding window counts; scales and flips only with --aug
 an interruption; Ctrl-C ends a camera's recording.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.printable import counted, say, some
+
+if TYPE_CHECKING:
+    from paddleseg_lite.inference.predict import PredictResult
+    from paddleseg_lite.inference.video import VideoResult
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -89,10 +96,7 @@ def work(args: argparse.Namespace) -> None:
     if shows_video:
         shown = (palette, args.save_dir, inference)
         video = predict_video(network, args.image_path, transforms, *shown, legend=legend)
-        pace = f"{video.frames / video.seconds:.1f} frames/s"
-        say(f"{counted(video.frames, 'frame')}, {pace}, in {video.path}")
-        if video.lost:
-            raise UserError(f"{video.lost} frames of {args.image_path} could not be read")
+        _tell_video(video, args.image_path)
         return
     result = predict(
         network,
@@ -108,8 +112,21 @@ def work(args: argparse.Namespace) -> None:
         legend=legend,
         classes=data.classes,
     )
-    known = f", {len(result.skipped)} were there before" if args.resume else ""
-    say(f"{counted(len(result.written), 'image')} segmented{known}, in {args.save_dir}")
+    _tell_images(result, args.save_dir, args.resume)
+
+
+def _tell_video(video: VideoResult, source: Path) -> None:
+    pace = f"{video.frames / video.seconds:.1f} frames/s"
+    say(f"{counted(video.frames, 'frame')}, {pace}, in {video.path}")
+    if video.lost:
+        raise UserError(f"{video.lost} frames of {source} could not be read")
+
+
+def _tell_images(result: PredictResult, save_dir: Path, resume: bool) -> None:
+    known = f", {len(result.skipped)} were there before" if resume else ""
+    say(f"{counted(len(result.written), 'image')} segmented{known}, in {save_dir}")
     if result.failed:
-        failed = list(result.failed)
-        raise UserError(f"{len(failed)} of {len(images)} images failed ({some(failed)}); see above")
+        total = len(result.written) + len(result.failed) + len(result.skipped)
+        raise UserError(
+            f"{len(result.failed)} of {total} images failed ({some(list(result.failed))}); see above"
+        )
