@@ -27,7 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=int,
         metavar="SIDE",
-        help="N C H W, -1 for any; default: any N, H and W",
+        help="N C H W, -1 for any of N, H, W; default: any N, H and W",
     )
     add("--output_op", default="argmax", help="argmax (class ids), softmax or none (logits); default argmax")
     add("--format", default="paddle", help="paddle, onnx or all; default paddle")

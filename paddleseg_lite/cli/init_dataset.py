@@ -21,6 +21,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError, missing_modules
+from paddleseg_lite.prepare.networks import NETWORKS
 from paddleseg_lite.printable import counted, say
 
 _NETWORK = "lpsnet_s"
@@ -30,8 +31,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", type=Path, metavar="SOURCE", help="folder with images and annotations")
     add("--save_dir", type=Path, required=True, help="folder of the data set")
-    add("--format", help="of the annotations; default: found out")
-    add("--network", default=_NETWORK, help=f"what the config is for; default {_NETWORK}, fast on a CPU")
+    add("--format", help="labelme, coco, cvat, voc, cityscapes or masks; default: found out")
+    others = ", ".join(name for name in NETWORKS if name != _NETWORK)
+    add("--network", default=_NETWORK, help=f"of the config: {_NETWORK} (default; fast on a CPU), {others}")
 
     add = parser.add_argument_group("what counts").add_argument
     text = "images without annotation, and pixels that nothing covers: background, ignore or drop"

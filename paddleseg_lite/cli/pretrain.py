@@ -1,6 +1,7 @@
 """Pretrain a backbone on labels of whole images, from a YAML config.
 
-  %(prog)s --config configs/lpsnet/lpsnet_m_imagenet_100e.yml --do_eval --save_dir output/imagenet
+  %(prog)s --config configs/lpsnet/lpsnet_m_imagenet_100e.yml --do_eval --save_dir output/imagenet \\
+      --save_interval 5000 --num_workers 8
   %(prog)s --config C.yml --save_dir output/imagenet --resume_model auto
   python -m paddle.distributed.launch --nproc_per_node 2 tools/pretrain.py --config C.yml
 

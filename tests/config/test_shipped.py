@@ -43,6 +43,7 @@ SHIPPED = (
     "lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k.yml",
     "lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k_large_kernel.yml",
     "lraspp/lraspp_mobilenetv3_cityscapes_1024x512_80k_os32.yml",
+    "lraspp/mobilenetv3_large_imagenet_100e.yml",
     "quickstart/lpsnet_streetscenes.yml",
 )
 CLASSIFIERS = [name for name in SHIPPED if re.search("_imagenet_|_crops_", name)]
@@ -57,7 +58,8 @@ def folder_for(config: Config, root: Path) -> Path:
     """Write a train and a val image of 128x64 in the layout of the config's data set; return its folder."""
     image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
     label = np.zeros((64, 128), np.uint8)
-    label[:32], label[:, 100:] = 7, 255 if config.values["train_dataset"]["type"] == "CamVid" else 0
+    # SegNet's copy of CamVid has 11, which is no class, where others have 255.
+    label[:32], label[:, 100:] = 7, 11 if config.values["train_dataset"]["type"] == "CamVid" else 0
     for mode in ("train", "val"):
         if config.values["train_dataset"]["type"] == "CamVid":
             names = f"{mode}.png", f"{mode}_label.png"
