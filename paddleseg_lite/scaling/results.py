@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from paddleseg_lite.files import atomic_write, remove
 from paddleseg_lite.scaling.architecture import Architecture
 from paddleseg_lite.scaling.state import SearchState
 
+_log = logging.getLogger(__name__)
+
 FRONTIER = "frontier"  # folder of configs and weights
 _SUFFIXES = (".yml", ".pdparams")
 _COLUMNS = ("network", "step", "grown in", "cost", "spread", "GMACs", "mIoU", "seconds", "")
@@ -27,7 +31,7 @@ class Point:
 
     Attributes:
         name: of the network.
-        step: in which it was a candidate first; 0 for the first one, None for one to compare with.
+        step: in which it was a candidate last; 0 for the first one, None for one to compare with.
         move: how it has grown from its parent.
         cost, spread: see `cost.Cost`.
         gmacs: multiply-adds, 1e9.
@@ -160,8 +164,12 @@ def write_frontier(
         head = (
             f"# Found by `paddleseg-lite scale`: mIoU {point.miou:.4f} at the end of its short training,\n"
             f"# whose weights are in {weights_path.name}. A whole training from random weights:\n#\n"
-            f"#   paddleseg-lite train --config {path} --do_eval --save_dir output/{point.name}\n\n"
+            f"#   paddleseg-lite train --config {shlex.quote(str(path))} --do_eval --save_dir "
+            f"output/{point.name}\n\n"
         )
         values = {**config, "model": Architecture.from_name(point.name).model()}
         atomic_write(path, head + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
-        atomic_write(weights_path, partial(shutil.copyfile, weights(point.name)))
+        if (source := weights(point.name)).exists():
+            atomic_write(weights_path, partial(shutil.copyfile, source))
+        elif not weights_path.exists():
+            _log.warning(f"[SCALE] {source} is gone, and so there is no {weights_path}")

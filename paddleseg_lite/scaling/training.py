@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _POLL = 0.3  # seconds
+_UNBUFFERED = {"PYTHONUNBUFFERED": "1"}  # else a process says last what it said first
 _Running = tuple[str, "subprocess.Popen[bytes]", "float | None"]  # name, process, when it began if it is new
 _START = (
     "from paddleseg_lite.scaling.parent import end_with; end_with({}); "
@@ -171,10 +172,11 @@ class EngineTrainer:
             command += ["--pretrained", str(job.weights), "--allow_missing", "nets.", "head."]
         path = os.pathsep.join(filter(None, [str(_PACKAGE), os.environ.get("PYTHONPATH")]))
         threads = max(1, thread_count() // self.jobs)
+        _log.info(f"[SCALE] {job.name}: training, see {self._printed(job.name)}")
         with self._printed(job.name).open("ab") as out:
             return subprocess.Popen(
                 command,
-                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)},
+                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), **_UNBUFFERED},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -215,7 +217,8 @@ class EngineTrainer:
         said = printable(next((line for line in reversed(printed) if line.strip()), "nothing"))[:300]
         raise UserError(
             f"the training of {name} ended with {process.returncode}, and said last: {said}; all of it is in "
-            f"{self._printed(name)}; the same command goes on"
+            f"{self._printed(name)}; the same command tries again, or goes on without this network once "
+            "search.json has 0 as its miou"
         )
 
 

