@@ -92,20 +92,17 @@ class Macs:
     """Multiply-adds of a network's convolutions, in 1e9; they have no spread.
 
     Args:
-        count: returns those of a network.
+        count: returns those of a network by its name.
         condition: the size of the image.
     """
 
     unit = "GMACs"
 
-    def __init__(self, count: Callable[[Model], float], condition: str) -> None:
+    def __init__(self, count: Callable[[str], float], condition: str) -> None:
         self._count, self.condition = count, condition
-        self._kept: dict[str, float] = {}
 
     def of(self, name: str, model: Model) -> Cost:
         """Return a network's multiply-adds."""
-        if name not in self._kept:
-            self._kept[name] = self._count(model)
-        return Cost(self._kept[name])
+        return Cost(self._count(name))
 
     again = of

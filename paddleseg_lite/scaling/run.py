@@ -14,8 +14,9 @@ from paddleseg_lite.config.build import Plan
 from paddleseg_lite.config.core import Config
 from paddleseg_lite.datasets.info import DatasetInfo
 from paddleseg_lite.deploy.backend import choose
+from paddleseg_lite.deploy.onnx_graph import EXTRA
 from paddleseg_lite.engine.environment import versions
-from paddleseg_lite.errors import writing
+from paddleseg_lite.errors import UserError, require_modules, writing
 from paddleseg_lite.files import WRITABLE, locked
 from paddleseg_lite.printable import LogFormatter, say
 from paddleseg_lite.scaling import latency
@@ -25,7 +26,7 @@ from paddleseg_lite.scaling.estimate import Timing, spoken
 from paddleseg_lite.scaling.page import write_page
 from paddleseg_lite.scaling.results import points, table, write_frontier
 from paddleseg_lite.scaling.search import Search, SearchOptions
-from paddleseg_lite.scaling.state import SearchState, read_state
+from paddleseg_lite.scaling.state import RUNS, SearchState, read_state
 from paddleseg_lite.scaling.training import EngineTrainer, Job, take_timing
 
 _PACKAGE_LOG = logging.getLogger("paddleseg_lite")
@@ -73,20 +74,20 @@ def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
     with writing(folder, WRITABLE):
         folder.mkdir(parents=True, exist_ok=True)
     busy = f"another process searches in {folder}; wait until it ends, or give another --save_dir"
-    info = _checked(settings.config)
+    info = _checked(settings)
+
+    @functools.cache
+    def gmacs(name: str) -> float:
+        if name in REFERENCES:
+            return latency.gmacs(latency.with_model(settings.config, REFERENCES[name]), settings.size)
+        network = Architecture.from_name(name)
+        return network.macs(settings.size, info.num_classes, info.in_channels) / 1e9
+
     with locked(folder / ".lock", busy), _logged(folder / "search.log"):
-        costs = _costs(settings, info)
+        costs = _costs(settings, info, gmacs)
         path = folder / "search.json"
         values = {key: own for key, own in settings.config.standalone().items() if key != "model"}
         state = read_state(path, _options(settings, costs, values))
-
-        @functools.cache
-        def gmacs(name: str) -> float:
-            if name in REFERENCES:
-                return latency.gmacs(latency.with_model(settings.config, REFERENCES[name]), settings.size)
-            network = Architecture.from_name(name)
-            return network.macs(settings.size, info.num_classes, info.in_channels) / 1e9
-
         trainer = functools.partial(
             EngineTrainer,
             config=values,
@@ -95,7 +96,7 @@ def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
             num_workers=settings.num_workers,
             asked_to_stop=asked_to_stop,
         )
-        trains = trainer(folder / "runs", iters=settings.proxy_iters, jobs=settings.search.jobs)
+        trains = trainer(folder / RUNS, iters=settings.proxy_iters, jobs=settings.search.jobs)
 
         def timing() -> Timing:
             job = Job(START.name, START.model())
@@ -112,26 +113,38 @@ def run_search(settings: Settings, asked_to_stop: Callable[[], bool]) -> str:
         return reason
 
 
-def _checked(config: Config) -> DatasetInfo:
+def _checked(settings: Settings) -> DatasetInfo:
     """Return what the data declare.
 
     Raises:
-        UserError: they are not there, or for another task than segmentation.
+        UserError: they are not there, or for another task than segmentation; or all of a training is warm-up.
     """
+    config, iters = settings.config, settings.proxy_iters
     plan = Plan(config)
+    warmup = (config.values.get("lr_scheduler") or {}).get("warmup_iters") or 0
+    if iters <= warmup:
+        key = "lr_scheduler.warmup_iters"
+        raise UserError(
+            f"--proxy_iters is {iters}, but the warm-up takes {warmup} iterations ({config.where(key)}); "
+            f"give more, or a shorter one by --opts {key}={iters // 10}"
+        )
     for section in ("train_dataset", "val_dataset"):
         plan.dataset(section)
     return plan.info("val_dataset")
 
 
-def _costs(settings: Settings, info: DatasetInfo) -> Costs:
-    """Return what tells the costs of networks."""
+def _costs(settings: Settings, info: DatasetInfo, gmacs: Callable[[str], float]) -> Costs:
+    """Return what tells the costs of networks.
+
+    Raises:
+        UserError: there is no such runtime, or it is not installed.
+    """
     config, size = settings.config, settings.size
     if settings.objective == "macs":
-        return Macs(
-            lambda model: latency.gmacs(latency.with_model(config, model), size), f"{size[0]}x{size[1]}"
-        )
+        return Macs(gmacs, f"{size[0]}x{size[1]}")
     runtime, _ = choose(settings.backend)
+    if runtime == "onnxruntime":
+        require_modules("onnxruntime", "paddle2onnx", install=EXTRA)
     return Latency(
         settings.folder / "latency.json",
         lambda model: latency.measure(latency.with_model(config, model), runtime, size),
@@ -173,9 +186,9 @@ def _write(
         "time": spoken(state.seconds),
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
     }
-    write_frontier(settings.folder, found, config, trains.weights)
     paths = write_page(settings.folder, found, costs.unit, facts)
     say(*table(found, costs.unit).split("\n"), f"results: {', '.join(map(str, paths))}")
+    write_frontier(settings.folder, found, config, trains.weights)
 
 
 @contextmanager

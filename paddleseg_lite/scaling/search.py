@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from paddleseg_lite.errors import UserError
@@ -22,6 +22,8 @@ from paddleseg_lite.scaling.training import Job, Stopped, Trainer
 _log = logging.getLogger(__name__)
 
 _AGAIN = 3  # how often, at most, what a step compares is measured once more
+_SPENT = "another training would pass the budget; a larger --budget goes on"
+_ANEW = "in another --save_dir, with latency.json copied there"
 
 
 @dataclass(frozen=True)
@@ -92,32 +94,51 @@ class Search:
         """
         known = self.state.references
         try:
+            if self.state.timing is None:  # first: it also finds out whether the config can be trained
+                self.state.timing = asdict(self.timing())
+                self._save()
             for name, model in references.items():
                 if name not in known:
-                    known[name] = Network(*self.cost(name, model))
-                    self._save()
+                    self._measure_reference(name, model, name in trained)
             if jobs := [Job(name, references[name]) for name in trained if known[name].miou is None]:
                 told = self._forecast(list(trained))
                 _log.info(f"[SCALE] {counted(len(jobs), 'network')} to compare with: {told}")
                 self._train(jobs, known)
-            return self._search()
+            return self._search() if all(known[name].miou is not None for name in trained) else _SPENT
         finally:
             self._save()  # the time that a training took which has not ended
 
+    def _measure_reference(self, name: str, model: Model, is_needed: bool) -> None:
+        """Measure a network to compare with; one that cannot be is left out, unless it is to be trained."""
+        try:
+            self.state.references[name] = Network(*self.cost(name, model))
+        except UserError as error:
+            if is_needed:
+                raise
+            _log.warning(f"[SCALE] {name} is not compared with: {error}")
+        self._save()
+
     def _search(self) -> str:
-        if START.name not in self.state.networks:
-            self.state.networks[START.name] = Network(*self.cost(START.name, START.model()), move="start")
+        networks, steps = self.state.networks, self.state.steps
+        if START.name not in networks:
+            networks[START.name] = Network(*self.cost(START.name, START.model()), move="start")
             self._save()
+        begun = steps[-1].candidates if steps and steps[-1].chosen is None else []
+        if not all(self._is_allowed(networks[name].cost) for name in begun):
+            steps.pop()  # the limit was higher then
         for number in range(1, self.options.steps + 1):
-            if len(self.state.steps) < number and not self._plan(number):
-                return (
-                    f"no candidate of step {number} costs at most {self.options.max_cost} {self.costs.unit}"
-                )
-            step = self.state.steps[number - 1]
+            if len(steps) < number and not self._has_time(0):
+                return _SPENT
+            if len(steps) < number and not self._plan(number):
+                if networks[START.name].miou is None and self._is_allowed(networks[START.name].cost):
+                    self._train([self._job(START.name)], networks)
+                limit = f"{self.options.max_cost} {self.costs.unit}"
+                return f"no candidate of step {number} costs at most {limit}"
+            step = steps[number - 1]
             if step.chosen is None:
                 self._tell(number, step)
                 if not self._train_step(step):
-                    return "another training would pass the budget"
+                    return _SPENT
                 self._choose(step, number)
         return f"it has made {counted(self.options.steps, 'step')}"
 
@@ -129,20 +150,17 @@ class Search:
 
     def _plan(self, number: int) -> bool:
         """Find the candidates of the next step; return whether there are any."""
+        _log.info(f"[SCALE] step {number}: finding its candidates, by the costs of about 30 networks")
         parent = Architecture.from_name(self.state.path()[-1])
         target, found = propose(parent, lambda network: self.cost(network.name, network.model()).value)
-        limit = self.options.max_cost
         costs = {one: self.cost(one.architecture.name, one.architecture.model()) for one in found}
-        found = some_of(
-            [one for one in found if limit is None or costs[one].value <= limit],
-            self.options.candidates,
-            number,
-        )
+        allowed = [one for one in found if self._is_allowed(costs[one].value)]
+        found = some_of(allowed, self.options.candidates, number)
         if not found:
             return False
         for one in found:
-            new = Network(*costs[one], number, parent.name, one.move)
-            self.state.networks.setdefault(one.architecture.name, new)
+            own = self.state.networks.setdefault(one.architecture.name, Network(*costs[one]))
+            own.step, own.parent, own.move = number, parent.name, one.move
         names = [one.architecture.name for one in found]
         self.state.steps.append(Step(parent.name, target, names))
         self._save()
@@ -166,10 +184,6 @@ class Search:
 
     def _forecast(self, names: Sequence[str]) -> str:
         """Return how many of some networks are still to be trained, and how long that takes."""
-        if self.state.timing is None:
-            timing = self.timing()
-            self.state.timing = {"fixed": timing.fixed, "computing": timing.computing}
-            self._save()
         known = {**self.state.networks, **self.state.references}
         left = [name for name in dict.fromkeys(names) if known[name].miou is None]
         seconds = sum(map(self._seconds, left)) / self.options.jobs
@@ -191,7 +205,7 @@ class Search:
         """Train networks, and write down what comes of each."""
         if not jobs:
             return
-        with closing(self.trainer(jobs, self._may_begin)) as outcomes:
+        with closing(self.trainer(jobs, lambda job: self._has_time(self._seconds(job.name)))) as outcomes:
             for name, outcome in outcomes:
                 own = networks[name]
                 own.miou, own.seconds = outcome.miou, outcome.seconds and round(outcome.seconds, 1)
@@ -207,19 +221,18 @@ class Search:
             return Job(name, _model(name))
         return Job(name, _model(name), self.weights(parent))
 
-    def _may_begin(self, job: Job) -> bool:
-        """Return whether a training will end within the budget."""
-        if self.options.budget is None:
-            return True
-        return self._elapsed() + self._seconds(job.name) <= self.options.budget
+    def _has_time(self, seconds: float) -> bool:
+        """Return whether what takes so long will end within the budget."""
+        return self.options.budget is None or self._elapsed() + seconds <= self.options.budget
+
+    def _is_allowed(self, cost: float) -> bool:
+        return self.options.max_cost is None or cost <= self.options.max_cost
 
     def _seconds(self, name: str, times: float = 1.0) -> float:
         """Return how long a training takes, or will take, of a network, or of one `times` as large."""
         first = self.macs(START.name)
         known = {**self.state.networks, **self.state.references}
-        done = [
-            (self.macs(own) / first, network.seconds) for own, network in known.items() if network.seconds
-        ]
+        done = [(self.macs(own) / first, one.seconds) for own, one in known.items() if one.seconds]
         timing = Timing(**(self.state.timing or {}))
         return predicted_seconds(times * self.macs(name) / first, timing, done)
 
@@ -232,7 +245,7 @@ class Search:
         if not self.state.networks[best].miou:
             raise UserError(
                 f"all candidates of step {number} have mIoU 0, or their trainings diverged; look at the data "
-                "with check_dataset, lower the learning rate, or train longer (--proxy_iters)"
+                f"with check_dataset, lower the learning rate, or train longer (--proxy_iters), {_ANEW}"
             )
         step.chosen = best
         self._save()
@@ -240,7 +253,7 @@ class Search:
         if own.miou is not None and parent.miou is not None and own.miou <= parent.miou:
             _log.warning(
                 f"[SCALE] step {number}: no candidate is better than its parent; longer trainings "
-                "(--proxy_iters) may tell them apart"
+                f"(--proxy_iters) may tell them apart, {_ANEW}"
             )
         _log.info(
             f"[SCALE] step {number}: {own.move} is best: mIoU {parent.miou:.4f} -> {own.miou:.4f}, "

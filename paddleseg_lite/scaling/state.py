@@ -12,9 +12,10 @@ from paddleseg_lite.engine.resume import differences
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.files import atomic_write
 from paddleseg_lite.json_files import ANYTHING, NUMBER, read_json
-from paddleseg_lite.scaling.architecture import Architecture
+from paddleseg_lite.scaling.architecture import REFERENCES, Architecture
 from paddleseg_lite.scaling.cost import Cost
 
+RUNS = "runs"  # folder of the trainings, beside search.json
 _FORMAT = 1
 _NETWORK = {
     "cost": NUMBER,
@@ -43,7 +44,7 @@ class Network:
 
     Attributes:
         cost, spread: see `cost.Cost`.
-        step: in which it was first a candidate; 0 for the one that the search starts from.
+        step: in which it was last a candidate; 0 for the one that the search starts from.
         parent: the name of the network that it has grown from.
         move: how.
         miou: at the end of its training; None before.
@@ -107,7 +108,7 @@ def read_state(path: Path, options: Mapping[str, Any]) -> SearchState:
         options: what the results of this search depend on.
 
     Raises:
-        UserError: the file is damaged, or of a search with other options.
+        UserError: the file is damaged, or of a search with other options that has begun to train.
     """
     options = json.loads(json.dumps(options, default=str))
     if not path.exists():
@@ -116,38 +117,41 @@ def read_state(path: Path, options: Mapping[str, Any]) -> SearchState:
     if found["format"] != _FORMAT:
         raise UserError(f"{path} has format {found['format']}, this version reads {_FORMAT}; {_REMEDY}")
     if changed := [*differences({**dict.fromkeys(options), **found["options"]}, options)]:
+        networks = (*found["networks"].values(), *found["references"].values())
+        if all(own["miou"] is None for own in networks) and not any(path.parent.glob(f"{RUNS}/*/iter_*")):
+            return SearchState(dict(options))
         raise UserError(
             f"{path} is of a search with other options ({changed[0]}), and its results would not compare; "
             "give the same as then, or another --save_dir"
         )
-    state = SearchState(
-        found["options"],
-        found["seconds"],
-        found["timing"],
-        {name: Network(**own) for name, own in found["networks"].items()},
-        [Step(**own) for own in found["steps"]],
-        {name: Network(**own) for name, own in found["references"].items()},
-    )
-    _check(path, state)
+    try:
+        state = SearchState(
+            found["options"],
+            found["seconds"],
+            found["timing"],
+            {name: Network(**own) for name, own in found["networks"].items()},
+            [Step(**own) for own in found["steps"]],
+            {name: Network(**own) for name, own in found["references"].items()},
+        )
+        _check(state)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}; {_REMEDY}") from error
     return state
 
 
-def _check(path: Path, state: SearchState) -> None:
+def _check(state: SearchState) -> None:
     """Check that names name networks that are there.
 
     Raises:
-        UserError: one does not.
+        ValueError: one does not.
     """
-    try:
-        for name in state.networks:
-            Architecture.from_name(name)
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}; {_REMEDY}") from error
-    named = {
-        name for step in state.steps for name in (step.parent, *step.candidates, *filter(None, [step.chosen]))
-    }
-    if missing := sorted(named - state.networks.keys()):
-        raise UserError(f"{path} is damaged: '{missing[0]}' is not among the networks; {_REMEDY}")
+    for name in state.networks:
+        Architecture.from_name(name)
+    steps = state.steps
+    named = {name for step in steps for name in (step.parent, *step.candidates, step.chosen or step.parent)}
+    for known, names in ((state.networks, named), (REFERENCES, state.references)):
+        if missing := sorted(set(names) - known.keys()):
+            raise ValueError(f"'{missing[0]}' is not among the networks")
 
 
 def write_state(path: Path, state: SearchState) -> None:

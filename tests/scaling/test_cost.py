@@ -53,5 +53,5 @@ def test_a_damaged_file_is_refused_in_a_sentence(tmp_path):
 
 def test_macs_have_no_spread():
     """Nothing is measured again."""
-    macs = Macs(lambda model: 2.5, "64x32")
+    macs = Macs({"a": 2.5}.__getitem__, "64x32")
     assert macs.of("a", MODEL) == macs.again("a", MODEL) == (2.5, 0.0)

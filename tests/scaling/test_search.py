@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,10 @@ import pytest
 from paddleseg_lite.errors import UserError
 from paddleseg_lite.scaling import cost, state
 from paddleseg_lite.scaling.architecture import PUBLISHED, START, Architecture
-from paddleseg_lite.scaling.cost import Cost, Latency, Macs
-from paddleseg_lite.scaling.estimate import Timing
+from paddleseg_lite.scaling.cost import Latency, Macs
+from paddleseg_lite.scaling.estimate import Timing, spoken
 from paddleseg_lite.scaling.search import Search, SearchOptions
-from paddleseg_lite.scaling.state import Network, SearchState, Step, read_state
+from paddleseg_lite.scaling.state import read_state, write_state
 from paddleseg_lite.scaling.training import Outcome, Stopped
 
 OPTIONS = {"proxy_iters": 100, "config": {"iters": 1}}
@@ -90,22 +90,21 @@ class World:
         return [1000 * of_model(model)] * 9 + [self.last * 1000 * of_model(model)]
 
     def search(self, options: SearchOptions | None = None, is_latency: bool = True, **others) -> Search:
-        costs = Macs(of_model, "240x176")
+        costs = Macs(gmacs, "240x176")
         if is_latency:
             costs = Latency(self.folder / "latency.json", self.measure, "here")
         path = self.folder / "search.json"
-        arguments = {"asked_to_stop": lambda: False, "clock": lambda: 0.0, **others}
-        return Search(
-            path,
-            read_state(path, OPTIONS),
-            costs,
-            self.trainer,
-            lambda name: Path(name, "model.pdparams"),
-            gmacs,
-            lambda: Timing(30.0, 30.0),
-            options or SearchOptions(steps=2, candidates=3),
-            **arguments,
-        )
+        arguments = {
+            "costs": costs,
+            "trainer": self.trainer,
+            "weights": lambda name: Path(name, "model.pdparams"),
+            "macs": gmacs,
+            "timing": lambda: Timing(30.0, 30.0),
+            "options": options or SearchOptions(steps=2, candidates=3),
+            "clock": lambda: 0.0,
+            **others,
+        }
+        return Search(path, read_state(path, OPTIONS), **arguments)
 
 
 def test_the_search_finds_the_best_path(tmp_path):
@@ -177,122 +176,13 @@ def test_a_search_that_is_killed_anywhere_ends_like_one_that_was_not(
         assert sum(world.measured.values()) <= sum(whole.measured.values()) + repeated, fatal
 
 
-def chosen(networks: dict[str, Network], start: Network, again: Callable[..., Cost] | None = None) -> str:
-    """Return the candidate that is chosen among trained ones; `again` measures networks once more."""
-    named = {
-        Architecture((1, 1, 1, 1, number), START.channels, START.ratios).name: network
-        for number, network in enumerate(networks.values(), start=2)
-    }
-    found = SearchState(dict(OPTIONS), networks={START.name: start, **named})
-    found.steps.append(Step(START.name, 0.0, list(named)))
-
-    class Known:
-        unit, condition = "ms", "here"
-
-        def of(self, name: str, model: object) -> Cost:
-            return Cost(found.networks[name].cost, found.networks[name].spread)
-
-        def again(self, name: str, model: object) -> Cost:
-            label = dict(zip(named, networks)).get(name, "parent")
-            assert again is not None, "nothing is close"
-            return again(label)
-
-    here = Search(
-        Path("/dev/null/none"),
-        found,
-        Known(),
-        None,
-        Path,
-        gmacs,
-        lambda: Timing(1, 1),
-        SearchOptions(steps=1),
-    )
-    here._save = lambda: None
-    here._choose(found.steps[0], 1)
-    return dict(zip(named, networks))[found.steps[0].chosen]
-
-
-def test_gains_are_taken_over_the_parent():
-    """In mIoU and in cost; by gain / (cost - the parent's mIoU), as in a published script, `large` wins."""
-    networks = {"small": Network(11.0, 0.0, miou=0.25), "large": Network(20.0, 0.0, miou=0.5)}
-    assert chosen(networks, Network(10.0, 0.0, miou=0.2)) == "small"
-
-
-def test_a_candidate_that_costs_no_more_is_no_exception():
-    """Its gain in cost counts as the spread: with a gain in mIoU it is best, without one it is nothing."""
-    start = Network(10.0, 0.1, miou=0.2)
-    costs = {"parent": Cost(10.0, 0.1), "dear": Cost(11.0), "same": Cost(9.9)}
-    networks = {"dear": Network(11.0, 0.0, miou=0.3), "same": Network(9.9, 0.0, miou=0.25)}
-    assert chosen(networks, start, costs.__getitem__) == "same"
-    networks = {"dear": Network(11.0, 0.0, miou=0.21), "worse": Network(9.9, 0.0, miou=0.19)}
-    assert chosen(networks, start) == "dear"
-
-
-def test_without_any_gain_the_least_loss_is_chosen_and_told(caplog):
-    """By gain / cost the dearest of the losers would win; of equals the cheapest does."""
-    networks = {
-        "dear": Network(90.0, 0.0, miou=0.1),
-        "near": Network(11.0, 0.0, miou=0.19),
-        "dearer": Network(12.0, 0.0, miou=0.19),
-    }
-    assert chosen(networks, Network(10.0, 0.0, miou=0.2)) == "near"
-    assert "no candidate is better than its parent" in caplog.text
-
-
-def test_it_does_not_go_on_from_networks_that_recognise_nothing():
-    """All trainings of the step have diverged: the reason is not the network."""
-    with pytest.raises(UserError, match="all candidates of step 1 have mIoU 0"):
-        chosen(
-            {"a": Network(11.0, 0.0, miou=0.0), "b": Network(12.0, 0.0, miou=0.0)},
-            Network(10.0, 0.0, miou=0.0),
-        )
-
-
-def test_what_is_too_close_to_call_is_measured_again():
-    """The parent and all that gain, until the best is apart from the others; without a gain it is not."""
-    start = Network(10.0, 0.3, miou=0.2)
-    networks = {
-        "first": Network(12.0, 0.3, miou=0.3),
-        "second": Network(12.1, 0.3, miou=0.3),
-        "third": Network(12.0, 0.3, miou=0.21),
-        "last": Network(12.0, 0.3, miou=0.19),
-    }
-    better = {
-        "first": Cost(12.2, 0.01),
-        "second": Cost(11.8, 0.01),
-        "third": Cost(12.0, 0.01),
-        "parent": Cost(10.0, 0.01),
-    }
-    asked = []
-
-    def again(name: str) -> Cost:
-        asked.append(name)
-        return better[name]
-
-    assert chosen(networks, start, again) == "second"
-    assert sorted(asked) == ["first", "parent", "second", "third"]
-
-
-def test_a_candidate_whose_rounds_did_not_agree_is_measured_until_they_do():
-    """Its spread must not hide how good it may be."""
-    better = iter(
-        [
-            *(Cost(10.0, 0.1), Cost(12.9, 2.0), Cost(11.0, 0.1)),
-            *(Cost(10.0, 0.1), Cost(10.7, 0.1), Cost(11.0, 0.1)),
-        ]
-    )
-    networks = {"noisy": Network(13.0, 2.0, miou=0.3), "steady": Network(11.0, 0.1, miou=0.25)}
-    assert chosen(networks, Network(10.0, 0.1, miou=0.2), lambda name: next(better)) == "noisy"
-    assert next(better, None) is None
-
-
 def test_no_training_is_begun_that_would_pass_the_budget(tmp_path):
     """A larger budget goes on, in the same step, and ends like a search without one."""
     world = World(tmp_path)
     now = iter(range(0, 100000, 60))
     short = SearchOptions(steps=2, candidates=4, budget=1500)
     text = world.search(short, is_latency=False, clock=lambda: float(next(now))).run({})
-    assert text == "another training would pass the budget"
+    assert text == "another training would pass the budget; a larger --budget goes on"
     found = read_state(tmp_path / "search.json", OPTIONS)
     assert found.seconds <= 1500
     assert any(network.miou is None for network in found.networks.values())
@@ -326,12 +216,13 @@ def test_time_in_a_training_that_has_not_ended_counts(tmp_path):
 
 
 def test_networks_to_compare_with_count_and_are_told(tmp_path, caplog):
-    """Before they are trained, and beyond the budget they are not."""
+    """Before they are trained; the search ends there if they would pass the budget."""
     world = World(tmp_path)
+    short = world.search(SearchOptions(steps=1, budget=100), is_latency=False)
     with caplog.at_level("INFO"):
-        world.search(SearchOptions(steps=1, budget=100), is_latency=False).run(REFERENCE, ["lpsnet_s"])
+        assert "larger --budget goes on" in short.run(REFERENCE, ["lpsnet_s"])
     assert "1 network to compare with: 1 training, about" in caplog.text
-    assert "lpsnet_s" not in world.trained
+    assert not world.trained
     caplog.clear()
     with caplog.at_level("INFO"):
         world.search(SearchOptions(steps=1), is_latency=False).run(REFERENCE, ["lpsnet_s"])
@@ -348,13 +239,102 @@ def test_no_candidate_costs_more_than_the_limit(tmp_path):
     assert max(network.cost for network in found.networks.values()) <= 0.03
 
 
-def test_it_says_beforehand_how_long_it_will_take(tmp_path, caplog):
-    """By the timing at first, then by what trainings took, two at a time."""
+def test_a_limit_below_all_candidates_leaves_the_first_network(tmp_path):
+    """It is trained, so that there is a result, if the limit allows itself."""
+    world = World(tmp_path)
+    for limit, trained in ((0.5 * gmacs(START.name), []), (gmacs(START.name), [START.name])):
+        options = SearchOptions(steps=9, max_cost=limit)
+        assert "no candidate of step 1 costs" in world.search(options, is_latency=False).run({})
+        assert list(world.trained) == trained
+
+
+def test_a_lower_limit_holds_for_a_step_that_has_begun(tmp_path):
+    """Its candidates are found anew; with the same limit they are not."""
+    world = World(tmp_path)
+    first = SearchOptions(steps=1, candidates=3, budget=100)
+    world.search(first, is_latency=False).run({})
+    path = tmp_path / "search.json"
+    before = read_state(path, OPTIONS)
+    world.search(first, is_latency=False).run({})
+    assert read_state(path, OPTIONS).steps == before.steps
+    limit = sorted(before.networks[name].cost for name in before.steps[0].candidates)[1]
+    lower = SearchOptions(steps=1, candidates=3, max_cost=limit)
+    assert world.search(lower, is_latency=False).run({}) == "it has made 1 step"
+    after = read_state(path, OPTIONS)
+    assert after.steps[0].candidates != before.steps[0].candidates
+    assert all(gmacs(name) <= limit for name in world.trained)
+
+
+def test_a_network_that_comes_up_again_is_one_of_the_later_step(tmp_path):
+    """It is not trained again; the step, its move and its parent are those by which it may be chosen."""
+    world = World(tmp_path)
+    options = SearchOptions(steps=1)
+    search = world.search(options, is_latency=False)
+    search.run({})
+    right = search.state.networks
+    before = replace(search.state, steps=[], networks={name: replace(own) for name, own in right.items()})
+    for name in search.state.steps[0].candidates:
+        network = before.networks[name]
+        network.step, network.parent, network.move = 9, "another", "otherwise"
+    write_state(tmp_path / "search.json", before)
+    again = world.search(options, is_latency=False)
+    again.run({})
+    assert again.state.networks == right
+    assert set(world.trained.values()) == {1}
+
+
+def test_what_cannot_be_trained_is_found_before_anything_is_measured(tmp_path):
+    """Measuring takes half an hour."""
+    world = World(tmp_path)
+
+    def timing() -> Timing:
+        raise UserError("there is no loss")
+
+    with pytest.raises(UserError, match="there is no loss"):
+        world.search(timing=timing).run(REFERENCE)
+    assert not world.measured
+
+
+def test_a_network_to_compare_with_that_cannot_be_measured_is_left_out(tmp_path, caplog):
+    """Unless it is to be trained, too."""
+    world = World(tmp_path)
+    measure = world.measure
+
+    def fails(model) -> list[float]:
+        if model in REFERENCE.values():
+            raise UserError("it has no export")
+        return measure(model)
+
+    world.measure = fails
+    with pytest.raises(UserError, match="it has no export"):
+        world.search().run(REFERENCE, ["lpsnet_s"])
+    assert world.search().run(REFERENCE) == "it has made 2 steps"
+    assert "lpsnet_s is not compared with: it has no export" in caplog.text
+
+
+def test_nothing_is_measured_for_a_step_when_the_budget_is_spent(tmp_path):
+    """Its trainings would not begin."""
+    world = World(tmp_path)
+    world.search(SearchOptions(steps=1, candidates=3)).run({})
+    measured = sum(world.measured.values())
+    later = iter([0.0, *[100.0] * 99])
+    spent = world.search(SearchOptions(steps=2, candidates=3, budget=50), clock=lambda: next(later))
+    assert "larger --budget goes on" in spent.run({})
+    assert sum(world.measured.values()) == measured
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_it_says_beforehand_how_long_it_will_take(tmp_path, caplog, jobs):
+    """By the timing at first, then by what trainings took, so many at a time."""
+    search = World(tmp_path).search(SearchOptions(steps=2, candidates=4, jobs=jobs), is_latency=False)
     with caplog.at_level("INFO"):
-        World(tmp_path).search(SearchOptions(steps=2, candidates=4, jobs=2), is_latency=False).run({})
+        search.run({})
     told = [record.message for record in caplog.records if "trainings, about" in record.message]
     assert len(told) == 2
     assert "step 1 of 2: 4 candidates of about 0.00478 GMACs; 5 trainings, about" in told[0]
+    names = [START.name, *search.state.steps[0].candidates]
+    seconds = sum(30 + 30 * gmacs(name) / gmacs(START.name) for name in names)
+    assert f"5 trainings, about {spoken(seconds / jobs)};" in told[0]
 
 
 def test_however_many_steps_are_allowed_the_time_is_a_number(tmp_path, caplog):
@@ -401,26 +381,3 @@ def test_nothing_is_inherited_from_a_training_that_diverged(tmp_path):
     seen = inherited(world)
     assert len(seen) == 4
     assert set(seen.values()) == {None}
-
-
-def test_other_options_and_damaged_states_are_refused(tmp_path):
-    """In one sentence that names what differs, and before anything is computed."""
-    world = World(tmp_path)
-    world.search(SearchOptions(steps=1, candidates=2), is_latency=False).run({})
-    path = tmp_path / "search.json"
-    with pytest.raises(UserError, match="proxy_iters: 100 -> 200"):
-        read_state(path, {**OPTIONS, "proxy_iters": 200})
-    with pytest.raises(UserError, match=r"config\.iters: 1 -> 2.*another --save_dir"):
-        read_state(path, {**OPTIONS, "config": {"iters": 2}})
-    with pytest.raises(UserError, match="more: None -> 1"):
-        read_state(path, {**OPTIONS, "more": 1})
-    whole = json.loads(path.read_text())
-    for change in (
-        {"networks": {"../x": next(iter(whole["networks"].values()))}},
-        {"steps": [{**whole["steps"][0], "candidates": ["nobody"]}]},
-        {"networks": {START.name: {"cost": "cheap"}}},
-        {"format": 2},
-    ):
-        path.write_text(json.dumps({**whole, **change}))
-        with pytest.raises(UserError, match=str(path)):
-            read_state(path, OPTIONS)
