@@ -48,7 +48,7 @@ def add_model_path(parser: argparse.ArgumentParser, is_required: bool = True) ->
     parser.add_argument("--model_path", required=is_required, help=text)
 
 
-def add_backend(parser: argparse.ArgumentParser) -> None:
+def add_backend(parser: argparse._ActionsContainer) -> None:
     """Add --backend, the runtime that computes the logits."""
     parser.add_argument(
         "--backend",

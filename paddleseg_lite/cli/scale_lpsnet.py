@@ -4,7 +4,7 @@
   %(prog)s --config C.yml --size 2048 1024 --max_latency 30ms --budget 8h --save_dir output/search
   %(prog)s --config C.yml --size 2048 1024 --objective macs --jobs 2 --save_dir output/search
 
-From the smallest network on, each step tries ten directions (depth, width, image scale), each as often as
+From the smallest network on, each step tries ten directions (depth, width, ratio of a path), each as often as
 makes all of them as slow as the slowest, trains them for a short time, and goes on from the one with the
 largest gain in mIoU by gain in latency. The config says what to train on and how; its network is replaced.
 
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from paddleseg_lite.cli import flags
 from paddleseg_lite.errors import UserError
+from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.printable import say
 from paddleseg_lite.scaling.architecture import REFERENCES
 
@@ -37,12 +38,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     text = "latency, measured here, or macs, multiply-adds, which need no device; default latency"
     add("--objective", choices=["latency", "macs"], default="latency", help=text)
-    flags.add_backend(parser)
+    flags.add_backend(group)
 
     group = parser.add_argument_group("how far")
     add = group.add_argument
     add("--steps", type=int, default=14, help="steps at most; default 14")
-    text = "candidates to train in each step, in turns of depth, width and scale; default: all"
+    text = "candidates to train in each step, in turns of depth, width and ratio; default: all"
     add("--candidates", type=int, help=text)
     add("--max_latency", metavar="TIME", help="of a candidate, such as 30ms")
     add("--budget", metavar="TIME", help="such as 2h: no training is begun that would end later")
@@ -71,6 +72,8 @@ def work(args: argparse.Namespace) -> None:
 
     _check(args)
     limit = duration(args.max_latency, "--max_latency") * 1000 if args.max_latency else None
+    if limit and limit >= 60000:
+        raise UserError(f"--max_latency is '{args.max_latency}', a minute or more; give ms or s, as 30ms")
     settings = Settings(
         config=args.config,
         folder=args.save_dir,
@@ -95,7 +98,7 @@ def work(args: argparse.Namespace) -> None:
         try:
             reason = run_search(settings, signals.asked_to_stop)
         except Stopped:
-            say(f"stopped by {signals.received}; go on with:", f"  {_command()}")
+            say(f"stopped by {signals.received}; go on with:", f"  {_command(args.objective)}")
             return
     say(f"the search ended: {reason}")
 
@@ -118,7 +121,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f"{flag} does nothing with --objective macs, which measures no latency; drop one")
 
 
-def _command() -> str:
-    """Return the command line of this process, which goes on with its search."""
+def _command(objective: str) -> str:
+    """Return the command line of this process, which goes on with its search: by the same threads."""
+    threads = f"OMP_NUM_THREADS={thread_count()} " if objective == "latency" else ""
     start = ["python"] if sys.argv[0].endswith(".py") else []
-    return shlex.join([*start, *sys.argv])
+    return threads + shlex.join([*start, *sys.argv])

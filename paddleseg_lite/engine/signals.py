@@ -52,7 +52,9 @@ class StopSignals:
         if self.received is None:
             self.received, self._first = name, time.monotonic()
             # Logging from a handler could meet the lock of a half-written line.
-            os.write(2, f"\n{name}: finishing the iteration, then saving; again to exit at once\n".encode())
+            os.write(
+                2, f"\n{name}: finishing what is under way, then saving; again to exit at once\n".encode()
+            )
             if self.repeats == 0:
                 for known in _SIGNALS:  # the system's own action works even while Paddle computes
                     signal.signal(known, signal.SIG_DFL)
