@@ -14,6 +14,7 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,12 @@ import report
 from paddleseg_lite.config import load_config
 from paddleseg_lite.engine.curves import EVALUATE, read_metrics
 from paddleseg_lite.engine.run_logger import METRICS
+from paddleseg_lite.kernels.threads import thread_count
 from paddleseg_lite.scaling.latency import measure
 
 BASE = "configs/camvid/lpsnet_scale_camvid_240x176.yml"  # its network is LPSNet-S
 SIZE, STEP = (240, 176), 8  # width, height; sizes are tried by eighths of it
+RUNTIME = report.version("onnxruntime")
 SCALES = (0.375, 0.75, 0.125)  # of ResizeStepScaling in that config
 
 
@@ -67,7 +70,7 @@ def sides(args: argparse.Namespace) -> list[tuple[Side, float]]:
     times: dict[str, float] = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
 
     def timed(own: Side) -> tuple[Side, float]:
-        key = f"{own.name} {own.size}"
+        key = f"{own.name} {own.size}, {RUNTIME}, {thread_count()} threads"
         if key not in times:
             times[key] = own.latency()
             print(f"{key}: {times[key]:.3f} ms", flush=True)
@@ -82,7 +85,7 @@ def sides(args: argparse.Namespace) -> list[tuple[Side, float]]:
         if tried[1] > reference[1]:
             break
         larger = tried
-    return [reference, network, larger]
+    return [reference, network, larger] if larger is not network else [reference, network]
 
 
 def train(args: argparse.Namespace, own: Side, seed: int) -> float:
@@ -96,6 +99,13 @@ def train(args: argparse.Namespace, own: Side, seed: int) -> float:
     miou = 100 * float(read_metrics(folder / METRICS)[EVALUATE][-1]["miou"])
     print(f"{folder.name}: {miou:.2f}", flush=True)
     return miou
+
+
+def train_all(args: argparse.Namespace, compared: Sequence[Side]) -> dict[tuple[Side, int], float]:
+    """Return mIoU by side and seed; Ctrl-C or a training that fails lets no other one begin."""
+    runs = [(own, seed) for own in compared for seed in args.seeds]
+    with ThreadPoolExecutor(args.jobs) as pool:
+        return dict(zip(runs, pool.map(lambda run: train(args, *run), runs)))  # map cancels what waits
 
 
 def main() -> None:
@@ -114,11 +124,10 @@ def main() -> None:
         setattr(args, name, getattr(args, name).absolute())
     args.work.mkdir(parents=True, exist_ok=True)
     compared = sides(args)
-    with ThreadPoolExecutor(args.jobs) as pool:
-        scores = [[pool.submit(train, args, own, seed) for seed in args.seeds] for own, _ in compared]
+    scores = train_all(args, [own for own, _ in compared])
     rows = []
-    for (own, milliseconds), futures in zip(compared, scores):
-        found = [future.result() for future in futures]
+    for own, milliseconds in compared:
+        found = [scores[own, seed] for seed in args.seeds]
         by_seed = ", ".join(f"{miou:.2f}" for miou in found)
         size = f"{own.size[0]}x{own.size[1]}"
         rows.append(f"| {own.name} | {size} | {milliseconds:.2f} | {by_seed} | {report.mean_of(found)} |")
@@ -126,10 +135,10 @@ def main() -> None:
         "# What a search has found, beside LPSNet-S",
         "",
         f"{report.circumstances()}. CamVid, {args.iters} iterations of batch 8 from random weights; mIoU "
-        "at the end, in percent, of 101 validation images; latencies by ONNX Runtime with one thread.",
+        f"at the end, in percent, of 101 validation images; latencies by {RUNTIME} with one thread.",
         "",
         f"`OMP_NUM_THREADS=1 python benchmarks/bench_found.py --network {args.network} --seeds "
-        f"{' '.join(map(str, args.seeds))}`",
+        f"{' '.join(map(str, args.seeds))} --iters {args.iters}`",
         "",
         "| network | image | ms | mIoU by seed | mean |",
         "| --- | --- | --- | --- | --- |",
