@@ -55,6 +55,7 @@ def trainer(tmp_path, monkeypatch, code=0, seconds=0.0, **options) -> EngineTrai
         training, "_START", TRAIN.format(code=code, seconds=seconds).replace("{", "{{").replace("}", "}}")
     )
     monkeypatch.setattr(training, "_POLL", 0.02)
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     return EngineTrainer(tmp_path, {"iters": 1}, iters=7, **options)
 
 
