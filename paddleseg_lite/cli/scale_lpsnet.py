@@ -1,8 +1,8 @@
 """Search LPSNets for your data, device and runtime: progressive scaling.
 
   %(prog)s --config C.yml --size 240 176 --save_dir output/search
-  %(prog)s --config C.yml --size 2048 1024 --max_latency 30ms --budget 8h --save_dir output/search
-  %(prog)s --config C.yml --size 2048 1024 --objective macs --jobs 2 --save_dir output/search
+  %(prog)s --config C.yml --size 2048 1024 --max_latency 30ms --budget 8h --save_dir output/search30
+  %(prog)s --config C.yml --size 2048 1024 --objective macs --jobs 2 --save_dir output/macs
 
 From the smallest network on, each step tries ten directions (depth, width, ratio of a path), each as often as
 makes all of them as slow as the slowest, trains them for a short time, and goes on from the one with the
