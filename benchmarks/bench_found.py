@@ -15,7 +15,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,6 +26,7 @@ from paddleseg_lite.config import load_config
 from paddleseg_lite.engine.curves import EVALUATE, read_metrics
 from paddleseg_lite.engine.run_logger import METRICS
 from paddleseg_lite.kernels.threads import thread_count
+from paddleseg_lite.printable import counted
 from paddleseg_lite.scaling.latency import measure
 
 BASE = "configs/camvid/lpsnet_scale_camvid_240x176.yml"  # its network is LPSNet-S
@@ -105,7 +106,12 @@ def train_all(args: argparse.Namespace, compared: Sequence[Side]) -> dict[tuple[
     """Return mIoU by side and seed; Ctrl-C or a training that fails lets no other one begin."""
     runs = [(own, seed) for own in compared for seed in args.seeds]
     with ThreadPoolExecutor(args.jobs) as pool:
-        return dict(zip(runs, pool.map(lambda run: train(args, *run), runs)))  # map cancels what waits
+        futures = [pool.submit(train, args, *run) for run in runs]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return {run: future.result() for run, future in zip(runs, futures)}
 
 
 def main() -> None:
@@ -135,10 +141,11 @@ def main() -> None:
         "# What a search has found, beside LPSNet-S",
         "",
         f"{report.circumstances()}. CamVid, {args.iters} iterations of batch 8 from random weights; mIoU "
-        f"at the end, in percent, of 101 validation images; latencies by {RUNTIME} with one thread.",
+        f"at the end, in percent, of 101 validation images; latencies by {RUNTIME} with "
+        f"{counted(thread_count(), 'thread')}.",
         "",
-        f"`OMP_NUM_THREADS=1 python benchmarks/bench_found.py --network {args.network} --seeds "
-        f"{' '.join(map(str, args.seeds))} --iters {args.iters}`",
+        f"`OMP_NUM_THREADS={thread_count()} python benchmarks/bench_found.py --network {args.network} "
+        f"--seeds {' '.join(map(str, args.seeds))} --iters {args.iters}`",
         "",
         "| network | image | ms | mIoU by seed | mean |",
         "| --- | --- | --- | --- | --- |",

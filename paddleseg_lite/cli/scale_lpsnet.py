@@ -72,8 +72,8 @@ def work(args: argparse.Namespace) -> None:
 
     _check(args)
     limit = duration(args.max_latency, "--max_latency") * 1000 if args.max_latency else None
-    if limit and limit >= 60000:
-        raise UserError(f"--max_latency is '{args.max_latency}', a minute or more; give ms or s, as 30ms")
+    if limit and not args.max_latency.endswith("s"):
+        raise UserError(f"--max_latency is '{args.max_latency}'; give ms or s, as 30ms")
     settings = Settings(
         config=args.config,
         folder=args.save_dir,

@@ -92,7 +92,7 @@ def points(state: SearchState, gmacs: Callable[[str], float]) -> list[Point]:
             name in chosen,
             name in best,
         )
-        for name, own in trained.items()
+        for name, own in sorted(trained.items(), key=lambda item: item[1].step)
     ]
     return found + [
         Point(name, None, "", own.cost, own.spread, gmacs(name), own.miou, own.seconds)

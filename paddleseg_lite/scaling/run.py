@@ -117,7 +117,8 @@ def _checked(settings: Settings) -> DatasetInfo:
     """Return what the data declare.
 
     Raises:
-        UserError: they are not there, or for another task than segmentation; or all of a training is warm-up.
+        UserError: they are not there, or for another task than segmentation; there is no loss, optimizer or
+            lr_scheduler; or all of a training is warm-up.
     """
     config, iters = settings.config, settings.proxy_iters
     plan = Plan(config)
@@ -128,6 +129,9 @@ def _checked(settings: Settings) -> DatasetInfo:
             f"--proxy_iters is {iters}, but the warm-up takes {warmup} iterations ({config.where(key)}); "
             f"give more, or a shorter one by --opts {key}={iters // 10}"
         )
+    plan.criterion()
+    for section in ("optimizer", "lr_scheduler"):
+        config.section(section)
     for section in ("train_dataset", "val_dataset"):
         plan.dataset(section)
     return plan.info("val_dataset")

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 _AGAIN = 3  # how often, at most, what a step compares is measured once more
 _SPENT = "another training would pass the budget; a larger --budget goes on"
-_ANEW = "in another --save_dir, with latency.json copied there"
+_ANEW = "that takes another --save_dir"
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ class Search:
             if len(steps) < number and not self._plan(number):
                 if networks[START.name].miou is None and self._is_allowed(networks[START.name].cost):
                     self._train([self._job(START.name)], networks)
+                    if networks[START.name].miou is None:
+                        return _SPENT
                 limit = f"{self.options.max_cost} {self.costs.unit}"
                 return f"no candidate of step {number} costs at most {limit}"
             step = steps[number - 1]
@@ -245,7 +247,7 @@ class Search:
         if not self.state.networks[best].miou:
             raise UserError(
                 f"all candidates of step {number} have mIoU 0, or their trainings diverged; look at the data "
-                f"with check_dataset, lower the learning rate, or train longer (--proxy_iters), {_ANEW}"
+                f"with check_dataset, lower the learning rate, or train longer (--proxy_iters); {_ANEW}"
             )
         step.chosen = best
         self._save()
@@ -253,7 +255,7 @@ class Search:
         if own.miou is not None and parent.miou is not None and own.miou <= parent.miou:
             _log.warning(
                 f"[SCALE] step {number}: no candidate is better than its parent; longer trainings "
-                f"(--proxy_iters) may tell them apart, {_ANEW}"
+                f"(--proxy_iters) may tell them apart; {_ANEW}"
             )
         _log.info(
             f"[SCALE] step {number}: {own.move} is best: mIoU {parent.miou:.4f} -> {own.miou:.4f}, "

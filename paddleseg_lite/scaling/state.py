@@ -118,7 +118,7 @@ def read_state(path: Path, options: Mapping[str, Any]) -> SearchState:
         raise UserError(f"{path} has format {found['format']}, this version reads {_FORMAT}; {_REMEDY}")
     if changed := [*differences({**dict.fromkeys(options), **found["options"]}, options)]:
         networks = (*found["networks"].values(), *found["references"].values())
-        if all(own["miou"] is None for own in networks) and not any(path.parent.glob(f"{RUNS}/*/iter_*")):
+        if all(own["miou"] is None for own in networks) and not (path.parent / RUNS).exists():
             return SearchState(dict(options))
         raise UserError(
             f"{path} is of a search with other options ({changed[0]}), and its results would not compare; "

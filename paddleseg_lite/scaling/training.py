@@ -217,8 +217,7 @@ class EngineTrainer:
         said = printable(next((line for line in reversed(printed) if line.strip()), "nothing"))[:300]
         raise UserError(
             f"the training of {name} ended with {process.returncode}, and said last: {said}; all of it is in "
-            f"{self._printed(name)}; the same command tries again, or goes on without this network once "
-            "search.json has 0 as its miou"
+            f"{self._printed(name)}; the same command tries again"
         )
 
 

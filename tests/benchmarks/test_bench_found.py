@@ -39,13 +39,13 @@ def test_a_failure_lets_no_other_training_begin(script, monkeypatch):
 
     def train(args: argparse.Namespace, own: str, seed: int) -> float:
         begun.append((own, seed))
-        time.sleep(0.02)
+        time.sleep(0.5 if seed == 0 else 0.02)  # the first one is slow to end
         if seed == 1:
             raise SystemExit("error: it failed")
         return 50.0
 
     monkeypatch.setattr(script, "train", train)
-    args = argparse.Namespace(seeds=list(range(50)), jobs=1)
+    args = argparse.Namespace(seeds=list(range(50)), jobs=2)
     with pytest.raises(SystemExit, match="it failed"):
         script.train_all(args, ["LPSNet-S", "net"])
-    assert len(begun) < 20
+    assert len(begun) < 5

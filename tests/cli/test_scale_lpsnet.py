@@ -27,7 +27,8 @@ from tests.paths import TOOLS
         ),
         (["--objective", "macs", "--backend", "paddle"], "--backend does nothing with --objective macs"),
         (["--backend", "tensorrt"], "--backend is 'tensorrt'"),
-        (["--max_latency", "30m"], "--max_latency is '30m', a minute or more; give ms or s"),
+        (["--max_latency", "0.5m"], "--max_latency is '0.5m'; give ms or s"),
+        (["--opts", "loss=null"], "'loss' is missing"),
         (
             ["--proxy_iters", 50, "--opts", "lr_scheduler.warmup_iters=50", "lr_scheduler.warmup_start_lr=0"],
             "the warm-up takes 50 iterations (--opts: lr_scheduler.warmup_iters)",

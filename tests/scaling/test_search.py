@@ -246,6 +246,9 @@ def test_a_limit_below_all_candidates_leaves_the_first_network(tmp_path):
         options = SearchOptions(steps=9, max_cost=limit)
         assert "no candidate of step 1 costs" in world.search(options, is_latency=False).run({})
         assert list(world.trained) == trained
+    short = SearchOptions(steps=9, max_cost=limit, budget=1)
+    (other := tmp_path / "other").mkdir()
+    assert "larger --budget goes on" in World(other).search(short, is_latency=False).run({})
 
 
 def test_a_lower_limit_holds_for_a_step_that_has_begun(tmp_path):

@@ -41,26 +41,26 @@ def test_other_options_and_damaged_states_are_refused(tmp_path):
         read_state(path, {**OPTIONS, "more": 1})
     whole = json.loads(path.read_text())
     network = whole["networks"][START.name]
-    for change in (
-        {"networks": {"../x": network}},
-        {"networks": {**whole["networks"], START.name: {**network, "more": 1}}},
-        {"references": {"nobody": network}},
-        {"steps": [{**whole["steps"][0], "candidates": ["nobody"]}]},
-        {"steps": [{**whole["steps"][0], "more": 1}]},
-        {"networks": {START.name: {"cost": "cheap"}}},
-        {"format": 2},
+    for change, told in (
+        ({"networks": {**whole["networks"], "../x": network}}, "'../x' names no network"),
+        ({"networks": {**whole["networks"], START.name: {**network, "more": 1}}}, "argument 'more'"),
+        ({"references": {"nobody": network}}, "'nobody' is not among the networks"),
+        ({"steps": [{**whole["steps"][0], "candidates": ["nobody"]}]}, "'nobody' is not among"),
+        ({"steps": [{**whole["steps"][0], "more": 1}]}, "argument 'more'"),
+        ({"networks": {START.name: {"cost": "cheap"}}}, "it has no"),
+        ({"format": 2}, "has format 2"),
     ):
         path.write_text(json.dumps({**whole, **change}))
-        with pytest.raises(UserError, match=str(path)):
+        with pytest.raises(UserError, match=f"{path}.*{told}"):
             read_state(path, OPTIONS)
 
 
 def test_a_search_that_has_trained_nothing_begins_anew_with_other_options(tmp_path):
-    """What stood in its way may have been an option; a training that has saved belongs to the old ones."""
+    """What stood in its way may have been an option; a training that has begun belongs to the old ones."""
     path = tmp_path / "search.json"
     write_state(path, state(None))
     assert read_state(path, OTHER) == SearchState(OTHER)
     assert read_state(path, OPTIONS) == state(None)
-    (tmp_path / "runs" / START.name / "iter_7").mkdir(parents=True)
+    (tmp_path / "runs").mkdir()
     with pytest.raises(UserError, match="proxy_iters: 100 -> 200"):
         read_state(path, OTHER)
