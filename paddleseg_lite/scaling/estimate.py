@@ -78,6 +78,6 @@ def duration(text: str, flag: str) -> float:
 
 def spoken(seconds: float) -> str:
     """Return a duration as "40 s", "12 min" or "3.5 h"."""
-    if seconds < 100:
+    if seconds < 300:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -172,15 +172,18 @@ class Search:
         """Say what a step has before it, and how long it will take."""
         told = self._forecast([step.parent, *step.candidates])
         later = sum(
-            self._seconds(name, growth(ahead))
+            self._seconds(name, growth(further))
             for name in step.candidates
-            for ahead in range(1, self.options.steps - number + 1)
+            for further in range(1, self.options.steps - number + 1)
         )
         budget = f" of {spoken(self.options.budget)}" if self.options.budget else ""
+        ahead = ""
+        if later:
+            ahead = "the steps after it, if networks grow as the paper's do, about "
+            ahead += f"{spoken(later / self.options.jobs)}, and measuring; "
         _log.info(
             f"[SCALE] step {number} of {self.options.steps}: {counted(len(step.candidates), 'candidate')} of "
-            f"about {step.target:.3g} {self.costs.unit}; {told}; the steps after it, if networks grow as the "
-            f"paper's do, about {spoken(later / self.options.jobs)}, and measuring; so far "
+            f"about {step.target:.3g} {self.costs.unit}; {told}; {ahead}so far "
             f"{spoken(self._elapsed())}{budget}"
         )
 

@@ -31,4 +31,4 @@ def test_another_duration_is_refused(text):
 
 def test_durations_are_told_in_a_unit_that_fits():
     """Seconds, minutes or hours."""
-    assert [spoken(seconds) for seconds in (40, 720, 9000)] == ["40 s", "12 min", "2.5 h"]
+    assert [spoken(seconds) for seconds in (40, 100, 720, 9000)] == ["40 s", "100 s", "12 min", "2.5 h"]

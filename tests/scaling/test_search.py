@@ -338,6 +338,7 @@ def test_it_says_beforehand_how_long_it_will_take(tmp_path, caplog, jobs):
     names = [START.name, *search.state.steps[0].candidates]
     seconds = sum(30 + 30 * gmacs(name) / gmacs(START.name) for name in names)
     assert f"5 trainings, about {spoken(seconds / jobs)};" in told[0]
+    assert ["the steps after it" in text for text in told] == [True, False]
 
 
 def test_however_many_steps_are_allowed_the_time_is_a_number(tmp_path, caplog):
