@@ -15,7 +15,6 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -105,13 +104,7 @@ def train(args: argparse.Namespace, own: Side, seed: int) -> float:
 def train_all(args: argparse.Namespace, compared: Sequence[Side]) -> dict[tuple[Side, int], float]:
     """Return mIoU by side and seed; Ctrl-C or a training that fails lets no other one begin."""
     runs = [(own, seed) for own in compared for seed in args.seeds]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        futures = [pool.submit(train, args, *run) for run in runs]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            pool.shutdown(cancel_futures=True)
-        return {run: future.result() for run, future in zip(runs, futures)}
+    return dict(zip(runs, report.train_all(lambda run: train(args, *run), runs, args.jobs)))
 
 
 def main() -> None:

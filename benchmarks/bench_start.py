@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
 import report
 from report import ROOT
-from tqdm import tqdm
+
+from paddleseg_lite.engine.curves import EVALUATE, read_metrics
+from paddleseg_lite.engine.run_logger import METRICS
 
 CONFIG = """\
 # Recipe and augmentation of the weights in the box, on another data set.
@@ -92,10 +92,9 @@ def train(run: Run, args: argparse.Namespace) -> list[float]:
 
 def evaluations(folder: Path) -> list[float]:
     """Return the mIoU of each evaluation of a run, in percent."""
-    file = folder / "metrics.jsonl"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    found = [json.loads(line) for line in lines]
-    return [100 * record["miou"] for record in found if record["kind"] == "eval"]
+    file = folder / METRICS
+    found = read_metrics(file).get(EVALUATE, []) if file.exists() else []
+    return [100 * record["miou"] for record in found]
 
 
 def draw_scenes(args: argparse.Namespace) -> None:
@@ -161,8 +160,7 @@ def main() -> None:
     runs = list(all_runs(args))
     if args.done:
         runs = [run for run in runs if len(evaluations(args.work / run.name)) == EVALUATIONS]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        found = list(tqdm(pool.map(lambda run: train(run, args), runs), total=len(runs), unit="run"))
+    found = report.train_all(lambda run: train(run, args), runs, args.jobs)
     report.save(page(dict(zip(runs, found)), args), args.output)
 
 

@@ -11,19 +11,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
 from importlib import metadata
 from pathlib import Path
 from statistics import mean, stdev
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import paddle
+from tqdm import tqdm
 
 from paddleseg_lite.engine.environment import cpu_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "benchmarks"
+
+One, Result = TypeVar("One"), TypeVar("Result")
 
 
 def parser(text: str | None, page: str) -> argparse.ArgumentParser:
@@ -71,6 +75,21 @@ def run_tool(line: Sequence[str], home: Path, folder: Path, threads: int) -> Run
             output.seek(0)
             sys.exit(f"error: {' '.join(line)} failed:\n{output.read().decode(errors='replace')[-2000:]}")
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def train_all(train: Callable[[One], Result], runs: Sequence[One], jobs: int) -> list[Result]:
+    """Return what `train` returns of each run, so many at a time, in the order of the runs.
+
+    Each may take an hour: Ctrl-C, or one that fails, lets no other one begin.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(train, run) for run in runs]
+        try:
+            for future in tqdm(as_completed(futures), total=len(futures), unit="run"):
+                future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return [future.result() for future in futures]
 
 
 def circumstances() -> str:
